@@ -1,0 +1,1 @@
+"""The dataset: patients, lesions, releases, and how they come to be."""

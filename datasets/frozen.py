@@ -1,0 +1,77 @@
+"""Triggers that hold what a constraint cannot: annotations never change, nor does a published release.
+
+They stand in the database, so that no code path, shell or import can get around them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+PUBLISHED = "EXISTS (SELECT 1 FROM datasets_release r WHERE r.id = {row}.release_id AND r.state = 'published')"
+
+RULES = (
+    # name, table, event, condition on OLD or NEW, sentence
+    ("annotation_frozen", "datasets_annotation", "UPDATE", "1 = 1", "an annotation never changes"),
+    ("manifest_frozen", "datasets_releasemanifest", "UPDATE", "1 = 1", "a manifest never changes"),
+    ("manifest_kept", "datasets_releasemanifest", "DELETE", "1 = 1", "a manifest is never deleted"),
+    *(
+        (f"release_{event.lower()}", "datasets_release", event, "OLD.state = 'published'", sentence)
+        for event, sentence in (
+            ("UPDATE", "a published release cannot change"),
+            ("DELETE", "a published release cannot be deleted"),
+        )
+    ),
+    *(
+        (f"{name}_{event.lower()}", table, event, PUBLISHED.format(row=row), "a published release cannot change")
+        for name, table in (
+            ("release_patient", "datasets_releasepatient"),
+            ("release_lesion", "datasets_releaselesion"),
+        )
+        for event, row in (("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD"))
+    ),
+)
+
+
+def create(connection: Any) -> None:
+    """Put the triggers in place; SQLite or PostgreSQL."""
+    _run(connection, _create_postgresql() if connection.vendor == "postgresql" else _create_sqlite())
+
+
+def drop(connection: Any) -> None:
+    """Take the triggers away."""
+    _run(connection, _drop_postgresql() if connection.vendor == "postgresql" else _drop_sqlite())
+
+
+def _run(connection: Any, statements: Iterator[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def _create_sqlite() -> Iterator[str]:
+    for name, table, event, condition, sentence in RULES:
+        yield (
+            f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition} "
+            f"BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
+        )
+
+
+def _drop_sqlite() -> Iterator[str]:
+    for name, *_ in RULES:
+        yield f"DROP TRIGGER IF EXISTS {name}"
+
+
+def _create_postgresql() -> Iterator[str]:
+    for name, table, event, condition, sentence in RULES:
+        returned = "OLD" if event == "DELETE" else "NEW"
+        yield (
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF {condition} THEN RAISE EXCEPTION '{sentence}' USING ERRCODE = 'integrity_constraint_violation'; "
+            f"END IF; RETURN {returned}; END $$"
+        )
+        yield f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
+
+
+def _drop_postgresql() -> Iterator[str]:
+    for name, table, *_ in RULES:
+        yield f"DROP TRIGGER IF EXISTS {name} ON {table}"
+        yield f"DROP FUNCTION IF EXISTS {name}()"

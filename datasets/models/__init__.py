@@ -1,0 +1,27 @@
+"""The dataset's tables. What must always hold is a constraint in the database."""
+
+from datasets.models.annotation import Annotation
+from datasets.models.identity import SourceIdentity
+from datasets.models.lesion import FollowUp, Lesion, LesionType
+from datasets.models.patient import Collection, Patient, Series, Slice, Study
+from datasets.models.release import Release, ReleaseLesion, ReleaseManifest, ReleasePatient, Split
+from datasets.models.review import Review
+
+__all__ = [
+    "Annotation",
+    "Collection",
+    "FollowUp",
+    "Lesion",
+    "LesionType",
+    "Patient",
+    "Release",
+    "ReleaseLesion",
+    "ReleaseManifest",
+    "ReleasePatient",
+    "Review",
+    "Series",
+    "Slice",
+    "SourceIdentity",
+    "Split",
+    "Study",
+]

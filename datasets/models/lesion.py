@@ -1,0 +1,121 @@
+"""Lesion: four RECIST points on one slice, and all that is derived from them."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from datasets import dl_info
+from datasets.models.annotation import Annotation
+from datasets.models.patient import Patient, Slice
+
+LesionType = models.IntegerChoices(
+    "LesionType", {name.upper().replace(" ", "_"): (code, name) for code, name in dl_info.TYPES.items()}
+)
+"""Coarse_lesion_type; -1 is unknown."""
+
+
+class FollowUp(models.Model):
+    """One lesion of a patient over several studies (the paper's F03)."""
+
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="follow_ups")
+    number = models.PositiveIntegerField()
+    identity = models.CharField(max_length=64, blank=True, help_text="keyed hash of the tracking identifier")
+
+    class Meta:
+        ordering = ("patient", "number")
+        constraints = (
+            models.UniqueConstraint(fields=("patient", "number"), name="follow_up_number_unique"),
+            models.UniqueConstraint(
+                fields=("patient", "identity"), condition=~Q(identity=""), name="follow_up_identity_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"F{self.number:02d}"
+
+
+class Lesion(models.Model):
+    """Pixel values are 0-based with centres at integers; x to the right, y down."""
+
+    slice = models.ForeignKey(Slice, models.PROTECT, related_name="lesions")
+    number = models.PositiveSmallIntegerField(help_text="on its slice")
+    annotation = models.OneToOneField(Annotation, models.PROTECT, null=True, blank=True, related_name="lesion")
+    follow_up = models.ForeignKey(FollowUp, models.PROTECT, null=True, blank=True, related_name="lesions")
+    merged_into = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="merged_from")
+
+    x11 = models.FloatField()
+    y11 = models.FloatField()
+    x12 = models.FloatField()
+    y12 = models.FloatField()
+    x21 = models.FloatField()
+    y21 = models.FloatField()
+    x22 = models.FloatField()
+    y22 = models.FloatField()
+    box_x1 = models.FloatField()
+    box_y1 = models.FloatField()
+    box_x2 = models.FloatField()
+    box_y2 = models.FloatField()
+
+    long_px = models.FloatField()
+    short_px = models.FloatField()
+    long_mm = models.FloatField()
+    short_mm = models.FloatField()
+    long_um = models.PositiveIntegerField(help_text="micrometres: exact to order and page by")
+    short_um = models.PositiveIntegerField()
+
+    mean_hu = models.FloatField(null=True, blank=True, help_text="inside the box")
+    std_hu = models.FloatField(null=True, blank=True)
+    min_hu = models.FloatField(null=True, blank=True)
+    max_hu = models.FloatField(null=True, blank=True)
+
+    type = models.SmallIntegerField(choices=LesionType, default=-1)
+    x = models.FloatField(null=True, blank=True, help_text="0 the image's left .. 1 its right edge of the body")
+    y = models.FloatField(null=True, blank=True, help_text="0 front .. 1 back of the body")
+    z = models.FloatField(null=True, blank=True, help_text="0 head .. 1 feet")
+    location_source = models.CharField(max_length=64, blank=True, help_text="published, or the model's version")
+
+    possibly_noisy = models.BooleanField(default=False)
+    noise_reasons = models.JSONField(default=list, blank=True, help_text="[{reason, value, threshold}]")
+    flags = models.JSONField(default=list, blank=True, help_text="oddities of the measurement, as sentences")
+    first_slice = models.PositiveIntegerField(help_text="of the context kept around it")
+    last_slice = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=("slice", "number"), name="lesion_number_unique"),
+            models.CheckConstraint(
+                condition=Q(long_um__gte=F("short_um"), short_um__gt=0), name="lesion_long_not_below_short"
+            ),
+            models.CheckConstraint(
+                condition=Q(long_mm__gte=F("short_mm"), short_mm__gt=0, long_px__gt=0, short_px__gt=0),
+                name="lesion_lengths_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(box_x1__lt=F("box_x2"), box_y1__lt=F("box_y2")), name="lesion_box_not_empty"
+            ),
+            models.CheckConstraint(
+                condition=Q(first_slice__gte=1, first_slice__lte=F("last_slice")), name="lesion_context_in_order"
+            ),
+            models.CheckConstraint(condition=Q(type__in=list(dl_info.TYPES)), name="lesion_type_known"),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")), name="lesion_not_merged_into_itself"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("long_um", "id"), name="lesion_by_long"),
+            models.Index(fields=("short_um", "id"), name="lesion_by_short"),
+            models.Index(fields=("type", "id"), name="lesion_by_type"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.slice.file_name} lesion {self.number}"
+
+    @property
+    def points(self) -> tuple[float, ...]:
+        """x11, y11, x12, y12, x21, y21, x22, y22; long axis first."""
+        return (self.x11, self.y11, self.x12, self.y12, self.x21, self.y21, self.x22, self.y22)
+
+    @property
+    def box(self) -> tuple[float, ...]:
+        """x1, y1, x2, y2."""
+        return (self.box_x1, self.box_y1, self.box_x2, self.box_y2)

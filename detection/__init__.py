@@ -1,0 +1,1 @@
+"""The universal lesion detector; learns from a release on disk and imports no Django."""

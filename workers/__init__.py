@@ -1,0 +1,1 @@
+"""Work that takes time: durable jobs, and the tasks and commands that run them."""

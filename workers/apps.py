@@ -1,0 +1,7 @@
+"""The workers' Django application."""
+
+from django.apps import AppConfig
+
+
+class WorkersConfig(AppConfig):
+    name = "workers"
