@@ -4,18 +4,88 @@ A test whose server is not installed skips, and the run ends with one line on wh
 with REQUIRE_SERVICES=1 in the environment it fails.
 """
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, AbstractContextManager
-from typing import TypeVar
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Browser, Page
 
-from tests.environment import closing_line, services_required
 from tests.peers.chromium import private_chromium
+from tests.peers.needed import closing_line, named_in, needed
 from tests.peers.orthanc import Orthanc, private_orthanc
-from tests.peers.packages import NotInstalled
 from tests.peers.postgres import Postgres, private_postgres
 from tests.peers.redis import private_redis
 
-pytest_plugins = ["pytester"]
+_NEED_A_SERVER = {"postgres", "redis_url", "orthanc", "browser"}
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Keep SQLite's test database in a file, as in earnest: in memory it knows neither WAL nor a second connection."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["TEST"]["NAME"] = str(Path(os.environ["DATA_DIR"]) / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Give a PostgreSQL server, for a test that needs one whatever database the suite runs on."""
+    with needed(private_postgres()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """Give the URL of a Redis server."""
+    with needed(private_redis()) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def orthanc() -> Iterator[Orthanc]:
+    """Give a PACS; tests share it, so each looks only for what it stored itself."""
+    with needed(private_orthanc()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give a browser for the tests of one module.
+
+    While it is open, Playwright's event loop counts as running in this thread, and Django's ORM refuses to work in
+    what it takes for a coroutine. No coroutine touches the database here, so the check is off for as long, and no
+    longer: that is why the browser ends with the module.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        with needed(private_chromium()) as chromium:
+            yield chromium
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Give an empty page of a fresh browser profile (no cookies, nothing cached)."""
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, so that `-m 'not services'` leaves it out."""
+    for item in items:
+        if not _NEED_A_SERVER.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("services")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the run with one line on the servers that were missed, below pytest's own last line."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None:
+        return
+    outcomes = ("skipped", "error", "failed")
+    packages = named_in([report for outcome in outcomes for report in terminal.getreports(outcome)])
+    if packages:
+        terminal.write_line(closing_line(packages))

@@ -1,7 +1,7 @@
 """Where the tests write and which database they use: a plugin that pytest loads before Django reads its settings.
 
 Settings come from the environment, so the environment is prepared here: data goes to a temporary folder, and the
-databases and brokers that a developer may have set up are out of sight. With `--postgres` a private PostgreSQL
+database, broker and keys of a deployment on this machine are out of sight. With `--postgres` a private PostgreSQL
 server takes SQLite's place, and only the tests that touch the database run.
 
 `conftest.py` would be too late: pytest-django reads the settings before any of them is loaded. Worker processes of
@@ -16,11 +16,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers.needed import closing_line, required
 from tests.peers.packages import NotInstalled
 from tests.peers.postgres import private_postgres
 from tests.peers.process import temporary_folder
 
-_DEPLOYMENT = ("DATABASE_URL", "CELERY_BROKER_URL")
+_DEPLOYMENT = (
+    "ALLOWED_HOSTS",
+    "CELERY_BROKER_URL",
+    "DATABASE_URL",
+    "DEBUG",
+    "IDENTITY_KEY_FILE",
+    "PORT",
+    "PUBLIC_READ",
+    "SECRET_KEY",
+    "SESSION_COOKIE_NAME",
+)
 _DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 _not_installed = pytest.StashKey[NotInstalled]()
 
@@ -64,7 +75,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if reason is None:
         return None
     print(closing_line({reason.package}))
-    return pytest.ExitCode.TESTS_FAILED if services_required() else pytest.ExitCode.OK
+    return pytest.ExitCode.TESTS_FAILED if required() else pytest.ExitCode.OK
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -85,14 +96,3 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Accept, with `--postgres`, a selection of tests in which none touches the database."""
     if session.config.option.postgres and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK
-
-
-def services_required() -> bool:
-    """Whether a service that is not installed is a failure."""
-    return os.environ.get("REQUIRE_SERVICES") == "1"
-
-
-def closing_line(packages: set[str]) -> str:
-    """Say which packages tests missed, and how to install them."""
-    verdict = "failed" if services_required() else "were skipped"
-    return f"Tests {verdict} for want of {', '.join(sorted(packages))}: `make services` as root installs what is missing."

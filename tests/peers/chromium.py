@@ -37,9 +37,9 @@ def private_chromium() -> Iterator[Browser]:
     program = installed("chromium")
     with temporary_folder("chromium") as folder:
         # Chromium keeps crash reports and caches in the home folder, whatever profile it is given.
-        environment = os.environ | {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "TMPDIR": str(folder)}
+        environment = os.environ | {name: str(folder) for name in ("HOME", "XDG_CONFIG_HOME", "TMPDIR")}
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS, env=environment)
+            browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS, env={**environment})
             try:
                 yield browser
             finally:

@@ -79,7 +79,7 @@ def private_orthanc() -> Iterator[Orthanc]:
         configuration.write_text(json.dumps(_configuration(orthanc, http_port, plugin), indent=1))
         # Without TCP_NODELAY, C-GET waits some 40 ms for an acknowledgement at every image.
         environment = os.environ | {"TCP_NODELAY": "1"}
-        with running([program, configuration], folder, lambda: _answers(orthanc), environment=environment) as pid:
+        with running(program, [str(configuration)], folder, lambda: _answers(orthanc), environment=environment) as pid:
             yield replace(orthanc, pid=pid)
 
 

@@ -38,7 +38,7 @@ def _orthanc_dicomweb() -> Path | None:
     return _first([Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")])
 
 
-_FINDERS: dict[str, Callable[[], Path | None]] = {
+FINDERS: dict[str, Callable[[], Path | None]] = {
     "postgresql": _postgresql,
     "redis-server": lambda: _program("redis-server"),
     "orthanc": lambda: _program("Orthanc"),
@@ -54,7 +54,7 @@ def installed(package: str) -> Path:
     ------
     NotInstalled : it is not on this machine.
     """
-    path = _FINDERS[package]()
+    path = FINDERS[package]()
     if path is None:
         raise NotInstalled(package)
     return path
@@ -62,8 +62,9 @@ def installed(package: str) -> Path:
 
 def missing() -> list[str]:
     """Return the Debian packages that this machine lacks."""
-    return [package for package, find in _FINDERS.items() if find() is None]
+    return [package for package, find in FINDERS.items() if find() is None]
 
 
 if __name__ == "__main__":
-    print("\n".join(missing()))
+    for package in missing():
+        print(package)

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from signal import SIGINT
 
@@ -53,14 +54,24 @@ def private_postgres() -> Iterator[Postgres]:
         port = free_port()
         url = f"postgres://deeplesion@127.0.0.1:{port}/postgres"
         settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
-        command = [programs / "postgres", "-D", data, "-p", str(port), *settings]
+        arguments = ["-D", str(data), "-p", str(port), *settings]
+        answers = partial(_answers, url)
         # SIGINT ends open connections, SIGTERM would wait for them.
-        with running(command, folder, lambda: _answers(url), user=user, stop_signal=SIGINT) as pid:
+        with running(programs / "postgres", arguments, folder, answers, user=user, stop_signal=SIGINT) as pid:
             yield Postgres(url, pid, folder)
 
 
 def _create_cluster(initdb: Path, data: Path, user: str | None) -> None:
-    arguments = ["-D", data, "-U", "deeplesion", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+    arguments = [
+        "-D",
+        str(data),
+        "-U",
+        "deeplesion",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+    ]
     done = subprocess.run(
         [initdb, *arguments],
         cwd=data.parent,

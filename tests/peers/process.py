@@ -50,7 +50,8 @@ def wait_until(condition: Callable[[], bool], within_s: float) -> bool:
 
 @contextmanager
 def running(
-    command: Sequence[str | Path],
+    program: Path,
+    arguments: Sequence[str],
     folder: Path,
     ready: Callable[[], bool],
     *,
@@ -62,7 +63,7 @@ def running(
 
     Parameters
     ----------
-    command : program and arguments; its output goes to `folder`/log.
+    program, arguments : what to run; its output goes to `folder`/log.
     folder : the working directory.
     ready : whether the server answers; polled until it does.
     environment : its environment; ours when None.
@@ -77,7 +78,7 @@ def running(
     with log.open("wb") as output:
         # A session of its own: Ctrl-C reaches us alone, and we stop the server in order.
         process = subprocess.Popen(
-            [*_leash(stop_signal), *command],
+            [*_leash(stop_signal), program, *arguments],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -90,7 +91,7 @@ def running(
         wait_until(lambda: process.poll() is not None or ready(), READY_WITHIN_S)
         if process.poll() is not None or not ready():
             tail = log.read_text(errors="replace")[-1500:]
-            raise PeerFailed(f"{Path(command[0]).name} did not come up; the end of its log:\n{tail}")
+            raise PeerFailed(f"{program.name} did not come up; the end of its log:\n{tail}")
         yield process.pid
     finally:
         process.send_signal(stop_signal)

@@ -33,8 +33,8 @@ def private_redis() -> Iterator[Redis]:
     with temporary_folder("redis") as folder:
         port = free_port()
         url = f"redis://127.0.0.1:{port}/0"
-        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
-        with running(command, folder, lambda: _answers(url)) as pid:
+        where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+        with running(program, [*where, "--save", "", "--appendonly", "no"], folder, lambda: _answers(url)) as pid:
             yield Redis(url, pid, folder)
 
 

@@ -1,0 +1,54 @@
+# make demo    the whole system on a phantom hospital; Ctrl-C ends it
+# make test    lint, types, import contracts, migrations, every test
+# make bench   speed, as ratios against named baselines
+# make services  Debian packages that the tests use for real (as root)
+
+PYTHON ?= python3
+PORT ?= 8000
+PATIENTS ?=
+export PORT
+
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint bench services clean
+
+demo: .venv/runtime
+	@$(BIN)/python manage.py demo $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(DEEPLESION),--deeplesion "$(DEEPLESION)")
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --postgres
+
+lint: .venv/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@DATA_DIR="$$(mktemp -d)" && export DATA_DIR && trap 'rm -rf "$$DATA_DIR"' EXIT \
+	  && $(BIN)/python manage.py makemigrations --check \
+	  && $(BIN)/python manage.py check --fail-level WARNING
+
+bench: .venv/development
+	@DATA_DIR="$$(mktemp -d)" && export DATA_DIR && trap 'rm -rf "$$DATA_DIR"' EXIT && $(BIN)/python -m benchmarks
+
+services:
+	@.ci/services
+
+# The stamps are newer than the requirements they were installed from.
+.venv/runtime: requirements.txt | .venv
+	@echo "Installing requirements.txt into .venv (torch is large; a few minutes the first time)"
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+.venv/development: requirements.txt requirements-dev.txt | .venv
+	@echo "Installing requirements-dev.txt into .venv"
+	@$(PIP) install -r requirements-dev.txt
+	@touch .venv/runtime $@
+
+.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with PYTHON=python3.11")'
+	@$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
