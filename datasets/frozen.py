@@ -33,15 +33,25 @@ RULES = (
 
 def create(connection: Any) -> None:
     """Put the triggers in place; SQLite or PostgreSQL."""
-    _run(connection, _create_postgresql() if connection.vendor == "postgresql" else _create_sqlite())
+    _run(connection, creating(connection.vendor))
 
 
 def drop(connection: Any) -> None:
     """Take the triggers away."""
-    _run(connection, _drop_postgresql() if connection.vendor == "postgresql" else _drop_sqlite())
+    _run(connection, dropping(connection.vendor))
 
 
-def _run(connection: Any, statements: Iterator[str]) -> None:
+def creating(vendor: str) -> list[str]:
+    """The statements that put the triggers in place."""
+    return list(_create_postgresql() if vendor == "postgresql" else _create_sqlite())
+
+
+def dropping(vendor: str) -> list[str]:
+    """The statements that take the triggers away."""
+    return list(_drop_postgresql() if vendor == "postgresql" else _drop_sqlite())
+
+
+def _run(connection: Any, statements: list[str]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

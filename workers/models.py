@@ -27,6 +27,7 @@ class Job(models.Model):
     result = models.JSONField(default=dict)
     created = models.DateTimeField(auto_now_add=True)
     started = models.DateTimeField(null=True, blank=True)
+    heartbeat = models.DateTimeField(null=True, blank=True, help_text="last sign of life of the worker")
     finished = models.DateTimeField(null=True, blank=True)
 
     class Meta:

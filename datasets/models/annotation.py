@@ -35,7 +35,6 @@ class Annotation(models.Model):
         UNSUPPORTED_OBJECT = "unsupported_object", "an object that cannot be read yet"
         UNDECODABLE = "undecodable", "its pixels cannot be decoded"
         OTHER_MODALITY = "other_modality", "not on a CT image"
-        REFUSED_IMAGE = "refused_image", "its image may show text or is derived"
         SAVED_AGAIN = "saved_again", "the same mark, saved once more"
 
     collection = models.ForeignKey(Collection, models.PROTECT, related_name="annotations")

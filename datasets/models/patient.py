@@ -60,8 +60,8 @@ class Study(models.Model):
     patient = models.ForeignKey(Patient, models.PROTECT, related_name="studies")
     number = models.PositiveIntegerField(validators=[MinValueValidator(1)])
     age = models.PositiveSmallIntegerField(null=True, blank=True, help_text="years; 90 stands for 90 and over")
-    days_since_first = models.PositiveIntegerField(
-        null=True, blank=True, help_text="days since the patient's first study"
+    days_since_first = models.IntegerField(
+        null=True, blank=True, help_text="days since the patient's first study when first harvested"
     )
 
     class Meta:

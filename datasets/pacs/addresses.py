@@ -1,0 +1,23 @@
+"""From an address, as a person types it, to the source behind it."""
+
+from collections.abc import Callable
+
+from datasets.pacs.directory import DirectorySource
+from datasets.pacs.source import Source, UnknownScheme
+
+_OPENERS: dict[str, Callable[[str], Source]] = {"dir": DirectorySource.open}
+"""What opens the addresses of each scheme."""
+
+
+def open_source(address: str) -> Source:
+    """Open the source at an address, such as `dir:///data/export`.
+
+    Raises
+    ------
+    UnknownScheme, SourceNotFound : one sentence that says what is wrong with the address.
+    """
+    scheme, colon, _ = address.partition(":")
+    if not colon or scheme not in _OPENERS:
+        known = ", ".join(f"{name}:" for name in _OPENERS)
+        raise UnknownScheme(f"the address of a source begins with {known} as in dir:///data/export")
+    return _OPENERS[scheme](address)

@@ -1,0 +1,168 @@
+"""DICOM files in a folder of any shape as a source; also what reads any DICOM file."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from datasets.pacs.instance import DECODE_ERRORS, HEADER_TAGS, IncompleteHeader, Instance, from_dataset
+from datasets.pacs.shelf import Shelf
+from datasets.pacs.source import Problem, Progress, SourceNotFound, Study, Unreadable, by_series
+
+MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+"""SOP class of a DICOMDIR: a table of contents, which may be old; the files speak for themselves."""
+
+REPORT_EVERY = 64
+"""Files between two reports of progress."""
+
+
+class DirectorySource:
+    """A folder with DICOM files below it. See `source.Source`."""
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            raise SourceNotFound(f"{root} is not a folder" if root.exists() else f"there is no folder {root}")
+        self.root = root
+        self.label = f"dir://{root.absolute()}"
+        self.problems: list[Problem] = []
+        self._shelf = Shelf()
+        self._scanned = False
+
+    @classmethod
+    def open(cls, address: str) -> DirectorySource:
+        """Open `dir:///absolute/path`; `dir:relative/path` is below the current folder.
+
+        Raises
+        ------
+        SourceNotFound : there is no such folder.
+        """
+        parts = urlsplit(address)
+        if parts.netloc or not parts.path:
+            raise SourceNotFound(
+                f"{address} names no folder; an absolute path takes three slashes: dir:///data/export"
+            )
+        return cls(Path(unquote(parts.path)))
+
+    def studies(self, progress: Progress | None = None) -> Iterator[Study]:
+        """Look at every header once, then give study after study."""
+        if not self._scanned:
+            self._scan(progress)
+        for uid in self._shelf.studies():
+            instances = self._instances(uid)
+            # Whichever object states it: OHIF's reports, for one, leave the patient and the accession number out.
+            yield Study(
+                StudyInstanceUID=uid,
+                PatientID=_stated(i.PatientID for i in instances),
+                IssuerOfPatientID=_stated(i.IssuerOfPatientID for i in instances),
+                AccessionNumber=_stated(i.AccessionNumber for i in instances),
+                StudyDate=_stated(i.StudyDate for i in instances),
+                ModalitiesInStudy=tuple(sorted({i.Modality for i in instances})),
+                NumberOfStudyRelatedInstances=len(instances),
+            )
+
+    def instances(self, study: Study) -> list[Instance]:
+        return self._instances(study.StudyInstanceUID)
+
+    def read(self, instance: Instance) -> Dataset:
+        return read_file(self.root / instance.locator)
+
+    def read_all(self, instances: Sequence[Instance]) -> Iterator[tuple[Instance, Dataset | Unreadable]]:
+        for instance in instances:
+            try:
+                yield instance, self.read(instance)
+            except Unreadable as error:
+                yield instance, error
+
+    def _instances(self, uid: str) -> list[Instance]:
+        """One study's instances; of several copies of one object the first path counts."""
+        by_uid: dict[str, Instance] = {}
+        for instance in sorted(self._shelf.instances(uid), key=lambda each: each.locator):
+            by_uid.setdefault(instance.SOPInstanceUID, instance)
+        return by_series(by_uid.values())
+
+    def _scan(self, progress: Progress | None) -> None:
+        total = sum(1 for _ in self._files()) if progress else None
+        done = 0
+        for done, path in enumerate(self._files(), start=1):
+            name = os.path.relpath(path, self.root)
+            try:
+                instance = _read_header(path, name)
+            except Unreadable as error:
+                self.problems.append(Problem(name, str(error)))
+            else:
+                if instance.SOPClassUID != MEDIA_DIRECTORY:
+                    self._shelf.add(instance)
+            if progress and done % REPORT_EVERY == 0:
+                progress(done, total)
+        if progress:
+            progress(done, total)
+        self._shelf.pack()
+        self.problems.sort(key=lambda problem: problem.place)
+        self._scanned = True
+
+    def _files(self) -> Iterator[str]:
+        for folder, subfolders, names in os.walk(self.root):
+            subfolders.sort()
+            for name in sorted(names):
+                if name != "DICOMDIR":
+                    yield os.path.join(folder, name)
+
+
+def read_file(path: Path) -> Dataset:
+    """Read a whole DICOM file, with or without preamble.
+
+    Raises
+    ------
+    Unreadable : one sentence, without the name, on why it cannot be read.
+    """
+    return _read(str(path), header_only=False)
+
+
+def _read_header(path: str, name: str) -> Instance:
+    dataset = _read(path, header_only=True)
+    try:
+        return from_dataset(dataset, locator=name)
+    except IncompleteHeader as error:
+        raise Unreadable(f"{error}; the file may be truncated") from None
+
+
+def _read(path: str, header_only: bool) -> Dataset:
+    try:
+        with open(path, "rb") as file:
+            force = _begins_without_preamble(file)
+            return pydicom.dcmread(
+                file,
+                force=force,
+                stop_before_pixels=header_only,
+                specific_tags=list(HEADER_TAGS) if header_only else None,
+            )
+    except InvalidDicomError:
+        raise Unreadable("not a DICOM file") from None
+    except OSError as error:
+        raise Unreadable(error.strerror or "cannot be read") from None
+    except zlib.error:
+        raise Unreadable("its deflated content is damaged or truncated") from None
+    except EOFError:
+        raise Unreadable("truncated: it ends in the middle of an element") from None
+    except DECODE_ERRORS:
+        raise Unreadable("its DICOM structure is damaged") from None
+
+
+def _begins_without_preamble(file: BinaryIO) -> bool:
+    """Tell whether a file starts right with an element of group 0002 or 0008, as old exports do."""
+    start = file.read(132)
+    file.seek(0)
+    return start[128:] != b"DICM" and start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\x00"
+
+
+def _stated(values: Iterable[str]) -> str:
+    """The first value that is not empty."""
+    return next((value for value in values if value), "")

@@ -1,0 +1,131 @@
+"""Header facts of one DICOM object: what listing, ordering and de-identifying need, and nothing that is large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+
+T = TypeVar("T")
+
+DECODE_ERRORS = (AttributeError, LookupError, TypeError, ValueError, NotImplementedError, EOFError, OSError, RecursionError)
+"""What pydicom raises, at access, for values that it cannot decode."""
+
+
+class IncompleteHeader(ValueError):
+    """The object lacks an identifier without which it cannot be placed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One DICOM object as its source lists it; attributes are named by DICOM's keywords. "" or None where absent."""
+
+    SOPClassUID: str
+    SOPInstanceUID: str
+    StudyInstanceUID: str
+    SeriesInstanceUID: str
+    TransferSyntaxUID: str
+    Modality: str
+    PatientID: str
+    IssuerOfPatientID: str
+    PatientSex: str
+    PatientAge: str
+    PatientBirthDate: str
+    PatientPosition: str
+    AccessionNumber: str
+    StudyDate: str
+    ContentDate: str
+    FrameOfReferenceUID: str
+    ImageType: tuple[str, ...]
+    BurnedInAnnotation: str
+    LossyImageCompression: str
+    ConvolutionKernel: tuple[str, ...]
+    KVP: float | None
+    SliceThickness: float | None
+    WindowCenter: tuple[float, ...]
+    WindowWidth: tuple[float, ...]
+    SeriesNumber: int | None
+    InstanceNumber: int | None
+    Rows: int | None
+    Columns: int | None
+    NumberOfFrames: int | None
+    ImagePositionPatient: tuple[float, ...]
+    ImageOrientationPatient: tuple[float, ...]
+    PixelSpacing: tuple[float, ...]
+    locator: str
+    """Where the source finds the object again: a path below its root, a URL; never shown to the public."""
+
+
+def from_dataset(dataset: Dataset, locator: str, transfer_syntax: str | None = None) -> Instance:
+    """Take the header facts out of a dataset; values that cannot be decoded count as absent.
+
+    Raises
+    ------
+    IncompleteHeader : a UID of class, instance, study or series is missing.
+    """
+    values: dict[str, Any] = {keyword: convert(_value(dataset, keyword)) for keyword, convert in _CONVERTERS.items()}
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        if not values[keyword]:
+            raise IncompleteHeader(f"its header holds no {keyword}")
+    if transfer_syntax is None:
+        transfer_syntax = str(getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", ""))
+    return Instance(**values, TransferSyntaxUID=transfer_syntax, locator=locator)
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    try:
+        return dataset.get(keyword)
+    except DECODE_ERRORS:
+        return None
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip(" \0")
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_text(part) for part in _parts(value))
+
+
+def _number(value: Any) -> float | None:
+    numbers = _numbers(value)
+    return numbers[0] if numbers else None
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in _parts(value))
+    except (TypeError, ValueError):
+        return ()
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number == number and abs(number) < 2**53 else None
+
+
+def _parts(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    return list(value) if not isinstance(value, str) and hasattr(value, "__iter__") else [value]
+
+
+_BY_TYPE: dict[str, Callable[[Any], Any]] = {
+    "str": _text,
+    "tuple[str, ...]": _texts,
+    "float | None": _number,
+    "tuple[float, ...]": _numbers,
+    "int | None": _whole,
+}
+
+_CONVERTERS = {
+    field.name: _BY_TYPE[str(field.type)]
+    for field in fields(Instance)
+    if field.name not in ("TransferSyntaxUID", "locator")
+}
+
+HEADER_TAGS = tuple(tag for keyword in _CONVERTERS if (tag := tag_for_keyword(keyword)) is not None)
+"""The tags that `from_dataset` reads."""

@@ -1,0 +1,77 @@
+"""16-bit grey PNG, written by hand: the same pixels as any encoder writes, in a fraction of the time.
+
+CT is noisy, so matching repeats (what DEFLATE spends its time on) saves next to nothing beyond runs; the Paeth filter
+on every row and Huffman codes save the rest. Both run at memory speed in numpy and zlib.
+"""
+
+import contextlib
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BITS, _GREY, _PAETH = 16, 0, 4
+_BYTES_PER_PIXEL = 2
+
+
+def encode(values: NDArray[np.uint16]) -> bytes:
+    """Encode grey values (rows, columns) as a PNG without any text or time.
+
+    Source: PNG specification, third edition, 9 (filtering) and 10 (compression).
+    """
+    rows, columns = values.shape
+    deflate = zlib.compressobj(level=1, wbits=15, memLevel=9, strategy=zlib.Z_RLE)
+    data = deflate.compress(_paeth(values).data) + deflate.flush()
+    header = struct.pack(">IIBBBBB", columns, rows, _BITS, _GREY, 0, 0, 0)
+    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def write(path: Path, png: bytes) -> None:
+    """Put a file in place whole or not at all; a file of that name is replaced.
+
+    Raises
+    ------
+    OSError : the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(png)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _paeth(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Filter rows, (rows, 1 + 2 * columns): each byte less the neighbour that the Paeth predictor picks.
+
+    The predictor picks of left, up and corner the one nearest to left + up - corner. Where the corner lies between
+    left and up its distance is | |up - corner| - |left - corner| |, elsewhere it is never the least. So 8 bits are
+    enough for the whole decision, and numpy treats many bytes at a time.
+    """
+    rows, columns = values.shape
+    width = _BYTES_PER_PIXEL * columns
+    padded = np.zeros((rows + 1, width + _BYTES_PER_PIXEL), dtype=np.uint8)
+    padded[1:, _BYTES_PER_PIXEL:] = values.astype(">u2").view(np.uint8)
+    left, up, corner = padded[1:, :-_BYTES_PER_PIXEL], padded[:-1, _BYTES_PER_PIXEL:], padded[:-1, :-_BYTES_PER_PIXEL]
+    to_left = np.maximum(up, corner) - np.minimum(up, corner)
+    to_up = np.maximum(left, corner) - np.minimum(left, corner)
+    between = ((np.minimum(left, up) < corner) & (corner < np.maximum(left, up))).view(np.uint8)
+    take_left = to_left <= to_up >> between
+    take_up = (to_up <= to_left >> between) & ~take_left
+    # Selecting by mask and exclusive or is several times faster than numpy.where.
+    predicted = corner ^ ((left ^ corner) & -take_left.view(np.uint8)) ^ ((up ^ corner) & -take_up.view(np.uint8))
+    filtered = np.empty((rows, 1 + width), dtype=np.uint8)
+    filtered[:, 0] = _PAETH
+    np.subtract(padded[1:, _BYTES_PER_PIXEL:], predicted, out=filtered[:, 1:])
+    return filtered
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))

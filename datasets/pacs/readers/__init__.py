@@ -1,0 +1,79 @@
+"""Readers: what turns an annotation object into bookmarks, one reader per kind of object.
+
+No object is passed over in silence: what no reader understands becomes one bookmark that says so.
+"""
+
+from collections.abc import Callable
+
+from pydicom.dataset import Dataset
+
+from datasets.pacs.instance import Instance
+from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
+from datasets.pacs.readers.report import read_report
+
+__all__ = ["Bookmark", "Carrier", "Code", "Reason", "Tool", "is_annotation", "read", "undecodable"]
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+
+NOT_ANNOTATIONS = frozenset(
+    _STORAGE + suffix
+    for suffix in (
+        "88.40",  # procedure log
+        "88.67",  # X-ray radiation dose
+        "88.68",  # radiopharmaceutical radiation dose
+        "88.73",  # patient radiation dose
+        "88.74",  # planned imaging agent administration
+        "88.75",  # performed imaging agent administration
+        "88.76",  # enhanced X-ray radiation dose
+    )
+)
+"""Structured reports that machines write about themselves."""
+
+_READERS: dict[str, Callable[[Dataset], list[Bookmark]]] = {
+    "88.": read_report,
+}
+"""Reader by the beginning of the SOP class's suffix."""
+
+_UNSUPPORTED: dict[str, tuple[Carrier, str]] = {
+    "11.": (Carrier.PR, "a presentation state"),
+    "481.3": (Carrier.OTHER, "a radiotherapy structure set"),
+    "66.4": (Carrier.OTHER, "a segmentation"),
+    "66.5": (Carrier.OTHER, "a surface segmentation"),
+    "66.7": (Carrier.OTHER, "a segmentation"),
+    "88.59": (Carrier.OTHER, "a key object selection"),
+    "91.1": (Carrier.OTHER, "a microscopy annotation"),
+}
+"""Annotation objects that no reader understands, by the beginning of the SOP class's suffix."""
+
+
+def is_annotation(instance: Instance) -> bool:
+    """Tell whether an object may hold what a person marked."""
+    suffix = _suffix(instance.SOPClassUID)
+    return instance.SOPClassUID not in NOT_ANNOTATIONS and any(map(suffix.startswith, (*_READERS, *_UNSUPPORTED)))
+
+
+def read(dataset: Dataset) -> list[Bookmark]:
+    """Read every annotation of one object for which `is_annotation` holds; at least one bookmark comes back."""
+    suffix = _suffix(str(dataset.SOPClassUID))
+    for start, (carrier, name) in _UNSUPPORTED.items():
+        if suffix.startswith(start):
+            return [_refused(str(dataset.SOPInstanceUID), carrier, Reason.UNSUPPORTED_OBJECT, f"{name} is not read")]
+    for start, reader in _READERS.items():
+        if suffix.startswith(start):
+            return reader(dataset)
+    detail = "objects of this class are not read"
+    return [_refused(str(dataset.SOPInstanceUID), Carrier.OTHER, Reason.UNSUPPORTED_OBJECT, detail)]
+
+
+def undecodable(instance: Instance, detail: str) -> Bookmark:
+    """The bookmark that stands for an annotation object which its source could not give."""
+    carrier = {"SR": Carrier.SR, "PR": Carrier.PR}.get(instance.Modality, Carrier.OTHER)
+    return _refused(instance.SOPInstanceUID, carrier, Reason.UNDECODABLE, detail)
+
+
+def _refused(report: str, carrier: Carrier, reason: Reason, detail: str) -> Bookmark:
+    return Bookmark(report=report, item="", tool=Tool.OTHER, carrier=carrier, reason=reason, detail=detail)
+
+
+def _suffix(sop_class: str) -> str:
+    return sop_class.removeprefix(_STORAGE) if sop_class.startswith(_STORAGE) else ""

@@ -1,0 +1,93 @@
+"""What a radiologist left in the PACS, whichever object carries it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Tool(StrEnum):
+    """What the mark was drawn with."""
+
+    BIDIMENSIONAL = "bidimensional"
+    LINE = "line"
+    ARROW = "arrow"
+    ELLIPSE = "ellipse"
+    TEXT = "text"
+    SEGMENTATION = "segmentation"
+    OTHER = "other"
+
+
+class Carrier(StrEnum):
+    """The kind of object that carries the mark."""
+
+    SR = "SR"
+    PR = "PR"
+    OTHER = "other"
+
+
+class Reason(StrEnum):
+    """Why an annotation does not become a lesion."""
+
+    NOT_RECIST = "not_recist"
+    NON_AXIAL = "non_axial"
+    OFF_PLANE = "off_plane"
+    UNRESOLVED_IMAGE = "unresolved_image"
+    NOT_CROSSING = "not_crossing"
+    DEGENERATE = "degenerate"
+    OUTSIDE_IMAGE = "outside_image"
+    UNSUPPORTED_OBJECT = "unsupported_object"
+    UNDECODABLE = "undecodable"
+    OTHER_MODALITY = "other_modality"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept as the file states it. The meaning is free text: nothing of it may be published."""
+
+    scheme: str
+    value: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """One annotation of one object, kept whatever becomes of it."""
+
+    report: str
+    """SOPInstanceUID of the object that holds it."""
+    item: str
+    """Where in the object, such as "1.3.2"; the same at every reading."""
+    tool: Tool
+    carrier: Carrier
+    points: tuple[tuple[float, ...], ...] = ()
+    """The vertices: (x, y) in pixels, 0-based, pixel centres at integers, as the image is stored; or (x, y, z) in mm,
+    LPS. A bidimensional mark has four: both ends of the long axis, both ends of the short axis, as reported."""
+    image: str = ""
+    """SOPInstanceUID of the image on which it was drawn, "" where the object does not say."""
+    frame: int = 1
+    """Frame of that image, from 1."""
+    frame_of_reference: str = ""
+    """FrameOfReferenceUID of points in mm."""
+    evidence: tuple[str, ...] = ()
+    """SOPInstanceUIDs that the whole object names as its evidence."""
+    long_mm: float | None = None
+    """Lengths as reported; files carry wrong ones, so they only cross-check the points."""
+    short_mm: float | None = None
+    finding: Code | None = None
+    site: Code | None = None
+    tracking_uid: str = ""
+    """Links the same lesion over time; "" where the writer's identifiers are known not to."""
+    label: str = ""
+    """The bookmark's number, such as B06."""
+    follow_up: str = ""
+    """The follow-up set's number, such as F03."""
+    reason: Reason | None = None
+    """Set where the object alone shows that this is no RECIST measurement."""
+    detail: str = ""
+    """The reason in words; nothing of the object's own text."""
+
+    @property
+    def in_mm(self) -> bool:
+        """Whether the points are in the patient's frame."""
+        return bool(self.points) and len(self.points[0]) == 3

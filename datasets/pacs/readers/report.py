@@ -1,0 +1,268 @@
+"""Structured reports (SR TID 1500 and what resembles it) to bookmarks.
+
+A tolerant walk over the whole tree instead of a template parser: viewers write different templates and leave values
+out. A group is any item that holds long or short axes, whatever it calls itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from pydicom.dataset import Dataset
+
+from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
+from datasets.pacs.readers.content import Concept, Item, items_of, tree, value_of
+
+LONG_AXIS = Concept.of("SCT 103339001", "SRT G-A185", meanings=("long axis",))
+SHORT_AXIS = Concept.of("SCT 103340004", "SRT G-A186", meanings=("short axis",))
+LENGTH = Concept.of("SCT 410668003", "SRT G-A22A", "SRT G-D7FE", meanings=("length",))
+GROUP = Concept.of("DCM 125007", meanings=("measurement group",))
+FINDING = Concept.of("DCM 121071", meanings=("finding",))
+FINDING_SITE = Concept.of("SCT 363698007", "SRT G-C0E3", meanings=("finding site",))
+TRACKING_IDENTIFIER = Concept.of("DCM 112039", meanings=("tracking identifier",))
+TRACKING_UID = Concept.of("DCM 112040", meanings=("tracking unique identifier",))
+COMMENT = Concept.of("DCM 121106", meanings=("comment",))
+SEGMENT = Concept.of(
+    "DCM 121191", "DCM 121214", "DCM 121233", meanings=("referenced segment", "referenced segmentation frame")
+)
+
+SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.5")
+
+SCOORD_CORNER_PX = 0.5
+"""SCOORD counts from the corner of the first pixel, a pixel's centre lies half a pixel further."""
+
+_TO_MM = {"cm": 10.0, "m": 1000.0, "um": 0.001}
+"""Units that are believed; any other is taken for mm, because viewers write "1" or "px" over values in mm."""
+
+_TOOL_NAMES = {
+    "bidirectional": Tool.BIDIMENSIONAL,
+    "arrow": Tool.ARROW,
+    "length": Tool.LINE,
+    "ellip": Tool.ELLIPSE,
+    "circle": Tool.ELLIPSE,
+    "text": Tool.TEXT,
+    "label": Tool.TEXT,
+    "segment": Tool.SEGMENTATION,
+}
+"""Parts of the tool names that viewers write into the Tracking Identifier."""
+
+_GRAPHICS = {"ELLIPSE": Tool.ELLIPSE, "CIRCLE": Tool.ELLIPSE, "ELLIPSOID": Tool.ELLIPSE}
+
+_DETAILS = {
+    Tool.BIDIMENSIONAL: "a bidimensional mark without its two measurements",
+    Tool.LINE: "a single line",
+    Tool.ARROW: "an arrow",
+    Tool.ELLIPSE: "an ellipse",
+    Tool.TEXT: "a text",
+    Tool.SEGMENTATION: "a segmentation",
+    Tool.OTHER: "a mark of another kind",
+}
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The coordinates of one measurement."""
+
+    points: tuple[tuple[float, ...], ...] = ()
+    image: str = ""
+    frame: int = 1
+    frame_of_reference: str = ""
+
+
+def read_report(report: Dataset) -> list[Bookmark]:
+    """Read every bookmark of a report; one that says so where there is none."""
+    root = tree(report)
+    by_path = {item.path: item for item in (root, *root.below())}
+    bare = Bookmark(
+        report=str(report.SOPInstanceUID), item="", tool=Tool.OTHER, carrier=Carrier.SR, evidence=_evidence(report)
+    )
+    found: list[Bookmark] = []
+    for item in by_path.values():
+        if axes := _pairs(item):
+            found += [_bidimensional(bare, item, long, short, by_path) for long, short in axes]
+        elif _is_other_mark(item):
+            found.append(_other(bare, item, by_path))
+    if not found:
+        detail = "the report holds no measurement that is read"
+        found.append(replace(bare, reason=Reason.UNSUPPORTED_OBJECT, detail=detail))
+    return found
+
+
+def _pairs(item: Item) -> list[tuple[Item | None, Item | None]]:
+    """Long and short axes that stand directly in an item, the first with the first."""
+    longs = [child for child in item.named(LONG_AXIS) if child.type in ("NUM", "")]
+    shorts = [child for child in item.named(SHORT_AXIS) if child.type in ("NUM", "")]
+    count = max(len(longs), len(shorts))
+    return [(longs[i] if i < len(longs) else None, shorts[i] if i < len(shorts) else None) for i in range(count)]
+
+
+def _is_other_mark(item: Item) -> bool:
+    """A measurement group, or a container that draws something itself, but holds no axes."""
+    if GROUP.names(item.name):
+        return True
+    drawn = [child for child in item.children if child.type in ("SCOORD", "SCOORD3D")]
+    measured = [
+        child
+        for child in item.children
+        if child.type == "NUM" and any(below.type in ("SCOORD", "SCOORD3D") for below in child.children)
+    ]
+    return item.type == "CONTAINER" and bool(drawn or measured)
+
+
+def _bidimensional(
+    bare: Bookmark, group: Item, long: Item | None, short: Item | None, by_path: dict[str, Item]
+) -> Bookmark:
+    place = long or short or group
+    mark = replace(_described(bare, group), item=place.path, tool=Tool.BIDIMENSIONAL)
+    if long is None or short is None:
+        return replace(mark, reason=Reason.NOT_RECIST, detail="only one of the two axes is measured")
+    mark = replace(mark, long_mm=_millimetres(long), short_mm=_millimetres(short))
+    lines = [_line(axis, group, by_path) for axis in (long, short)]
+    if not any(line.points for line in lines):
+        # Some writers draw both axes beside the numbers instead of below them.
+        beside = [_line_of(child, group, by_path) for child in group.children if child.type in ("SCOORD", "SCOORD3D")]
+        lines = beside if len(beside) == 2 else lines
+    first, second = lines
+    mark = replace(
+        mark,
+        points=first.points + second.points,
+        image=first.image or second.image,
+        frame=first.frame if first.image else second.frame,
+        frame_of_reference=first.frame_of_reference or second.frame_of_reference,
+    )
+    if len(first.points) != 2 or len(second.points) != 2:
+        return replace(mark, points=(), reason=Reason.NOT_RECIST, detail="an axis is not a line of two points")
+    if len({len(point) for point in mark.points}) != 1:
+        return replace(mark, points=(), reason=Reason.NOT_RECIST, detail="one axis is in pixels, the other in mm")
+    if first.image and second.image and (first.image, first.frame) != (second.image, second.frame):
+        detail = "its two axes are drawn on different images"
+        return replace(mark, reason=Reason.UNRESOLVED_IMAGE, detail=detail)
+    return mark
+
+
+def _other(bare: Bookmark, group: Item, by_path: dict[str, Item]) -> Bookmark:
+    """A mark that is no RECIST measurement."""
+    tool = _tool(group)
+    drawn = next((item for item in group.below() if item.type in ("SCOORD", "SCOORD3D") and item.points), None)
+    line = _line_of(drawn, group, by_path) if drawn else _line(group, group, by_path)
+    return replace(
+        _described(bare, group),
+        item=group.path,
+        tool=tool,
+        points=line.points,
+        image=line.image,
+        frame=line.frame,
+        frame_of_reference=line.frame_of_reference,
+        reason=Reason.NOT_RECIST,
+        detail=_DETAILS[tool],
+    )
+
+
+def _tool(group: Item) -> Tool:
+    identifier = _identifier(group)
+    if _is_tool_name(identifier):
+        name = identifier.rpartition(":")[2].lower()
+        return next((tool for part, tool in _TOOL_NAMES.items() if part in name), Tool.OTHER)
+    below = list(group.below())
+    if any(SEGMENT.names(item.name) or item.reference[0] in SEGMENTATION_CLASSES for item in below):
+        return Tool.SEGMENTATION
+    graphics = {item.graphic_type for item in below if item.type in ("SCOORD", "SCOORD3D")}
+    for graphic, tool in _GRAPHICS.items():
+        if graphic in graphics:
+            return tool
+    if group.named(LENGTH) or any(len(item.points) == 2 for item in below if item.graphic_type == "POLYLINE"):
+        return Tool.LINE
+    texts = [item for item in group.named(FINDING, COMMENT) if item.type == "TEXT"]
+    return Tool.TEXT if texts and not any(item.type == "NUM" for item in below) else Tool.OTHER
+
+
+def _described(bare: Bookmark, group: Item) -> Bookmark:
+    """Take over what the group says about the lesion."""
+    identifier = _identifier(group)
+    comments = " ".join(item.text for item in group.named(COMMENT))
+    words = f"{identifier} {comments}"
+    uid = next((item.text for item in group.named(TRACKING_UID)), "")
+    return replace(
+        bare,
+        finding=_coded(group, FINDING),
+        site=_coded(group, FINDING_SITE),
+        tracking_uid="" if _is_tool_name(identifier) else uid,
+        label=_numbered("B", words),
+        follow_up=_numbered("F", words),
+    )
+
+
+def _identifier(group: Item) -> str:
+    return next((item.text for item in group.named(TRACKING_IDENTIFIER)), "")
+
+
+def _is_tool_name(identifier: str) -> bool:
+    """OHIF states its tool here, with a fresh Tracking UID at every save: neither links lesions."""
+    return identifier.lower().startswith("cornerstone")
+
+
+def _numbered(letter: str, words: str) -> str:
+    match = re.search(rf"\b{letter}\s?(\d{{1,4}})\b", words, re.IGNORECASE)
+    return f"{letter}{int(match[1]):02d}" if match else ""
+
+
+def _coded(group: Item, concept: Concept) -> Code | None:
+    for item in group.named(concept):
+        if item.type == "TEXT" and item.text:
+            return Code("", "", item.text)
+        if item.code.value or item.code.meaning:
+            return item.code
+    return None
+
+
+def _millimetres(axis: Item) -> float | None:
+    if axis.number is None:
+        return None
+    value, unit = axis.number
+    return value * _TO_MM.get(unit.value, 1.0)
+
+
+def _line(axis: Item, group: Item, by_path: dict[str, Item]) -> _Line:
+    """The coordinates from which an axis was inferred, with the image from wherever it is named."""
+    for item in axis.below():
+        if item.type in ("SCOORD", "SCOORD3D"):
+            return _line_of(item, group, by_path)
+    _, image, frame = _image(axis, by_path) or _image(group, by_path) or ("", "", 1)
+    return _Line(image=image, frame=frame)
+
+
+def _line_of(item: Item, group: Item, by_path: dict[str, Item]) -> _Line:
+    _, image, frame = _image(item, by_path) or _image(group, by_path) or ("", "", 1)
+    if item.type == "SCOORD3D":
+        frame_of_reference = str(value_of(item.dataset, "ReferencedFrameOfReferenceUID") or "")
+        return _Line(tuple(item.points), image, frame, frame_of_reference)
+    return _Line(tuple((x - SCOORD_CORNER_PX, y - SCOORD_CORNER_PX) for x, y in item.points), image, frame)
+
+
+def _image(item: Item, by_path: dict[str, Item]) -> tuple[str, str, int] | None:
+    """The image directly below an item, itself or by reference to its place in the tree."""
+    for child in item.children:
+        place = value_of(child.dataset, "ReferencedContentItemIdentifier")
+        if place is not None:
+            numbers = place if hasattr(place, "__iter__") else [place]
+            child = by_path.get(".".join(str(number) for number in numbers), child)
+        if child.type == "IMAGE" and child.reference[0] not in SEGMENTATION_CLASSES and child.reference[1]:
+            return child.reference
+    return None
+
+
+def _evidence(report: Dataset) -> tuple[str, ...]:
+    """The instances that the report names as evidence, sorted."""
+    return tuple(
+        sorted(
+            {
+                str(value_of(instance, "ReferencedSOPInstanceUID") or "")
+                for keyword in ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence")
+                for study in items_of(report, keyword)
+                for series in items_of(study, "ReferencedSeriesSequence")
+                for instance in items_of(series, "ReferencedSOPSequence")
+            }
+            - {""}
+        )
+    )

@@ -1,0 +1,1 @@
+"""Use cases: each module is one, owns its transactions, and takes keyword arguments only."""

@@ -1,0 +1,70 @@
+"""What a harvest found, for the person who ran it and for the job's page."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+SAY_AT_MOST = 50
+
+
+@dataclass
+class Report:
+    """Counts; and problems, which name places inside the source and so are shown in the terminal alone."""
+
+    dry_run: bool
+    studies: int = 0
+    studies_with_bookmarks: int = 0
+    annotations: int = 0
+    known: int = 0
+    """Annotations that an earlier harvest took."""
+    lesions: int = 0
+    """New ones."""
+    slices: int = 0
+    """New ones."""
+    changed_series: int = 0
+    """Their slices are not those of the earlier harvest, so their new marks wait."""
+    curated: dict[str, int] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why new annotations gave no lesion."""
+    tools: Counter[str] = field(default_factory=Counter)
+    modalities: Counter[str] = field(default_factory=Counter)
+    years: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """What may be stored: everything but the places."""
+        counts = {
+            name: dict(sorted(getattr(self, name).items())) for name in ("reasons", "tools", "modalities", "years")
+        }
+        return {
+            "dry_run": self.dry_run,
+            "studies": self.studies,
+            "studies_with_bookmarks": self.studies_with_bookmarks,
+            "annotations": self.annotations,
+            "known": self.known,
+            "lesions": self.lesions,
+            "slices": self.slices,
+            "changed_series": self.changed_series,
+            "problems": len(self.problems),
+            "curated": self.curated,
+            **counts,
+        }
+
+    def lines(self) -> list[str]:
+        """A summary of a few lines."""
+        would = "would be " if self.dry_run else ""
+        lines = [
+            f"{self.studies} studies, {self.studies_with_bookmarks} with bookmarks; "
+            f"{self.annotations} annotations, {self.known} of them known.",
+            f"{self.lesions} lesions {would}new on {self.slices} slices {would}new; "
+            f"{self.changed_series} series changed since they were harvested.",
+        ]
+        if self.reasons:
+            lines.append(f"{self.reasons.total()} annotations give no lesion:")
+            lines += [f"  {count:6d}  {reason}" for reason, count in self.reasons.most_common()]
+        if self.curated:
+            lines.append(
+                f"{self.curated['merged']} duplicate marks merged, "
+                f"{self.curated['possibly_noisy']} of {self.curated['lesions']} lesions possibly noisy."
+            )
+        return lines

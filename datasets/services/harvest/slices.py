@@ -1,0 +1,146 @@
+"""The slices around new lesions: decoded, encoded and put in place, several at a time, never a series in memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from datasets import dl_info
+from datasets.geometry import hu
+from datasets.models import Series, Slice
+from datasets.pacs import deidentify
+from datasets.pacs.instance import Instance
+from datasets.pacs.pixels import EncodedSlice, PixelError, encode_slice
+from datasets.pacs.series import Volume
+from datasets.pacs.source import Source, Unreadable
+
+T = TypeVar("T")
+
+THREADS = 2
+"""Decoding and DEFLATE run outside Python's lock."""
+
+IN_FLIGHT = 8
+"""Slices in memory at once, for one volume."""
+
+DEFAULT_CONTEXT_MM = 30.0
+"""As published: what is kept on each side of a key slice."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of the slices of one volume."""
+
+    rows: list[Slice] = field(default_factory=list)
+    """Not yet in the database."""
+    key_slices: dict[int, NDArray[np.int32]] = field(default_factory=dict)
+    """HU of the slices with lesions, by place in the volume."""
+    failures: dict[int, tuple[Instance, str]] = field(default_factory=dict)
+    """Slices that could not be had, by place in the volume, and why."""
+
+
+def context_of(volume: Volume, index: int, context_mm: float | None) -> range:
+    """The places in a volume to keep around a key slice; all of them for None."""
+    count = len(volume.instances)
+    if context_mm is None:
+        return range(count)
+    steps = int(context_mm / volume.slice_spacing + 1e-6)
+    return range(max(0, index - steps), min(count, index + steps + 1))
+
+
+def write_slices(
+    source: Source,
+    storage: Storage,
+    series: Series,
+    volume: Volume,
+    wanted: set[int],
+    keys: set[int],
+    stored: set[int],
+) -> Written:
+    """Bring slices of a volume into the storage.
+
+    Parameters
+    ----------
+    wanted : places in the volume to store; keys : those with lesions; stored : those that are there already.
+
+    Raises
+    ------
+    OSError : the storage cannot take more; what was written is whole and will be found again.
+    """
+    written = Written()
+    for index in sorted(keys & stored):
+        written.key_slices[index] = _load(storage, _path(series, index))
+    missing = sorted(wanted - stored)
+    places = {volume.instances[index].SOPInstanceUID: index for index in missing}
+    datasets = source.read_all([volume.instances[index] for index in missing])
+
+    def write(
+        instance: Instance, dataset: Dataset | Unreadable
+    ) -> tuple[int, Slice, NDArray[np.uint16] | None] | None:
+        index = places[instance.SOPInstanceUID]
+        try:
+            encoded = _encode(instance, dataset, volume)
+        except (Unreadable, PixelError) as error:
+            written.failures[index] = (instance, str(error))
+            return None
+        storage.save(_path(series, index), ContentFile(encoded.png))
+        window = deidentify.image_facts(instance).window or (None, None)
+        row = Slice(
+            series=series,
+            number=index + 1,
+            window_low=window[0],
+            window_high=window[1],
+            stored=True,
+            bytes=len(encoded.png),
+            sha256=encoded.file_hash,
+            pixel_hash=encoded.pixel_hash,
+        )
+        return index, row, encoded.values if index in keys else None
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for result in _in_order(pool, write, datasets):
+            if result is not None:
+                index, row, values = result
+                written.rows.append(row)
+                if values is not None:
+                    written.key_slices[index] = hu.from_png(values)
+    return written
+
+
+def _encode(instance: Instance, dataset: Dataset | Unreadable, volume: Volume) -> EncodedSlice:
+    if isinstance(dataset, Unreadable):
+        raise dataset
+    if refusal := deidentify.refusal(instance):
+        raise PixelError(refusal)
+    if volume.flips is None:
+        raise PixelError("its volume cannot be made canonical")
+    return encode_slice(dataset, volume.flips)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[..., T], arguments: Iterable[tuple[object, ...]]
+) -> Iterator[T]:
+    """Map with a bounded number of calls under way, so that reading never runs ahead of writing."""
+    pending: deque[Future[T]] = deque()
+    for each in arguments:
+        pending.append(pool.submit(work, *each))
+        if len(pending) >= IN_FLIGHT:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _path(series: Series, index: int) -> str:
+    return f"{series.folder}/{dl_info.slice_name(index + 1)}"
+
+
+def _load(storage: Storage, path: str) -> NDArray[np.int32]:
+    with storage.open(path) as file, Image.open(file) as image:
+        return hu.from_png(np.asarray(image))

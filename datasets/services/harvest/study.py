@@ -1,0 +1,201 @@
+"""One study's new marks: settled, or brought to the dataset volume by volume."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Max
+from numpy.typing import NDArray
+
+from datasets.geometry import recist, region
+from datasets.models import Annotation, Collection, Lesion, Series, Slice
+from datasets.pacs.deidentify import Pseudonymiser
+from datasets.pacs.resolve import Flag, Measurement
+from datasets.pacs.series import Volume
+from datasets.pacs.source import Source, Study
+from datasets.pacs.types import coarse_type
+from datasets.services.harvest.marks import TRIED_AGAIN, Mark, annotation_of, known, read_marks, taken
+from datasets.services.harvest.numbers import Numbers, SeriesChanged, Visit
+from datasets.services.harvest.report import Report
+from datasets.services.harvest.slices import context_of, write_slices
+from datasets.services.measure import measured
+from datasets.storage import slice_storage
+
+FLAGS = {
+    Flag.LENGTH_DISAGREES: "The reported length is not the measured one.",
+    Flag.SPACING_CORRECTED: "The coordinates were divided by the wrong pixel spacing and have been corrected.",
+    Flag.DUPLICATE_POSITION: "Another slice of the series lies at the same position.",
+}
+
+
+class StudyHarvest:
+    """One run over one source."""
+
+    def __init__(
+        self,
+        source: Source,
+        collection: Collection,
+        pseudonymiser: Pseudonymiser,
+        context_mm: float | None,
+        report: Report,
+    ) -> None:
+        self.source = source
+        self.collection = collection
+        self.pseudonymiser = pseudonymiser
+        self.context_mm = context_mm
+        self.report = report
+        self.numbers = Numbers(collection, pseudonymiser)
+        self.seen: set[str] = set()
+        """Geometries of this run: a dry run has no database to look them up in."""
+
+    def study(self, study: Study, visit: Visit) -> None:
+        """Take one study's new marks."""
+        self.report.studies += 1
+        marks = list(read_marks(self.source, self.source.instances(study), self.pseudonymiser))
+        if not marks:
+            return
+        self.report.studies_with_bookmarks += 1
+        self.report.annotations += len(marks)
+        year = visit.date.year if visit.date else None
+        fresh = self._fresh(marks)
+        self.seen |= taken(fresh, self.collection)
+        settled, repeated = [], []
+        volumes: dict[str, list[Mark]] = defaultdict(list)
+        for mark in fresh:
+            if not isinstance(mark.outcome, Measurement):
+                settled.append(mark)
+            elif mark.geometry in self.seen:
+                repeated.append(mark)
+            else:
+                self.seen.add(mark.geometry)
+                volumes[mark.outcome.volume.key].append(mark)
+        self._record(visit, year, settled)
+        for key in sorted(volumes):
+            self._volume(visit, year, volumes[key])
+        self._record(visit, year, repeated, again=True)
+
+    def _fresh(self, marks: list[Mark]) -> list[Mark]:
+        """The marks that no earlier harvest settled."""
+        before = known(marks, self.collection)
+        fresh = []
+        for mark in marks:
+            reason = before.get(mark.fingerprint)
+            now = "" if isinstance(mark.outcome, Measurement) else str(mark.outcome.reason)
+            if reason is None or (reason in TRIED_AGAIN and reason != now):
+                fresh.append(mark)
+            else:
+                self.report.known += 1
+            if not isinstance(mark.outcome, Measurement) and now in TRIED_AGAIN:
+                self.report.problems.append(f"{mark.place}: {mark.outcome.detail}")
+        return fresh
+
+    def _volume(self, visit: Visit, year: int | None, marks: list[Mark]) -> None:
+        """Take the new marks on one volume."""
+        volume = marks[0].measurement.volume
+        try:
+            series = self.numbers.find_series(volume)
+        except SeriesChanged:
+            self.report.changed_series += 1
+            self.report.problems.append(
+                f"{marks[0].place}: the series it marks has other slices than when it was harvested; "
+                f"{len(marks)} new marks wait"
+            )
+            return
+        keys = {mark.measurement.slice_index for mark in marks}
+        contexts = {index: context_of(volume, index, self.context_mm) for index in keys}
+        wanted = {index for context in contexts.values() for index in context}
+        if self.report.dry_run:
+            stored = set() if series is None else _stored(series)
+            self.report.slices += len(wanted - stored)
+            self._count(year, marks)
+            return
+        series = self.numbers.series(visit, volume)
+        written = write_slices(
+            self.source, slice_storage(self.collection), series, volume, wanted, keys, _stored(series)
+        )
+        self.report.problems += [f"{instance.locator}: {cause}" for instance, cause in written.failures.values()]
+        lost = {index: cause for index, (_, cause) in written.failures.items()}
+        kept = [mark for mark in marks if mark.measurement.slice_index not in lost]
+        undecodable = [
+            mark.because(Annotation.Reason.UNDECODABLE, lost[mark.measurement.slice_index])
+            for mark in marks
+            if mark.measurement.slice_index in lost
+        ]
+        with transaction.atomic():
+            Slice.objects.bulk_create(written.rows)
+            self._record(visit, year, undecodable)
+            self._record(visit, year, kept)
+            self._lesions(series, volume, kept, contexts, written.key_slices)
+        self.report.slices += len(written.rows)
+
+    def _lesions(
+        self,
+        series: Series,
+        volume: Volume,
+        marks: list[Mark],
+        contexts: Mapping[int, range],
+        key_slices: Mapping[int, NDArray[np.int32]],
+    ) -> None:
+        """Add the lesions of recorded marks."""
+        annotations = {
+            row.fingerprint: row
+            for row in Annotation.objects.filter(
+                collection=self.collection, fingerprint__in=[mark.fingerprint for mark in marks]
+            )
+        }
+        slices = {row.number: row for row in series.slices.annotate(last=Max("lesions__number"))}
+        lasts = Counter({number: row.last or 0 for number, row in slices.items()})
+        lesions = []
+        for mark in marks:
+            index = mark.measurement.slice_index
+            context = contexts[index]
+            lasts[index + 1] += 1
+            points = mark.measurement.points
+            inside = region.statistics(key_slices[index], recist.bounding_box(points))
+            lesions.append(
+                Lesion(
+                    slice=slices[index + 1],
+                    number=lasts[index + 1],
+                    annotation=annotations[mark.fingerprint],
+                    follow_up=self.numbers.follow_up(series.study.patient, mark.bookmark),
+                    type=coarse_type(mark.bookmark.site, mark.bookmark.finding),
+                    flags=[FLAGS[flag] for flag in sorted(mark.measurement.flags)],
+                    first_slice=context[0] + 1,
+                    last_slice=context[-1] + 1,
+                    **measured(points, volume.spacing, inside),
+                )
+            )
+        Lesion.objects.bulk_create(lesions)
+
+    def _record(self, visit: Visit, year: int | None, marks: list[Mark], again: bool = False) -> None:
+        """Add the annotations of marks; one that was tried again replaces its earlier outcome."""
+        self._count(year, marks, again)
+        if self.report.dry_run or not marks:
+            return
+        with transaction.atomic():
+            Annotation.objects.filter(
+                collection=self.collection,
+                fingerprint__in=[mark.fingerprint for mark in marks],
+                reason__in=TRIED_AGAIN,
+            ).delete()
+            Annotation.objects.bulk_create(
+                [annotation_of(mark, self.collection, visit.study, year, again) for mark in marks]
+            )
+
+    def _count(self, year: int | None, marks: list[Mark], again: bool = False) -> None:
+        for mark in marks:
+            self.report.tools[mark.bookmark.tool] += 1
+            self.report.modalities[mark.outcome.modality or "unknown"] += 1
+            self.report.years[str(year or "unknown")] += 1
+            if again:
+                self.report.reasons[Annotation.Reason.SAVED_AGAIN] += 1
+            elif isinstance(mark.outcome, Measurement):
+                self.report.lesions += 1
+            else:
+                self.report.reasons[mark.outcome.reason] += 1
+
+
+def _stored(series: Series) -> set[int]:
+    """Places in the volume whose slices are there."""
+    return {number - 1 for number in series.slices.filter(stored=True).values_list("number", flat=True)}

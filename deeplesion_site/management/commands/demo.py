@@ -1,0 +1,108 @@
+"""`make demo`: the whole system on a phantom hospital, from its PACS to a release on screen."""
+
+import os
+import signal
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from datasets.models import Release
+from datasets.phantom.hospital import write_hospital
+from deeplesion_site import servers
+from deeplesion_site.accounts import DEMO_ACCOUNTS, create_demo_accounts
+from workers import engine
+from workers.models import Job
+
+RELEASE = "demo-1.0"
+COLLECTION = "phantom"
+SEED = 2018
+PATIENTS = 20
+
+
+class Command(BaseCommand):
+    help = "Generates the phantom hospital, harvests, curates and publishes it, and serves the site until Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--patients", type=int, help=f"size of the phantom hospital (default {PATIENTS})")
+        parser.add_argument("--deeplesion", type=Path, metavar="DIR", help="a DeepLesion download to import as well")
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+
+    def handle(self, *, patients: int | None, deeplesion: Path | None, port: int, **_: Any) -> None:
+        for name in ("SIGTERM", "SIGHUP"):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+        try:
+            servers.check_port(port)
+            self.prepare(patients, deeplesion)
+            self.serve(port)
+        except (servers.PortTaken, servers.ServerEnded) as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            self.stdout.write("\nEnded. `make demo` goes on from here.")
+
+    def prepare(self, patients: int | None, deeplesion: Path | None) -> None:
+        """Bring the data folder to where it can be served; what is there already is kept."""
+        call_command("migrate", verbosity=0)
+        create_demo_accounts()
+        self.phantom(patients)
+        if deeplesion is not None:
+            self.imported(deeplesion)
+        for release in Release.objects.filter(state=Release.State.PUBLISHED, manifest=None):
+            engine.enqueue(kind=Job.Kind.MANIFEST, params={"release": release.name})
+
+    def phantom(self, patients: int | None) -> None:
+        """Generate, harvest, curate and publish the phantom hospital, each once."""
+        folder = settings.DATA_DIR / "phantom"
+        made = next(folder.glob("*-patients"), None) if folder.is_dir() else None
+        if made is not None and patients is not None and made.name != f"{patients}-patients":
+            raise CommandError(
+                f"{settings.DATA_DIR} holds a phantom hospital of {made.name.removesuffix('-patients')} patients; "
+                f"for {patients} choose another folder, as in DATA_DIR=var-{patients} make demo PATIENTS={patients}"
+            )
+        if patients is not None and patients < 3:
+            raise CommandError("PATIENTS must be 3 or more, one for each split")
+        hospital = made or folder / f"{patients or PATIENTS}-patients"
+        if made is None:
+            with Bar("Phantom hospital", "patient") as progress:
+                write_hospital(hospital, patients=patients or PATIENTS, seed=SEED, progress=progress)
+        if not Release.objects.filter(name=RELEASE).exists():
+            call_command("harvest", f"dir://{hospital / 'dicom'}", collection=COLLECTION, title="Phantom hospital")
+            call_command("release", "create", RELEASE, collection=COLLECTION, split="70/15/15", seed=SEED)
+
+    def imported(self, folder: Path) -> None:
+        """Import a DeepLesion download; running it again adds nothing."""
+        csv, images = folder / "DL_info.csv", folder / "Images_png"
+        if not csv.is_file():
+            raise CommandError(f"DEEPLESION={folder} holds no DL_info.csv")
+        options = {"images": str(images)} if images.is_dir() else {}
+        call_command("import_deeplesion", str(csv), release="deeplesion", **options)
+
+    def serve(self, port: int) -> None:
+        """Serve the site and one worker until Ctrl-C."""
+        with servers.running(port, settings.DATA_DIR) as processes:
+            self.stdout.write(f"\nDeepLesion is at http://127.0.0.1:{port}/   (Ctrl-C ends it)\n\n")
+            for name, password in DEMO_ACCOUNTS.items():
+                self.stdout.write(f"  {name:<11} {password}\n")
+            self.stdout.flush()
+            servers.watch(processes)
+
+
+class Bar:
+    """A progress bar that services report to."""
+
+    def __init__(self, title: str, unit: str) -> None:
+        self.bar = tqdm(desc=title, unit=unit, dynamic_ncols=True)
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)

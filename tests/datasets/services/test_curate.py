@@ -1,0 +1,142 @@
+"""Curation marks noise with its measure, merges what was marked twice, and can run again."""
+
+import math
+
+import pytest
+
+from datasets.models import Collection, Lesion
+from datasets.services.curate import DEFAULTS, aligned, curate, duplicates, noise_reasons
+from datasets.services.measure import measured
+from tests.factories import make_lesion, make_slice
+
+pytestmark = pytest.mark.django_db
+
+SPACING = (0.8, 0.8)
+
+
+def cross(x=200.0, y=150.0, long=30.0, short=20.0, turn=0.0):
+    """The points of a cross with its long axis turned by some degrees."""
+    c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+    ends = ((-long / 2, 0), (long / 2, 0), (0, -short / 2), (0, short / 2))
+    return [(x + a * c - b * s, y + a * s + b * c) for a, b in ends]
+
+
+def lesion_at(on, points, **values):
+    number = on.lesions.count() + 1
+    return make_lesion(
+        slice=on,
+        number=number,
+        **{
+            "mean_hu": 40.0,
+            "std_hu": 25.0,
+            "min_hu": -60.0,
+            "max_hu": 130.0,
+            **measured(points, SPACING, None),
+            **values,
+        },
+    )
+
+
+def test_two_marks_that_overlap_by_more_than_60_percent_become_one_average():
+    on = make_slice()
+    first, second = lesion_at(on, cross(200)), lesion_at(on, cross(202))
+    counts = curate(collection=on.series.study.patient.collection)
+    assert counts["merged"] == 2
+    average = Lesion.objects.get(slice=on, merged_into=None)
+    assert set(average.merged_from.all()) == {first, second}
+    assert (average.x11, average.x12, average.y11) == pytest.approx((186, 216, 150))
+    assert average.long_px == pytest.approx(30)
+    assert average.box == pytest.approx((181, 135, 221, 165))
+
+
+def test_marks_that_only_touch_stay_apart():
+    on = make_slice()
+    lesion_at(on, cross(200))
+    lesion_at(on, cross(240))
+    assert curate(collection=on.series.study.patient.collection)["merged"] == 0
+    assert Lesion.objects.filter(merged_into=None).count() == 2
+
+
+def test_axes_drawn_from_the_other_end_average_to_the_same_lesion():
+    points = cross()
+    reversed_ends = [points[1], points[0], points[3], points[2]]
+    swapped_axes = [points[2], points[3], points[0], points[1]]
+    named = list(aligned([tuple(sum(map(list, each), [])) for each in (points, reversed_ends, swapped_axes)]))
+    for each in named[1:]:
+        assert each == pytest.approx(named[0])
+
+
+def test_a_third_mark_that_comes_later_joins_the_average_with_equal_weight():
+    on = make_slice()
+    collection = on.series.study.patient.collection
+    for x in (200.0, 203.0):
+        lesion_at(on, cross(x))
+    curate(collection=collection)
+    lesion_at(on, cross(206.0))
+    curate(collection=collection)
+    average = Lesion.objects.get(slice=on, merged_into=None)
+    assert average.merged_from.count() == 4, "three marks and the earlier average"
+    assert (average.x11 + average.x12) / 2 == pytest.approx(203)
+
+
+def test_curating_again_changes_nothing():
+    on = make_slice()
+    collection = on.series.study.patient.collection
+    lesion_at(on, cross(200))
+    lesion_at(on, cross(202))
+    lesion_at(on, cross(300), mean_hu=-990.0)
+    curate(collection=collection)
+    before = list(Lesion.objects.order_by("pk").values())
+    assert curate(collection=collection)["merged"] == 0
+    assert list(Lesion.objects.order_by("pk").values()) == before
+
+
+@pytest.mark.parametrize(
+    ("points", "values", "reason"),
+    [
+        (cross(long=1, short=0.5), {}, None),
+        (cross(long=250, short=240), {}, "too large"),
+        (cross(long=80, short=0.5), {}, "too flat"),
+        (cross(), {"mean_hu": -985.0}, "too dark"),
+        (cross(), {"std_hu": 3.0}, "too even"),
+        (cross(), {"min_hu": 20.0, "max_hu": 50.0}, "too small a range"),
+        (cross(), {}, None),
+    ],
+)
+def test_noise_is_told_with_its_measure_and_threshold(points, values, reason):
+    reasons = noise_reasons(lesion_at(make_slice(), points, **values), SPACING)
+    assert [each["reason"] for each in reasons] == ([reason] if reason else [])
+    assert all(each["value"] != each["threshold"] for each in reasons)
+
+
+def test_a_box_smaller_than_any_published_one_is_too_small():
+    lesion = lesion_at(make_slice(), cross(long=1, short=0.5))
+    assert [each["reason"] for each in noise_reasons(lesion, (0.4, 0.4))] == ["too small"]
+
+
+def test_a_lesion_whose_pixels_were_not_seen_is_judged_by_its_box_alone():
+    lesion = lesion_at(make_slice(), cross(), mean_hu=None, std_hu=None, min_hu=None, max_hu=None)
+    assert noise_reasons(lesion, SPACING) == []
+
+
+def test_a_published_dataset_keeps_the_curation_it_came_with():
+    on = make_slice()
+    collection = on.series.study.patient.collection
+    Collection.objects.filter(pk=collection.pk).update(kind=Collection.Kind.PUBLISHED)
+    collection.refresh_from_db()
+    lesion = lesion_at(on, cross(), mean_hu=-990.0, possibly_noisy=False)
+    curate(collection=collection)
+    lesion.refresh_from_db()
+    assert not lesion.possibly_noisy
+
+
+def test_overlap_through_a_third_mark_makes_one_group():
+    on = make_slice()
+    chain = [lesion_at(on, cross(x, long=60, short=50)) for x in (200, 213, 226)]
+    assert list(duplicates(chain)) == [chain]
+
+
+def test_thresholds_lie_outside_what_was_published():
+    assert DEFAULTS.smallest_mm2 < 42.6
+    assert DEFAULTS.largest_mm2 > 22_851
+    assert DEFAULTS.flattest > 3.44

@@ -1,0 +1,29 @@
+"""What a worker runs: thin shells over services."""
+
+from typing import Any
+
+from celery import shared_task
+
+from datasets.services import manifest as manifests
+from workers import engine
+from workers.models import Job
+
+
+def prepare_downloads(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
+    manifest = manifests.prepare(release_name=params["release"], progress=progress)
+    return {"sha256": manifest.sha256, "files": manifest.files, "bytes": manifest.bytes}
+
+
+WORK: dict[str, engine.Work] = {Job.Kind.MANIFEST: prepare_downloads}
+
+
+@shared_task
+def perform(*, job_id: int) -> None:
+    engine.perform(job_id, WORK)
+
+
+@shared_task
+def sweep() -> None:
+    """Send again what no worker has; a job that is sent twice still runs once."""
+    for job_id in engine.waiting():
+        perform.delay(job_id=job_id)
