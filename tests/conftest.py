@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db.backends.sqlite3.operations import DatabaseOperations as SQLiteOperations
+from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
 from datasets import frozen
+from datasets.phantom.hospital import write_hospital
 from tests.peers.chromium import private_chromium
 from tests.peers.needed import closing_line, named_in, needed
 from tests.peers.orthanc import Orthanc, private_orthanc
@@ -67,6 +69,19 @@ def orthanc() -> Iterator[Orthanc]:
     """Give a PACS; tests share it, so each looks only for what it stored itself."""
     with needed(private_orthanc()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def phantom_hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a phantom hospital of six patients, made once for all test processes: `dicom/` and `truth.json`."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder = shared / "phantom-hospital"
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            write_hospital(folder, patients=6, seed=7, size=192)
+    return folder
 
 
 @pytest.fixture(scope="module")

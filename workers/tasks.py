@@ -4,14 +4,14 @@ from typing import Any
 
 from celery import shared_task
 
-from datasets.services import manifest as manifests
+from datasets.services import manifest
 from workers import engine
 from workers.models import Job
 
 
 def prepare_downloads(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
-    manifest = manifests.prepare(release_name=params["release"], progress=progress)
-    return {"sha256": manifest.sha256, "files": manifest.files, "bytes": manifest.bytes}
+    made = manifest.prepare(release_name=params["release"], progress=progress)
+    return {"sha256": made.sha256, "files": made.files, "bytes": made.bytes}
 
 
 WORK: dict[str, engine.Work] = {Job.Kind.MANIFEST: prepare_downloads}

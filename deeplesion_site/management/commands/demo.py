@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
+from datasets.management.progress import bar
 from datasets.models import Release
 from datasets.phantom.hospital import write_hospital
 from deeplesion_site import servers
@@ -67,10 +67,16 @@ class Command(BaseCommand):
             raise CommandError("PATIENTS must be 3 or more, one for each split")
         hospital = made or folder / f"{patients or PATIENTS}-patients"
         if made is None:
-            with Bar("Phantom hospital", "patient") as progress:
-                write_hospital(hospital, patients=patients or PATIENTS, seed=SEED, progress=progress)
+            with bar("Phantom hospital", "patients", always=True) as progress:
+                write_hospital(hospital, patients=patients or PATIENTS, seed=SEED, processes=2, progress=progress)
         if not Release.objects.filter(name=RELEASE).exists():
-            call_command("harvest", f"dir://{hospital / 'dicom'}", collection=COLLECTION, title="Phantom hospital")
+            call_command(
+                "harvest",
+                f"dir://{hospital / 'dicom'}",
+                collection=COLLECTION,
+                title="Phantom hospital",
+                progress=True,
+            )
             call_command("release", "create", RELEASE, collection=COLLECTION, split="70/15/15", seed=SEED)
 
     def imported(self, folder: Path) -> None:
@@ -79,7 +85,7 @@ class Command(BaseCommand):
         if not csv.is_file():
             raise CommandError(f"DEEPLESION={folder} holds no DL_info.csv")
         options = {"images": str(images)} if images.is_dir() else {}
-        call_command("import_deeplesion", str(csv), release="deeplesion", **options)
+        call_command("import_deeplesion", str(csv), release="deeplesion", progress=True, **options)
 
     def serve(self, port: int) -> None:
         """Serve the site and one worker until Ctrl-C."""
@@ -89,20 +95,3 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {name:<11} {password}\n")
             self.stdout.flush()
             servers.watch(processes)
-
-
-class Bar:
-    """A progress bar that services report to."""
-
-    def __init__(self, title: str, unit: str) -> None:
-        self.bar = tqdm(desc=title, unit=unit, dynamic_ncols=True)
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def __call__(self, done: int, total: int) -> None:
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)

@@ -1,6 +1,7 @@
 """Curation marks noise with its measure, merges what was marked twice, and can run again."""
 
 import math
+from itertools import chain
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_axes_drawn_from_the_other_end_average_to_the_same_lesion():
     points = cross()
     reversed_ends = [points[1], points[0], points[3], points[2]]
     swapped_axes = [points[2], points[3], points[0], points[1]]
-    named = list(aligned([tuple(sum(map(list, each), [])) for each in (points, reversed_ends, swapped_axes)]))
+    named = list(aligned([tuple(chain.from_iterable(each)) for each in (points, reversed_ends, swapped_axes)]))
     for each in named[1:]:
         assert each == pytest.approx(named[0])
 
@@ -132,8 +133,8 @@ def test_a_published_dataset_keeps_the_curation_it_came_with():
 
 def test_overlap_through_a_third_mark_makes_one_group():
     on = make_slice()
-    chain = [lesion_at(on, cross(x, long=60, short=50)) for x in (200, 213, 226)]
-    assert list(duplicates(chain)) == [chain]
+    linked = [lesion_at(on, cross(x, long=60, short=50)) for x in (200, 213, 226)]
+    assert list(duplicates(linked)) == [linked]
 
 
 def test_thresholds_lie_outside_what_was_published():

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
+from datasets.management.progress import bar
 from datasets.models import Collection
 from datasets.pacs.addresses import open_source
 from datasets.pacs.deidentify import KeyUnusable, Pseudonymiser, load_or_create_key
@@ -45,11 +45,11 @@ class Command(BaseCommand):
             default=DEFAULT_CONTEXT_MM,
             help="how much to keep on each side of a lesion: 30mm (default), or `series` for the whole volume",
         )
+        parser.add_argument("--progress", action="store_true", help="show progress without a terminal, too")
         parser.add_argument("--dry-run", action="store_true", help="show what would be taken, write nothing")
 
-    def handle(
-        self, *, source: str, collection: str, title: str, context: float | None, dry_run: bool, **_: Any
-    ) -> None:
+    def handle(self, *, source: str, collection: str, title: str, dry_run: bool, **options: Any) -> None:
+        progress_bars = options["progress"]
         try:
             opened = open_source(source)
             key = load_or_create_key(settings.IDENTITY_KEY_FILE)
@@ -58,19 +58,18 @@ class Command(BaseCommand):
         kept: list[Report] = []
 
         def work(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
-            with tqdm(desc="Reading headers", unit="file", dynamic_ncols=True, leave=False) as scanning:
-                kept.append(
-                    harvest(
-                        source=opened,
-                        collection=target,
-                        pseudonymiser=Pseudonymiser(key),
-                        context_mm=context,
-                        dry_run=dry_run,
-                        on_scan=lambda done, total: _show(scanning, done, total),
-                        progress=progress,
-                    )
+            with bar("Headers", "files", progress_bars) as scanning:
+                report = harvest(
+                    source=opened,
+                    collection=target,
+                    pseudonymiser=Pseudonymiser(key),
+                    context_mm=options["context"],
+                    dry_run=dry_run,
+                    on_scan=scanning,
+                    progress=progress,
                 )
-            return kept[0].as_json()
+            kept.append(report)
+            return report.as_json()
 
         target = Collection.objects.filter(slug=collection).first() or Collection(
             slug=collection, title=title or collection.replace("-", " ").capitalize(), kind=Collection.Kind.HOSPITAL
@@ -78,9 +77,9 @@ class Command(BaseCommand):
         if target.kind != Collection.Kind.HOSPITAL:
             raise CommandError(f"{collection} is a published dataset; harvest into a collection of its own")
         try:
-            with tqdm(desc="Harvest", unit="study", dynamic_ncols=True) as bar:
+            with bar("Harvest", "studies", progress_bars) as shown:
                 if dry_run:
-                    work({}, lambda done, total: _show(bar, done, total))
+                    work({}, shown)
                 else:
                     target.full_clean()
                     target.save()
@@ -88,7 +87,7 @@ class Command(BaseCommand):
                         kind=Job.Kind.HARVEST,
                         params={"collection": collection},
                         work=work,
-                        progress=lambda done, total: _show(bar, done, total),
+                        progress=shown,
                     )
         except (SourceError, HarvestStopped) as error:
             raise CommandError(str(error)) from None
@@ -103,8 +102,3 @@ class Command(BaseCommand):
             if len(report.problems) > SHOWN:
                 self.stderr.write(f"... and {len(report.problems) - SHOWN} more")
             sys.exit(1)
-
-
-def _show(bar: tqdm, done: int, total: int | None) -> None:
-    bar.total = total
-    bar.update(done - bar.n)

@@ -1,0 +1,97 @@
+"""`manage.py release`: make, publish, list and export releases."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from datasets.management.failures import one_sentence
+from datasets.management.progress import bar
+from datasets.models import Collection, Release
+from datasets.services import release as releases
+from datasets.services.export import export
+
+OFFICIAL = releases.OFFICIAL
+
+
+def _split(text: str) -> Any:
+    if text == OFFICIAL:
+        return text
+    try:
+        train, val, test = map(int, text.split("/"))
+    except ValueError:
+        raise CommandError(f"{text!r} is neither three whole numbers like 70/15/15 nor {OFFICIAL}") from None
+    return train, val, test
+
+
+class Command(BaseCommand):
+    help = "Make, publish, list and export releases."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="create|publish|list|export")
+        create = actions.add_parser("create", help="share a collection's patients out and publish")
+        create.add_argument("name", metavar="NAME")
+        create.add_argument("--collection", metavar="SLUG", help="may be left out when there is only one")
+        create.add_argument("--split", default="70/15/15", help="70/15/15, or official")
+        create.add_argument("--seed", type=int, default=0)
+        create.add_argument("--draft", action="store_true", help="do not publish yet")
+        publish = actions.add_parser("publish", help="publish a draft, for good")
+        publish.add_argument("name", metavar="NAME")
+        actions.add_parser("list", help="show all releases")
+        out = actions.add_parser("export", help="write DL_info.csv, Images_png and manifest.json to a folder")
+        out.add_argument("name", metavar="NAME")
+        out.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+        out.add_argument("--no-images", action="store_true", help="leave Images_png out")
+        out.add_argument("--progress", action="store_true", help="show progress without a terminal, too")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with one_sentence():
+            getattr(self, f"_{options['action']}")(options)
+
+    def _create(self, options: dict[str, Any]) -> None:
+        release = releases.create(
+            options["name"],
+            _collection(options["collection"]),
+            split=_split(options["split"]),
+            seed=options["seed"],
+            publish=not options["draft"],
+        )
+        self.stdout.write(_described(release))
+
+    def _publish(self, options: dict[str, Any]) -> None:
+        self.stdout.write(_described(releases.publish(options["name"])))
+
+    def _list(self, options: dict[str, Any]) -> None:
+        for release in Release.objects.select_related("collection").order_by("id"):
+            self.stdout.write(_described(release))
+
+    def _export(self, options: dict[str, Any]) -> None:
+        release = releases.find(options["name"])
+        if release is None:
+            raise CommandError(f"there is no release {options['name']}")
+        with bar("Images", "slices", options["progress"]) as progress:
+            export(release, options["out"], images=not options["no_images"], progress=progress)
+        self.stdout.write(f"{release.name} is in {options['out']}.")
+
+
+def _collection(slug: str | None) -> Collection:
+    found = list(Collection.objects.filter(slug=slug) if slug else Collection.objects.all()[:2])
+    if not found:
+        raise CommandError(f"there is no collection {slug}" if slug else "there is no collection yet")
+    if len(found) > 1:
+        slugs = ", ".join(Collection.objects.values_list("slug", flat=True))
+        raise CommandError(f"say which collection with --collection: {slugs}")
+    return found[0]
+
+
+def _described(release: Release) -> str:
+    head = f"{release.name}: {release.get_state_display()}, {release.collection.slug}, {release.split_method}"
+    if release.state == Release.State.DRAFT:
+        return f"{head}; {release.members.count()} lesions of {release.patients.count()} patients"
+    parts = [
+        f"{name} {counted['lesions']} lesions of {counted['patients']} patients"
+        for name, counted in release.counts.items()
+        if counted["patients"]
+    ]
+    return f"{head}; {', '.join(parts)}"

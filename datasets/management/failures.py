@@ -1,0 +1,36 @@
+"""Failures of the commands, as one sentence instead of a traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+from django.db import OperationalError
+
+from datasets.dl_info import NotDeepLesion
+from datasets.services.errors import Refused
+
+
+class Incomplete(CommandError):
+    """What was good is in, the rest was left out and reported."""
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn what a user, the disk or the database may be the cause of into CommandError.
+
+    Raises
+    ------
+    CommandError : with the sentence.
+    """
+    try:
+        yield
+    except (Refused, NotDeepLesion) as error:
+        raise CommandError(str(error)) from error
+    except ValidationError as error:
+        raise CommandError(" ".join(error.messages)) from error
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        raise CommandError(f"{error.strerror or error}{place}; nothing was imported or published") from error
+    except OperationalError as error:
+        raise CommandError(f"the database failed: {str(error).strip().splitlines()[0]}") from error

@@ -1,0 +1,348 @@
+"""A harvest, from DICOM files in folders to lesions on slices: what goes in, what stays out, and again."""
+
+import os
+import shutil
+import subprocess
+import sys
+from io import BytesIO, StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from datasets.geometry import hu
+from datasets.models import Annotation, Collection, Lesion, Patient, Series, Slice, SourceIdentity, Study
+from datasets.storage import slice_storage
+from tests.datasets.pacs.dicom_files import (
+    GROUP,
+    STUDY,
+    axis,
+    bidimensional,
+    code,
+    content,
+    ct,
+    ct_series,
+    identifier,
+    picture,
+    report,
+    save,
+)
+from workers.models import Job
+
+pytestmark = pytest.mark.django_db
+
+MARKED = ct_series()[2]
+"""The third of five slices, and the third from either end."""
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path, settings):
+    settings.DATA_DIR = tmp_path / "data"
+    settings.DATA_DIR.mkdir()
+    settings.IDENTITY_KEY_FILE = settings.DATA_DIR / "identity_key"
+    return settings.DATA_DIR
+
+
+@pytest.fixture
+def hospital(tmp_path):
+    """Five slices of one series, and a report that marks the third."""
+    folder = tmp_path / "pacs"
+    for number, each in enumerate(ct_series()):
+        save(each, folder / "images" / f"{number}.dcm")
+    save(report(bidimensional(MARKED.SOPInstanceUID), SOPInstanceUID="1.9.1"), folder / "reports" / "first")
+    return folder
+
+
+def run(folder, **options):
+    """Harvest a folder; return exit status, what was printed, what was complained of."""
+    out, err = StringIO(), StringIO()
+    try:
+        call_command("harvest", f"dir://{folder}", stdout=out, stderr=err, **options)
+        status = 0
+    except SystemExit as ended:
+        status = ended.code
+    return status, out.getvalue(), err.getvalue()
+
+
+def pixels(row):
+    with slice_storage(row.series.study.patient.collection).open(row.path) as file:
+        return hu.from_png(np.asarray(Image.open(BytesIO(file.read()))))
+
+
+def rows_of_everything():
+    return {model.__name__: model.objects.count() for model in apps.get_app_config("datasets").get_models()}
+
+
+def test_a_mark_becomes_a_lesion_with_its_slices_numbered_from_the_head(hospital, data_dir):
+    status, out, err = run(hospital)
+    assert (status, err) == (0, "")
+    lesion = Lesion.objects.get()
+    assert lesion.points == pytest.approx((10, 20, 30, 20, 20, 12, 20, 28))
+    assert lesion.box == pytest.approx((5, 7, 35, 33))
+    assert (lesion.long_px, lesion.short_px) == pytest.approx((20, 16))
+    assert (lesion.long_um, lesion.short_um) == (16_000, 12_800)
+    assert lesion.slice.path == "000001_01_01/003.png"
+    assert (lesion.first_slice, lesion.last_slice) == (1, 5)
+    for number, source in enumerate(reversed(ct_series()), start=1):
+        assert source.ImagePositionPatient[2] == 20 - 5 * (number - 1), "the fixture runs from feet to head"
+        assert np.array_equal(pixels(Slice.objects.get(number=number)), picture())
+    inside = picture()[7:34, 5:36].astype(float)
+    assert (lesion.mean_hu, lesion.std_hu) == pytest.approx((inside.mean(), inside.std()))
+    series, patient = Series.objects.get(), Patient.objects.get()
+    assert (series.columns, series.rows, series.spacing_x, series.slice_interval) == (64, 48, 0.8, 5.0)
+    assert (patient.sex, Study.objects.get().age) == ("F", 62)
+    assert "1 lesions new on 5 slices new" in out
+    assert Job.objects.get().state == Job.State.SUCCEEDED
+
+
+def test_harvesting_again_adds_nothing(hospital):
+    run(hospital)
+    before = rows_of_everything()
+    status, out, _ = run(hospital)
+    assert status == 0
+    assert rows_of_everything() == before
+    assert "1 of them known" in out
+
+
+def test_a_dry_run_tells_the_same_and_writes_nothing(hospital, data_dir):
+    before = rows_of_everything()
+    status, out, _ = run(hospital, dry_run=True)
+    assert status == 0
+    assert "1 lesions would be new on 5 slices would be new" in out
+    assert rows_of_everything() == before
+    assert Job.objects.count() == 0
+    assert not (data_dir / "slices").exists()
+    run(hospital)
+    assert "0 lesions would be new on 0 slices would be new" in run(hospital, dry_run=True)[1]
+
+
+def test_a_later_report_on_a_stored_slice_adds_a_lesion_and_no_slice(hospital):
+    run(hospital)
+    other = bidimensional(MARKED.SOPInstanceUID, long=(40.5, 30.5, 60.5, 30.5), short=(50.5, 22.5, 50.5, 40.5))
+    save(report(other, SOPInstanceUID="1.9.2"), hospital / "second")
+    run(hospital)
+    assert Slice.objects.count() == 5
+    assert [lesion.number for lesion in Lesion.objects.order_by("pk")] == [1, 2]
+    assert all(lesion.mean_hu is not None for lesion in Lesion.objects.all())
+
+
+def test_the_same_mark_saved_once_more_is_recorded_and_gives_no_second_lesion(hospital):
+    save(report(bidimensional(MARKED.SOPInstanceUID), SOPInstanceUID="1.9.2"), hospital / "again")
+    assert run(hospital)[0] == 0
+    assert Lesion.objects.count() == 1
+    assert sorted(Annotation.objects.values_list("reason", flat=True)) == ["", "saved_again"]
+
+
+def test_a_mark_whose_image_arrives_later_becomes_a_lesion_then(hospital):
+    late = hospital / "images" / "2.dcm"
+    aside = late.rename(hospital.parent / "late.dcm")
+    for number in (0, 1, 3, 4):
+        (hospital / "images" / f"{number}.dcm").rename(hospital.parent / f"{number}.dcm")
+    status, _, err = run(hospital)
+    assert status == 1
+    assert "reports/first" in err
+    assert "image" in err
+    assert Annotation.objects.get().reason == Annotation.Reason.UNRESOLVED_IMAGE
+    aside.rename(late)
+    assert run(hospital)[0] == 0
+    assert Annotation.objects.get().reason == ""
+    assert Lesion.objects.get().slice.number == 1
+
+
+def test_a_series_that_changed_keeps_its_numbers_and_its_new_marks_wait(hospital):
+    run(hospital)
+    save(ct(z=-5.0), hospital / "images" / "below.dcm")
+    other = bidimensional(MARKED.SOPInstanceUID, long=(40.5, 30.5, 60.5, 30.5), short=(50.5, 22.5, 50.5, 40.5))
+    save(report(other, SOPInstanceUID="1.9.2"), hospital / "second")
+    before = rows_of_everything()
+    for dry_run in (True, False):
+        status, _, err = run(hospital, dry_run=dry_run)
+        assert status == 1
+        assert "other slices than when it was harvested" in err
+    assert rows_of_everything() == before
+
+
+def test_what_is_unreadable_is_named_and_the_rest_goes_on(hospital):
+    (hospital / "notes.txt").write_text("not DICOM")
+    whole = (hospital / "images" / "0.dcm").read_bytes()
+    (hospital / "cut.dcm").write_bytes(whole[:200])
+    status, _, err = run(hospital)
+    assert status == 1
+    assert "notes.txt: not a DICOM file" in err
+    assert "cut.dcm: " in err
+    assert Lesion.objects.count() == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("broken", "lesions"), [(2, 0), (4, 1)], ids=["key slice", "neighbour"])
+def test_a_slice_with_too_few_pixels_is_never_filled_up(hospital, data_dir, broken, lesions):
+    damaged = ct_series()[broken]
+    damaged.PixelData = damaged.PixelData[:1000]
+    save(damaged, hospital / "images" / f"{broken}.dcm")
+    status, _, err = run(hospital)
+    assert status == 1
+    assert f"images/{broken}.dcm: it has 1000 bytes of pixels, where its header needs 6144" in err
+    assert Lesion.objects.count() == lesions
+    assert Slice.objects.count() == 4
+    assert Annotation.objects.get().reason == ("" if lesions else "undecodable")
+    assert len(list(data_dir.glob("slices/*/*/*.png"))) == 4
+    assert not list(data_dir.glob("slices/*/*/.*")), "nothing half-written"
+
+
+def test_the_context_is_what_was_asked_for(hospital):
+    run(hospital, context=5.0, collection="near")
+    assert list(Slice.objects.order_by("number").values_list("number", flat=True)) == [2, 3, 4]
+    lesion = Lesion.objects.get()
+    assert (lesion.first_slice, lesion.last_slice) == (2, 4)
+    run(hospital, context=None, collection="whole")
+    assert Slice.objects.filter(series__study__patient__collection__slug="whole").count() == 5
+
+
+def test_studies_follow_time_and_patients_are_told_apart_by_issuer(tmp_path):
+    folder = tmp_path / "pacs"
+    visits = [("7", "A", "20160301"), ("7", "A", "20150101"), ("7", "B", "20150601")]
+    for number, (patient, issuer, date) in enumerate(visits):
+        study, series = f"{STUDY}.{number}", f"{STUDY}.{number}.1"
+        uid = f"{series}.5"
+        common = {"StudyInstanceUID": study, "PatientID": patient, "IssuerOfPatientID": issuer, "StudyDate": date}
+        save(ct(SOPInstanceUID=uid, SeriesInstanceUID=series, **common), folder / f"{number}-image")
+        mark = report(bidimensional(uid), SOPInstanceUID=f"{study}.9", **common)
+        save(mark, folder / f"{number}-report")
+    assert run(folder)[0] == 0
+    days = Study.objects.order_by("patient", "number").values_list("patient__number", "days_since_first")
+    assert sorted(len(list(group)) for group in ([d for p, d in days if p == n] for n in (1, 2))) == [1, 2]
+    two = next(n for n in (1, 2) if sum(p == n for p, _ in days) == 2)
+    assert [d for p, d in days if p == two] == [0, 425]
+
+
+def test_a_follow_up_number_links_the_lesion_over_time(tmp_path):
+    folder = tmp_path / "pacs"
+    for number, date in enumerate(["20150101", "20150401"]):
+        study, series = f"{STUDY}.{number}", f"{STUDY}.{number}.1"
+        uid = f"{series}.5"
+        common = {"StudyInstanceUID": study, "StudyDate": date}
+        save(ct(SOPInstanceUID=uid, SeriesInstanceUID=series, **common), folder / f"{number}-image")
+        mark = bidimensional(uid, identifier(f"B0{number + 1} F03"))
+        save(report(mark, SOPInstanceUID=f"{study}.9", PatientID="4711", **common), folder / f"{number}-report")
+    run(folder)
+    assert {lesion.follow_up.number for lesion in Lesion.objects.all()} == {3}
+    assert list(Annotation.objects.order_by("pk").values_list("label", flat=True)) == ["B01", "B02"]
+
+
+def test_the_same_key_gives_the_same_numbers_after_the_database_was_lost(hospital, data_dir):
+    run(hospital)
+    before = list(SourceIdentity.objects.order_by("level").values_list("level", "digest"))
+    for model in (Lesion, Annotation, Slice, SourceIdentity, Series, Study, Patient):
+        model.objects.all().delete()
+    run(hospital)
+    assert list(SourceIdentity.objects.order_by("level").values_list("level", "digest")) == before
+    assert (data_dir / "identity_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_of_the_patient_gets_through(tmp_path, data_dir):
+    canary = "ZEBRA"
+    folder = tmp_path / "pacs"
+    texts = {
+        keyword: f"{canary}^{keyword}"[:16]
+        for keyword in (
+            "PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyDescription",
+            "SeriesDescription", "ReferringPhysicianName",
+            "InstitutionName", "StationName", "ProtocolName", "ImageComments",
+            "ConvolutionKernel", "PatientComments", "OperatorsName", "StudyID", "PatientPosition", "PatientSex",
+        )
+    }  # fmt: skip
+    private = ct(SOPInstanceUID="1.7.5", **texts)
+    private.private_block(0x0099, canary, create=True).add_new(1, "LO", canary)
+    save(private, folder / "image")
+    mark = bidimensional("1.7.5", identifier(f"{canary} B01 F02"))
+    mark.ContentSequence[1].ConceptNameCodeSequence[0].CodeMeaning = "Long Axis"
+    save(
+        report(mark, SOPInstanceUID="1.7.9", **{k: texts[k] for k in ("PatientName", "PatientID")}), folder / "report"
+    )
+    status, out, err = run(folder)
+    assert status == 0
+    assert Lesion.objects.count() == 1
+    dump = StringIO()
+    call_command("dumpdata", "datasets", "workers", stdout=dump)
+    written = [path.read_bytes() for path in data_dir.rglob("*.png")]
+    assert written
+    for place in (dump.getvalue(), out, err):
+        assert canary.lower() not in place.lower()
+    assert all(canary.encode() not in each for each in written)
+
+
+def test_a_full_disk_stops_with_one_sentence_and_the_next_harvest_ends_the_same(hospital, tmp_path):
+    """A tiny file system of its own holds the slices, so that the disk is really full."""
+    full, roomy = tmp_path / "full", tmp_path / "roomy"
+    command = f"{sys.executable} manage.py"
+
+    def shell(data, script):
+        environment = {**_environment(), "DATA_DIR": str(data)}
+        return subprocess.run(["unshare", "-m", "sh", "-c", script], env=environment, cwd=settings.BASE_DIR,
+                              capture_output=True, text=True, check=False)  # fmt: skip
+
+    if shell(full, f"mkdir -p {tmp_path}/probe && mount -t tmpfs tmpfs {tmp_path}/probe").returncode:
+        pytest.skip("mounting a file system needs root")
+    harvest = f"{command} harvest dir://{hospital}"
+    stopped = shell(
+        full,
+        f"{command} migrate -v0 && mkdir -p {full}/slices "
+        f"&& mount -t tmpfs -o size=12k tmpfs {full}/slices && {harvest}; "
+        f"status=$?; find {full}/slices -name '.*part' ; exit $status",
+    )
+    assert stopped.returncode == 1
+    assert "the disk is full" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert stopped.stdout.strip() == "", "no part of a file is left"
+    ended = shell(full, harvest)
+    never = shell(roomy, f"{command} migrate -v0 && {harvest}")
+    assert (ended.returncode, never.returncode) == (0, 0), ended.stderr + never.stderr
+    assert _files(full) == _files(roomy) != {}
+
+
+def _environment():
+    return {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "DATA_DIR")}
+
+
+def _files(data: Path):
+    return {str(path.relative_to(data)): path.read_bytes() for path in (data / "slices").rglob("*.png")}
+
+
+def test_wrong_addresses_are_told_in_one_sentence(tmp_path):
+    for address, words in [
+        ("dir:///nowhere/at/all", "there is no folder"),
+        ("ftp://somewhere", "begins with"),
+        (str(tmp_path), "begins with"),
+    ]:
+        with pytest.raises(CommandError, match=words):
+            call_command("harvest", address)
+    assert Collection.objects.count() == 0
+
+
+def test_a_published_dataset_is_not_harvested_into(hospital):
+    Collection.objects.create(slug="deeplesion", title="DeepLesion", kind=Collection.Kind.PUBLISHED)
+    with pytest.raises(CommandError, match="collection of its own"):
+        call_command("harvest", f"dir://{hospital}", collection="deeplesion")
+
+
+def test_a_report_on_nothing_but_lines_gives_annotations_with_their_reason(hospital):
+    shutil.rmtree(hospital / "reports")
+    length = content(
+        "CONTAINER", GROUP, axis(code("410668003", "SCT", "Length"), (1.5, 1.5, 9.5, 9.5), MARKED.SOPInstanceUID)
+    )
+    save(report(length, SOPInstanceUID="1.9.3"), hospital / "line")
+    status, out, _ = run(hospital)
+    assert status == 0
+    annotation = Annotation.objects.get()
+    assert (annotation.tool, annotation.reason, annotation.modality, annotation.year) == (
+        "line",
+        "not_recist",
+        "CT",
+        2015,
+    )
+    assert Patient.objects.count() == 0, "numbers are reserved for lesions alone"
+    assert "not_recist" in out
