@@ -33,7 +33,7 @@ KERNEL = re.compile(
     [A-Z][a-z]?\d{2,3}[a-z]{0,2}(\\\d)?                           # Siemens: B30f, Br40d, I31f\3
     | FC\d{2}[A-Z]?                                               # Canon
     | [A-EL] | [UY][A-D]                                          # Philips
-    | STANDARD | SOFT | DETAIL | BONE | BONEPLUS | EDGE | ULTRA | LUNG | CHEST | HD\s?\w{3,8} | STND | STD  # GE
+    | (HD\s?)?(STANDARD|STND|SOFT|DETAIL|BONE|BONEPLUS|EDGE|ULTRA|LUNG|CHEST)(\s?PLUS)?     # GE
     """,
     re.VERBOSE | re.ASCII,
 )
@@ -110,9 +110,12 @@ def refusal(instance: Instance) -> str:
     return ""
 
 
-def study_date(instance: Instance) -> date | None:
-    """StudyDate, from which only distances in days may be kept."""
-    return date_of(instance.StudyDate)
+def date_of(text: str) -> date | None:
+    """Read a DICOM date; None where it is none. Only distances in days between dates may be kept."""
+    try:
+        return datetime.strptime(text.replace(".", ""), "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def content_year(instance: Instance) -> int | None:
@@ -204,14 +207,6 @@ def _age(instance: Instance) -> int | None:
     if born is None or seen is None or seen < born:
         return None
     return min(seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day)), OLDEST)
-
-
-def date_of(text: str) -> date | None:
-    """Read a DICOM date; None where it is none. Only distances in days between dates may be kept."""
-    try:
-        return datetime.strptime(text.replace(".", ""), "%Y%m%d").date()
-    except ValueError:
-        return None
 
 
 def _window(instance: Instance) -> tuple[float, float] | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 
 T = TypeVar("T")
 
-DECODE_ERRORS = (AttributeError, LookupError, TypeError, ValueError, NotImplementedError, EOFError, OSError, RecursionError)
+DECODE_ERRORS = (
+    AttributeError, LookupError, TypeError, ValueError, NotImplementedError, EOFError, OSError, RecursionError,
+    BytesLengthException, struct.error,
+)  # fmt: skip
 """What pydicom raises, at access, for values that it cannot decode."""
 
 
@@ -66,7 +71,7 @@ def from_dataset(dataset: Dataset, locator: str, transfer_syntax: str | None = N
     ------
     IncompleteHeader : a UID of class, instance, study or series is missing.
     """
-    values: dict[str, Any] = {keyword: convert(_value(dataset, keyword)) for keyword, convert in _CONVERTERS.items()}
+    values: dict[str, Any] = {keyword: convert(value_of(dataset, keyword)) for keyword, convert in _CONVERTERS.items()}
     for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not values[keyword]:
             raise IncompleteHeader(f"its header holds no {keyword}")
@@ -75,7 +80,8 @@ def from_dataset(dataset: Dataset, locator: str, transfer_syntax: str | None = N
     return Instance(**values, TransferSyntaxUID=transfer_syntax, locator=locator)
 
 
-def _value(dataset: Dataset, keyword: str) -> Any:
+def value_of(dataset: Dataset, keyword: str) -> Any:
+    """A value, or None where it is absent or cannot be decoded."""
     try:
         return dataset.get(keyword)
     except DECODE_ERRORS:

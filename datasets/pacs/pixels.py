@@ -21,7 +21,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, RLELossless
 from datasets.geometry import hu
 from datasets.geometry.volume import Flips
 from datasets.pacs import png
-from datasets.pacs.instance import DECODE_ERRORS
+from datasets.pacs.instance import DECODE_ERRORS, value_of
 
 MAX_PIXELS = 64 * 2**20
 """More than any slice has; a header that claims more is damaged."""
@@ -121,7 +121,7 @@ def _check_one_slice(dataset: Dataset) -> None:
 
 
 def _rescale(dataset: Dataset) -> tuple[float, float]:
-    kind = str(dataset.get("RescaleType") or "").strip()
+    kind = str(value_of(dataset, "RescaleType") or "").strip()
     try:
         slope, intercept = float(dataset.RescaleSlope), float(dataset.RescaleIntercept)
     except DECODE_ERRORS:
@@ -136,7 +136,7 @@ def _rescale(dataset: Dataset) -> tuple[float, float]:
 def _stored(dataset: Dataset) -> NDArray[Any]:
     """The stored values, (rows, columns), signed or not as the header says."""
     syntax = UID(str(getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", "")))
-    if not isinstance(dataset.get("PixelData"), bytes):
+    if not isinstance(value_of(dataset, "PixelData"), bytes):
         raise UndecodablePixels("it holds no pixels")
     try:
         if syntax and syntax.is_encapsulated:
@@ -167,18 +167,19 @@ def _native(dataset: Dataset, order: str) -> NDArray[Any]:
 
 def _decompressed(dataset: Dataset, syntax: UID) -> NDArray[Any]:
     frame = next(generate_frames(dataset.PixelData, number_of_frames=1), b"")
-    if syntax != RLELossless and END_OF_IMAGE not in frame[-16:]:
+    if syntax != RLELossless and not frame.rstrip(b"\0").endswith(END_OF_IMAGE):
         # The decoders fill up what is missing without a word.
         raise TruncatedPixels("its compressed pixels end early")
-    stored = pixel_array(dataset, raw=True)
+    # pylibjpeg's RLE decoder panics on damaged frames, which no exception handler stops.
+    stored = pixel_array(dataset, raw=True, decoding_plugin="pydicom" if syntax == RLELossless else "")
     if stored.shape != (dataset.Rows, dataset.Columns):
         raise UndecodablePixels("its pixels are not of the size that its header states")
     return stored
 
 
 def _whole(dataset: Dataset, keyword: str, default: int) -> int:
+    value = value_of(dataset, keyword)
     try:
-        value = dataset.get(keyword)
         return default if value is None else int(value)
     except DECODE_ERRORS:
         return default

@@ -14,7 +14,6 @@ from datasets.geometry.volume import (
     NotCanonical,
     Stack,
     canonical,
-    flipped,
     stack,
 )
 from datasets.pacs.instance import Instance
@@ -80,17 +79,6 @@ class Volume:
     def slice_spacing(self) -> float:
         """The interval, or the best guess for a single slice."""
         return self.interval or self.instances[0].SliceThickness or DEFAULT_INTERVAL_MM
-
-    def canonical_plane(self, index: int) -> ImagePlane:
-        """The plane of a slice after its flips.
-
-        Raises
-        ------
-        NotCanonical : no flips make the volume canonical.
-        """
-        if self.flips is None:
-            raise NotCanonical("flips do not make the volume canonical")
-        return flipped(self.planes[index], self.flips)
 
 
 @dataclass(frozen=True, slots=True)

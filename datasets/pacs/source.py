@@ -60,8 +60,8 @@ class Source(Protocol):
     """What a harvest needs of a PACS.
 
     Studies come lazily and in the order of their StudyInstanceUID, their instances only when asked for, in the order
-    of SeriesInstanceUID and SOPInstanceUID: the same hospital gives the same order through every source. Nothing of a
-    study is kept once the next one is taken.
+    of SeriesInstanceUID and SOPInstanceUID: the same hospital gives the same order through every source. A study may
+    be asked for at any time after it was listed, and in any order.
     """
 
     label: str
@@ -78,7 +78,7 @@ class Source(Protocol):
         """
 
     def instances(self, study: Study) -> list[Instance]:
-        """List the objects of a study; valid until the next study is taken.
+        """List the objects of a study.
 
         Raises
         ------

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from datasets.pacs.instance import DECODE_ERRORS
+from datasets.pacs.instance import DECODE_ERRORS, value_of
 from datasets.pacs.readers.bookmark import Code
 
 MAX_DEPTH = 40
@@ -126,14 +126,6 @@ class Concept:
 def tree(report: Dataset) -> Item:
     """Build the tree of a report; items that cannot be decoded at all are left out."""
     return _item(report, "1", depth=0, utf8=not value_of(report, "SpecificCharacterSet"))
-
-
-def value_of(dataset: Dataset, keyword: str) -> Any:
-    """A value, or None where it is absent or cannot be decoded."""
-    try:
-        return dataset.get(keyword)
-    except DECODE_ERRORS:
-        return None
 
 
 def items_of(dataset: Dataset, keyword: str) -> list[Dataset]:

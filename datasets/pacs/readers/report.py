@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
+from datasets.pacs.instance import value_of
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
-from datasets.pacs.readers.content import Concept, Item, items_of, tree, value_of
+from datasets.pacs.readers.content import Concept, Item, items_of, tree
 
 LONG_AXIS = Concept.of("SCT 103339001", "SRT G-A185", meanings=("long axis",))
 SHORT_AXIS = Concept.of("SCT 103340004", "SRT G-A186", meanings=("short axis",))
@@ -171,10 +172,14 @@ def _tool(group: Item) -> Tool:
     for graphic, tool in _GRAPHICS.items():
         if graphic in graphics:
             return tool
-    if group.named(LENGTH) or any(len(item.points) == 2 for item in below if item.graphic_type == "POLYLINE"):
+    measured = any(item.type == "NUM" for item in below)
+    if any(len(item.points) == 2 for item in below if item.graphic_type == "POLYLINE"):
+        # Two points that measure nothing point at something.
+        return Tool.LINE if measured else Tool.ARROW
+    if group.named(LENGTH):
         return Tool.LINE
     texts = [item for item in group.named(FINDING, COMMENT) if item.type == "TEXT"]
-    return Tool.TEXT if texts and not any(item.type == "NUM" for item in below) else Tool.OTHER
+    return Tool.TEXT if texts and not measured else Tool.OTHER
 
 
 def _described(bare: Bookmark, group: Item) -> Bookmark:

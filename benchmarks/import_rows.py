@@ -1,0 +1,128 @@
+"""Importing DL_info.csv against a bare `executemany` of the same values."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROWS = 32_735
+"""As many as the published DeepLesion has."""
+REPEATS = 3
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+REAL = REPOSITORY.parent / "shared" / "data" / "deeplesion" / "DL_info.csv"
+TABLES = ("patient", "study", "series", "slice", "lesion")
+
+
+def run() -> Iterator[tuple[str, float, str, float | None]]:
+    """Measure in a process of its own, so that its memory is the import's."""
+    with tempfile.TemporaryDirectory() as folder:
+        best: dict[str, float] = {}
+        for repeat in range(REPEATS):
+            measured = _measure_apart(Path(folder) / str(repeat))
+            bare = _bare(Path(folder) / str(repeat))
+            measured |= {"bare": bare}
+            best = {name: min(value, best.get(name, value)) for name, value in measured.items()}
+    explanation = f"{ROWS} rows: import {best['seconds']:.2f} s, bare executemany {best['bare']:.2f} s"
+    yield "import / executemany", best["seconds"] / best["bare"], explanation, 6.0
+    yield "import, peak memory MB", best["megabytes"], "resident memory of the importing process", 500.0
+
+
+def write_rows(path: Path) -> None:
+    """Write as many rows as DeepLesion has: real ones under new patient numbers, or made ones in their format."""
+    from datasets import dl_info
+
+    if REAL.is_file():
+        rows = [row for _, row, _ in dl_info.read(REAL) if row is not None]
+    else:
+        rows = [_made(number) for number in range(5000)]
+    last = max(row.patient for row in rows)
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"{dl_info.HEADER}\n")
+        for number in range(ROWS):
+            again, place = divmod(number, len(rows))
+            row = _moved(rows[place], again * last)
+            file.write(f"{dl_info.format_line(row)}\n")
+
+
+def _moved(row, by: int):
+    from dataclasses import replace
+
+    return replace(row, patient=row.patient + by)
+
+
+def _made(number: int):
+    from datasets import dl_info
+
+    x, y, size = 100.0 + number % 300, 120.0 + number % 250, 8.0 + number % 40
+    points = (x - size, y, x + size, y, x, y - size / 2, x, y + size / 2)
+    box = (x - size - 5, y - size / 2 - 5, x + size + 5, y + size / 2 + 5)
+    study, key = number // 3 % 3 + 1, 20 + number % 80
+    return dl_info.Row(
+        number // 8 + 1, study, 1, key, points, box, (2 * size, size), (0.4, 0.5, 0.6), number % 8 + 1, False,
+        (key - 6, key + 6), (0.8, 0.8), 5.0, (512, 512), (-175.0, 275.0), "FM"[number // 8 % 2], 61, number // 8 % 3 + 1,
+    )  # fmt: skip
+
+
+def _measure_apart(folder: Path) -> dict[str, float]:
+    folder.mkdir()
+    environment = {**os.environ, "DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "deeplesion_site.settings"}
+    environment.pop("DATABASE_URL", None)
+    command = [sys.executable, "-m", "benchmarks.import_rows"]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _import() -> None:
+    """What the process does that is measured: one import into a fresh database."""
+    import resource
+
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+
+    from datasets.management.commands import import_deeplesion
+    from datasets.models import Lesion
+
+    call_command("migrate", verbosity=0, skip_checks=True)
+    csv = settings.DATA_DIR / "DL_info.csv"
+    write_rows(csv)
+    start = time.process_time()
+    call_command(import_deeplesion.Command(), csv, skip_checks=True)
+    seconds = time.process_time() - start
+    if Lesion.objects.count() != ROWS:
+        raise SystemExit(f"{Lesion.objects.count()} of {ROWS} rows went in")
+    print(json.dumps({"seconds": seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+def _bare(folder: Path) -> float:
+    """Insert the values of every column of every table with sqlite3 alone, into tables of the same making."""
+    source = sqlite3.connect(folder / "db.sqlite3")
+    schema = [sql for (sql,) in source.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name LIKE 'dat%'")]
+    values = {table: source.execute(f"SELECT * FROM datasets_{table}").fetchall() for table in TABLES}
+    collection = source.execute("SELECT * FROM datasets_collection").fetchall()
+    source.close()
+    target = sqlite3.connect(folder / "bare.sqlite3")
+    target.execute("PRAGMA journal_mode = WAL")
+    target.execute("PRAGMA synchronous = NORMAL")
+    for statement in sorted(schema, key=lambda sql: not sql.startswith("CREATE TABLE")):
+        target.execute(statement)
+    target.commit()
+    start = time.process_time()
+    for table, rows in (("collection", collection), *values.items()):
+        target.executemany(f"INSERT INTO datasets_{table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+    target.commit()
+    seconds = time.process_time() - start
+    target.close()
+    return seconds
+
+
+if __name__ == "__main__":
+    _import()

@@ -1,0 +1,82 @@
+"""Damaged files end in a named error or a reason, never in anything else."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
+
+from datasets.geometry.volume import Flips
+from datasets.pacs import deidentify, pixels, readers
+from datasets.pacs.directory import DirectorySource
+from datasets.pacs.instance import Instance
+from datasets.pacs.resolve import StudyImages, resolve
+from datasets.pacs.source import Source, Unreadable
+from tests.datasets.pacs.dicom_files import bidimensional, ct, ct_series, facts, report, save
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+FILES = 150
+PREAMBLE = 132
+
+
+def compressed(syntax: str) -> Dataset:
+    slice_ = ct(z=5)
+    if syntax != ExplicitVRLittleEndian:
+        slice_.compress(syntax, generate_instance_uid=False)
+    return slice_
+
+
+def damaged(data: bytes, dice: random.Random) -> bytes:
+    """Overwrite some bytes, and cut the end off every fifth time."""
+    broken = bytearray(data)
+    for _ in range(dice.choice([1, 3, 20])):
+        broken[dice.randrange(PREAMBLE, min(len(broken), 2500))] = dice.randrange(256)
+    return bytes(broken[: dice.randrange(len(broken))] if dice.random() < 0.2 else broken)
+
+
+def use(source: Source, instance: Instance) -> None:
+    """Take every way that an object can take."""
+    try:
+        dataset = source.read(instance)
+    except Unreadable:
+        return
+    images = StudyImages([*facts(*ct_series()), instance])
+    deidentify.image_facts(instance), deidentify.patient_facts(instance), deidentify.refusal(instance)
+    if readers.is_annotation(instance):
+        bookmarks = readers.read(dataset)
+        assert bookmarks
+        for bookmark in bookmarks:
+            resolve(bookmark, images)
+        return
+    with contextlib.suppress(pixels.PixelError):
+        pixels.encode_slice(dataset, Flips(columns=False, rows=False))
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [report(bidimensional("1.2.3.1.1.1050"), bidimensional("1.2.3.1.1.1000"), SOPInstanceUID="1.2.3.1.7.1")]
+    + [compressed(s) for s in (ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless)],
+    ids=["report", "native", "rle", "jpeg2000", "jpegls"],
+)
+def test_damage_anywhere_is_survived(whole: Dataset, tmp_path: Path) -> None:
+    data = save(whole, tmp_path / "whole").read_bytes()
+    dice = random.Random(0)
+    read = left_out = 0
+    for number in range(FILES):
+        # Each in a folder of its own: they claim to be copies of one object.
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "damaged").write_bytes(damaged(data, dice))
+        source = DirectorySource(folder)
+        for study in source.studies():
+            for instance in source.instances(study):
+                use(source, instance)
+                read += 1
+        left_out += len(source.problems)
+    assert read + left_out == FILES
+    assert min(read, left_out) > 0

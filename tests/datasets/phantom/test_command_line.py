@@ -1,0 +1,46 @@
+"""The command line's manners."""
+
+from pathlib import Path
+
+import pytest
+
+from datasets.phantom.__main__ import main
+
+
+@pytest.mark.parametrize("command", ["hospital", "release"])
+def test_full_folder_is_refused_in_one_sentence(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    assert main([command, str(tmp_path), "--patients", "1"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "is not an empty folder" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_unwritable_place_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["release", str(tmp_path / "file" / "out"), "--patients", "1"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "cannot be written" in error
+
+
+@pytest.mark.parametrize("arguments", [["--patients", "0"], ["--size", "9"], ["--seed", "x"]])
+def test_bad_numbers_are_refused(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["hospital", str(tmp_path / "out"), *arguments])
+    assert stopped.value.code == 2
+    assert "is not a whole number" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("datasets.phantom.release.save_png", full)
+    out = tmp_path / "out"
+    assert main(["release", str(out), "--patients", "1", "--size", "64", "--processes", "1", "--context", "1"]) == 1
+    assert list(tmp_path.iterdir()) == []
