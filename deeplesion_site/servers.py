@@ -1,5 +1,7 @@
 """The processes of one instance on one machine: the web server and a worker, started and ended together."""
 
+import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -10,8 +12,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-STOP_WITHIN_S = 10.0
 
 
 class PortTaken(RuntimeError):
@@ -47,13 +47,7 @@ def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[by
     ------
     ServerEnded : one of them ended before the site answered.
     """
-    python = [sys.executable, "-m"]
-    commands = {
-        "web server": [*python, "gunicorn", "deeplesion_site.wsgi", f"--bind=127.0.0.1:{port}", "--workers=2",
-                       "--threads=4", "--log-level=warning", "--graceful-timeout=3", "--no-control-socket"],
-        "worker": [*python, "celery", "--quiet", "--app=deeplesion_site", "worker", "--beat", "--concurrency=1",
-                   "--loglevel=warning", f"--schedule={data_dir / 'beat'}", "--without-mingle", "--without-gossip"],
-    }  # fmt: skip
+    commands = {"web server": _web_server(port), "worker": _worker(data_dir)}
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, command in commands.items():
@@ -94,14 +88,26 @@ def _wait_for_answer(port: int, processes: dict[str, subprocess.Popen[bytes]], l
     raise ServerEnded(f"the site did not answer within {limit_s:.0f} s")
 
 
+def _web_server(port: int) -> list[str]:
+    options = ["--workers=2", "--threads=4", "--log-level=warning", "--graceful-timeout=3", "--no-control-socket"]
+    return [sys.executable, "-m", "gunicorn", "deeplesion_site.wsgi", f"--bind=127.0.0.1:{port}", *options]
+
+
+def _worker(data_dir: Path) -> list[str]:
+    # Celery warns whoever runs as root, in four lines; a demo that listens on loopback need not.
+    python = [sys.executable, "-W", "ignore:You're running the worker", "-m"]
+    options = ["--concurrency=1", "--loglevel=warning", "--without-mingle", "--without-gossip"]
+    beat = ["--beat", f"--schedule={data_dir / 'beat'}"]
+    return [*python, "celery", "--quiet", "--app=deeplesion_site", "worker", *options, *beat]
+
+
 def _end(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    for process in processes.values():
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + STOP_WITHIN_S
-    for process in processes.values():
-        try:
-            process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    """Ask, ask again without waiting for work in hand (it is taken up again later), then end whole process groups."""
+    for ask, wait_s in ((signal.SIGTERM, 3.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 5.0)):
+        deadline = time.monotonic() + wait_s
+        for process in processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, ask) if ask is signal.SIGKILL else process.send_signal(ask)
+        for process in processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))

@@ -14,6 +14,7 @@ from celery import current_app
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from workers.models import Job
 
@@ -45,8 +46,16 @@ def enqueue(*, kind: str, params: dict[str, Any], owner: Any = None) -> Job:
     with transaction.atomic():
         unfinished = Job.objects.filter(kind=kind, params=params, state__in=(Job.State.QUEUED, Job.State.RUNNING))
         job = unfinished.first() or Job.objects.create(kind=kind, params=params, owner=owner)
-        transaction.on_commit(lambda: current_app.send_task(PERFORM, kwargs={"job_id": job.pk}))
+        transaction.on_commit(lambda: publish(job.pk))
     return job
+
+
+def publish(job_id: int) -> None:
+    """Tell the workers of a job; when the broker cannot be reached, the sweep will."""
+    try:
+        current_app.send_task(PERFORM, kwargs={"job_id": job_id}, retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("job %d waits for the broker (%s)", job_id, type(error).__name__)
 
 
 def run_here(*, kind: str, params: dict[str, Any], work: Work, progress: Progress | None = None) -> dict[str, Any]:
