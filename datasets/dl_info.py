@@ -6,14 +6,17 @@ The file's coordinates are 1-based (MATLAB); a `Row` holds them 0-based.
 
 import csv
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from datasets import dl_info_cells as cells
+from datasets.dl_info_cells import Numbers
 from datasets.geometry import recist
 
 COLUMNS = (
@@ -53,11 +56,36 @@ TYPES = {
 SPLITS = {1: "train", 2: "val", 3: "test"}
 """Train_Val_Test."""
 
+_READERS: tuple[Callable[[str], Any], ...] = (
+    str.strip,
+    cells.index,
+    cells.index,
+    cells.index,
+    cells.index,
+    cells.points,
+    cells.box,
+    cells.diameters,
+    cells.location,
+    cells.choice(list(TYPES)),
+    cells.flag,
+    cells.slice_range,
+    cells.spacing,
+    cells.image_size,
+    cells.window,
+    cells.sex,
+    cells.age,
+    cells.choice(list(SPLITS)),
+)
+"""What reads each of `COLUMNS`; a cell that it cannot read raises ValueError with the reason."""
+
 TOLERANCE_PX = 0.01
 """How far box and diameters may stand from what the four points give."""
 
-Numbers = tuple[float, ...]
-T = TypeVar("T")
+LONGEST_MM = 3000
+"""No patient is longer."""
+
+BATCH = 512
+"""Rows whose geometry is checked in one go."""
 
 
 class NotDeepLesion(ValueError):
@@ -116,6 +144,10 @@ class Row:
         return f"{self.folder}_{slice_name(self.slice)}"
 
 
+Line = tuple[int, Row | None, list[Problem]]
+"""Line number, the row where it can be used, and what is wrong or odd with it."""
+
+
 def folder_name(patient: int, study: int, series: int) -> str:
     """`{patient}_{study}_{series}`, the folder of a series below Images_png."""
     return f"{patient:06d}_{study:02d}_{series:02d}"
@@ -126,10 +158,11 @@ def slice_name(number: int) -> str:
     return f"{number:03d}.png"
 
 
-def read(path: Path) -> Iterator[tuple[int, Row | None, list[Problem]]]:
+def read(path: Path) -> Iterator[Line]:
     """Read a file row by row: line number, the row where it can be used, and what is wrong or odd with it.
 
     A row that is given together with problems is usable: its problems are deviations between columns.
+    Columns may come in any order and among others; a byte order mark and CRLF are fine.
 
     Raises
     ------
@@ -137,61 +170,44 @@ def read(path: Path) -> Iterator[tuple[int, Row | None, list[Problem]]]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            missing = [name for name in COLUMNS if name not in header]
             if missing:
                 raise NotDeepLesion(f"{path.name} is not a DL_info.csv: no column {', '.join(missing)}")
-            for cells in reader:
-                row, problems = parse(cells, reader.line_num)
-                yield reader.line_num, row, problems
+            pick = itemgetter(*map(header.index, COLUMNS))
+            batch: list[Line] = []
+            for texts in reader:
+                if not texts:
+                    continue
+                texts += [""] * (len(header) - len(texts))
+                batch.append((reader.line_num, *parse(pick(texts), reader.line_num)))
+                if len(batch) == BATCH:
+                    yield from _check_geometry(batch)
+                    batch = []
+            yield from _check_geometry(batch)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file with commas"
         raise NotDeepLesion(f"{path.name} cannot be read: {reason}") from error
 
 
-def parse(cells: dict[str, str | None], line: int) -> tuple[Row | None, list[Problem]]:
-    """Turn the cells of one line into a row; see `read`."""
-    problems: list[Problem] = []
-
-    def take(column: str, convert: Callable[[str], T]) -> T | None:
-        try:
-            return convert((cells.get(column) or "").strip())
-        except ValueError as error:
-            problems.append(Problem(line, column, str(error)))
-            return None
-
-    values = {
-        "patient": take("Patient_index", _index),
-        "study": take("Study_index", _index),
-        "series": take("Series_ID", _index),
-        "slice": take("Key_slice_index", _index),
-        "recist": take("Measurement_coordinates", lambda text: _shift(_numbers(text, 8), -1)),
-        "box": take("Bounding_boxes", lambda text: _shift(_numbers(text, 4), -1)),
-        "diameters_px": take("Lesion_diameters_Pixel_", _diameters),
-        "location": take("Normalized_lesion_location", _location),
-        "type": take("Coarse_lesion_type", _choice(TYPES)),
-        "noisy": take("Possibly_noisy", _choice((0, 1))),
-        "slice_range": take("Slice_range", _slice_range),
-        "spacing": take("Spacing_mm_px_", _spacing),
-        "image_size": take("Image_size", _image_size),
-        "window": take("DICOM_windows", lambda text: _numbers(text, 2)),
-        "sex": take("Patient_gender", _sex),
-        "age": take("Patient_age", _age),
-        "split": take("Train_Val_Test", _choice(SPLITS)),
-    }
-    if problems:
-        return None, problems
-    *spacing, interval = values.pop("spacing")  # type: ignore[misc]
-    values["noisy"] = bool(values["noisy"])
+def parse(texts: Sequence[str], line: int) -> tuple[Row | None, list[Problem]]:
+    """Turn the cells of one line, in the order of `COLUMNS`, into a row, or tell what is wrong with each."""
+    try:
+        name, patient, study, series, key, points, box, lengths, location, kind, noisy, span, steps, *rest = [
+            convert(text) for convert, text in zip(_READERS, texts, strict=True)
+        ]
+    except ValueError:
+        return None, list(_unreadable(texts, line))
+    size, window, sex, age, split = rest
+    interval = cells.interval(steps[2])
     row = Row(
-        **values,  # type: ignore[arg-type]
-        spacing=tuple(spacing),
-        slice_interval=None if math.isnan(interval) or interval == 0 else abs(interval),
-    )
-    if (cells["File_name"] or "").strip() != row.file_name:
-        reason = f"{cells['File_name']!r} does not name {row.file_name}"
-        return None, [Problem(line, "File_name", reason)]
-    return row, _deviations(row, line)
+        patient, study, series, key, points, box, lengths, location, kind, noisy, span,
+        steps[:2], interval, size, window, sex, age, split,
+    )  # fmt: skip
+    if name != row.file_name:
+        return None, [Problem(line, "File_name", f"{name[:80]!r} does not name {row.file_name}")]
+    return row, []
 
 
 def format_row(row: Row) -> list[str]:
@@ -218,20 +234,84 @@ def format_row(row: Row) -> list[str]:
     ]
 
 
-def _deviations(row: Row, line: int) -> list[Problem]:
-    """Check the columns that say the same thing in two ways."""
-    points = np.array(row.recist).reshape(4, 2)
-    found = []
-    off = float(np.abs(recist.bounding_box(points) - row.box).max())
-    if off > TOLERANCE_PX:
-        found.append(Problem(line, "Bounding_boxes", f"{off:.3g} px from the box of the measurement"))
-    off = float(np.abs(recist.diameters(points) - row.diameters_px).max())
-    if off > TOLERANCE_PX:
-        found.append(Problem(line, "Lesion_diameters_Pixel_", f"{off:.3g} px from the measured lengths"))
-    first, last = row.slice_range
-    if not first <= row.slice <= last:
-        found.append(Problem(line, "Slice_range", f"{first}..{last} does not hold key slice {row.slice}"))
-    return found
+def format_line(row: Row) -> str:
+    """One line of the file, without its end."""
+    return ",".join(f'"{cell}"' if "," in cell else cell for cell in format_row(row))
+
+
+HEADER = ",".join(COLUMNS)
+"""The first line of the file."""
+
+
+def _unreadable(texts: Sequence[str], line: int) -> Iterator[Problem]:
+    for column, convert, text in zip(COLUMNS, _READERS, texts, strict=True):
+        try:
+            convert(text)
+        except ValueError as error:
+            yield Problem(line, column, str(error))
+
+
+def _check_geometry(batch: list[Line]) -> Iterator[Line]:
+    """Check the columns that say the same thing in two ways; a box or an axis without extent spoils its row."""
+    rows = [row for _, row, _ in batch if row is not None]
+    points = np.array([row.recist for row in rows]).reshape(-1, 4, 2)
+    boxes = np.array([row.box for row in rows]).reshape(-1, 4)
+    lengths = recist.diameters(points)
+    in_mm = lengths_mm(rows)
+    off_box = np.abs(recist.bounding_box(points) - boxes).max(axis=-1, initial=0.0)
+    off_lengths = np.abs(lengths - np.array([row.diameters_px for row in rows]).reshape(-1, 2)).max(-1, initial=0.0)
+    spoiled = (
+        _where((boxes[:, 2:] <= boxes[:, :2]).any(axis=-1), "Bounding_boxes", "the box has no extent"),
+        _where((lengths == 0).any(axis=-1), "Measurement_coordinates", "an axis has no length"),
+        _where(in_mm[:, 1] * 1000 < 1, "Spacing_mm_px_", "the short axis is below a micrometre"),
+        _where(in_mm[:, 0] > LONGEST_MM, "Spacing_mm_px_", "the long axis is longer than a patient"),
+        _where(in_mm[:, 0] < in_mm[:, 1], "Spacing_mm_px_", "measured in mm, the second axis is the longer one"),
+    )
+    suspicious = set[int]().union(
+        np.flatnonzero(np.maximum(off_box, off_lengths) > TOLERANCE_PX).tolist(), *(where for where, *_ in spoiled)
+    )
+    at = -1
+    for line, row, problems in batch:
+        if row is None:
+            yield line, row, problems
+            continue
+        at += 1
+        if at in suspicious:
+            worst = [Problem(line, column, reason) for where, column, reason in spoiled if at in where]
+            if worst:
+                yield line, None, worst
+                continue
+            if off_box[at] > TOLERANCE_PX:
+                reason = f"{off_box[at]:.3g} px from the box of the measurement"
+                problems.append(Problem(line, "Bounding_boxes", reason))
+            if off_lengths[at] > TOLERANCE_PX:
+                reason = f"{off_lengths[at]:.3g} px from the measured lengths"
+                problems.append(Problem(line, "Lesion_diameters_Pixel_", reason))
+        first, last = row.slice_range
+        if not first <= row.slice <= last:
+            problems.append(Problem(line, "Slice_range", f"{first}..{last} does not hold key slice {row.slice}"))
+        yield line, row, problems
+
+
+def _where(bad: ArrayLike, column: str, reason: str) -> tuple[set[int], str, str]:
+    return set(np.flatnonzero(bad).tolist()), column, reason
+
+
+def lengths_mm(rows: Sequence[Row]) -> recist.Array:
+    """Convert the rows' own lengths in pixels to mm, (N, 2): long, short.
+
+    Where pixels are not square, an axis is stretched as its direction asks for.
+    """
+    pixels = np.array([row.diameters_px for row in rows]).reshape(-1, 2)
+    spacing = np.array([row.spacing for row in rows]).reshape(-1, 2)
+    stretch = np.repeat(spacing[:, :1], 2, axis=1)
+    oblong = spacing[:, 0] != spacing[:, 1]
+    if oblong.any():
+        points = np.array([row.recist for row in rows]).reshape(-1, 4, 2)[oblong]
+        lengths = recist.diameters(points)
+        measured = recist.diameters(points, spacing[oblong])
+        stretch[oblong] = np.divide(measured, lengths, out=np.ones_like(lengths), where=lengths > 0)
+    return np.asarray(pixels * stretch)
 
 
 def _join(numbers: Sequence[float]) -> str:
@@ -240,96 +320,3 @@ def _join(numbers: Sequence[float]) -> str:
 
 def _shift(numbers: Numbers, by: int) -> Numbers:
     return tuple(number + by for number in numbers)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text[:40]!r} is not a number") from None
-
-
-def _numbers(text: str, count: int, finite: bool = True) -> Numbers:
-    parts = [part for part in re.split(r"[,\s]+", text) if part]
-    if len(parts) != count:
-        raise ValueError(f"{count} numbers expected, {len(parts)} found")
-    numbers = tuple(_number(part) for part in parts)
-    if finite and not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{text!r} holds a value that is not finite")
-    return numbers
-
-
-def _whole(text: str) -> int:
-    value = _number(text)
-    if not math.isfinite(value) or value != int(value):
-        raise ValueError(f"{text[:40]!r} is not a whole number")
-    return int(value)
-
-
-def _index(text: str) -> int:
-    value = _whole(text)
-    if not 1 <= value <= 999_999_999:
-        raise ValueError(f"{value} is not an index counted from 1")
-    return value
-
-
-def _choice(choices: Sequence[int] | dict[int, str]) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        value = _whole(text)
-        if value not in choices:
-            raise ValueError(f"{value} is not one of {', '.join(map(str, choices))}")
-        return value
-
-    return convert
-
-
-def _diameters(text: str) -> Numbers:
-    numbers = _numbers(text, 2)
-    if not numbers[0] >= numbers[1] > 0:
-        raise ValueError(f"{text}: long >= short > 0 does not hold")
-    return numbers
-
-
-def _location(text: str) -> Numbers | None:
-    if text.lower() in ("", "nan"):
-        return None
-    numbers = _numbers(text, 3, finite=False)
-    return None if any(map(math.isnan, numbers)) else numbers
-
-
-def _slice_range(text: str) -> tuple[int, int]:
-    first, last = (_whole(str(number)) for number in _numbers(text, 2))
-    if not 1 <= first <= last:
-        raise ValueError(f"{text!r} is not a range of slices")
-    return first, last
-
-
-def _spacing(text: str) -> Numbers:
-    x, y, interval = _numbers(text, 3, finite=False)
-    if not (math.isfinite(x) and math.isfinite(y) and x > 0 and y > 0):
-        raise ValueError(f"{text!r} is not a pixel spacing")
-    return x, y, interval
-
-
-def _image_size(text: str) -> tuple[int, int]:
-    columns, rows = (_whole(str(number)) for number in _numbers(text, 2))
-    if columns < 1 or rows < 1:
-        raise ValueError(f"{text!r} is not an image size")
-    return columns, rows
-
-
-def _sex(text: str) -> str:
-    if text.upper() in ("F", "M"):
-        return text.upper()
-    if text.lower() in ("", "nan", "o", "u"):
-        return ""
-    raise ValueError(f"{text[:40]!r} is neither F nor M")
-
-
-def _age(text: str) -> int | None:
-    if text.lower() in ("", "nan"):
-        return None
-    value = _number(text)
-    if not 0 <= value <= 130:
-        raise ValueError(f"{text!r} is not an age in years")
-    return int(value)

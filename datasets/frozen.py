@@ -21,12 +21,18 @@ RULES = (
         )
     ),
     *(
-        (f"{name}_{event.lower()}", table, event, PUBLISHED.format(row=row), "a published release cannot change")
+        (
+            f"{name}_{event.lower()}",
+            table,
+            event,
+            " OR ".join(PUBLISHED.format(row=row) for row in rows),
+            "a published release cannot change",
+        )
         for name, table in (
             ("release_patient", "datasets_releasepatient"),
             ("release_lesion", "datasets_releaselesion"),
         )
-        for event, row in (("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD"))
+        for event, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",)))
     ),
 )
 

@@ -35,9 +35,13 @@ class AtomicFileStorage(FileSystemStorage):
 
 def slice_storage(collection: Collection) -> Storage:
     """The storage whose names are `{patient}_{study}_{series}/{slice}.png`, as `Slice.path` gives them."""
-    if collection.image_folder:
-        return FileSystemStorage(location=collection.image_folder)
-    return AtomicFileStorage(location=settings.DATA_DIR / "slices" / collection.slug)
+    kind = FileSystemStorage if collection.image_folder else AtomicFileStorage
+    return kind(location=slice_root(collection))
+
+
+def slice_root(collection: Collection) -> Path:
+    """The folder below which the slices lie by their `Slice.path`."""
+    return Path(collection.image_folder or settings.DATA_DIR / "slices" / collection.slug)
 
 
 def release_folder(name: str) -> Path:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 
 from datasets.dl_info import NotDeepLesion
 from datasets.services.errors import Refused
@@ -32,5 +32,9 @@ def one_sentence() -> Iterator[None]:
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         raise CommandError(f"{error.strerror or error}{place}; nothing was imported or published") from error
+    except IntegrityError as error:
+        raise CommandError(
+            "something else wrote to the same rows meanwhile; nothing was written, run this again"
+        ) from error
     except OperationalError as error:
         raise CommandError(f"the database failed: {str(error).strip().splitlines()[0]}") from error

@@ -2,10 +2,17 @@
 
 from collections.abc import Callable
 
+from datasets.pacs.dicomweb import DicomwebSource
+from datasets.pacs.dimse import DimseSource
 from datasets.pacs.directory import DirectorySource
 from datasets.pacs.source import Source, UnknownScheme
 
-_OPENERS: dict[str, Callable[[str], Source]] = {"dir": DirectorySource.open}
+_OPENERS: dict[str, Callable[[str], Source]] = {
+    "dir": DirectorySource.open,
+    "dicomweb+http": DicomwebSource.open,
+    "dicomweb+https": DicomwebSource.open,
+    "dimse": DimseSource.open,
+}
 """What opens the addresses of each scheme."""
 
 
@@ -14,7 +21,7 @@ def open_source(address: str) -> Source:
 
     Raises
     ------
-    UnknownScheme, SourceNotFound : one sentence that says what is wrong with the address.
+    UnknownScheme, BadAddress, SourceNotFound : one sentence that says what is wrong with the address.
     """
     scheme, colon, _ = address.partition(":")
     if not colon or scheme not in _OPENERS:

@@ -13,9 +13,10 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from datasets.pacs.finding import not_found
 from datasets.pacs.instance import DECODE_ERRORS, HEADER_TAGS, IncompleteHeader, Instance, from_dataset
 from datasets.pacs.shelf import Shelf
-from datasets.pacs.source import Problem, Progress, SourceNotFound, Study, Unreadable, by_series
+from datasets.pacs.source import EVERYTHING, Problem, Progress, Query, SourceNotFound, Study, Unreadable, by_series
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP class of a DICOMDIR: a table of contents, which may be old; the files speak for themselves."""
@@ -51,22 +52,17 @@ class DirectorySource:
             )
         return cls(Path(unquote(parts.path)))
 
-    def studies(self, progress: Progress | None = None) -> Iterator[Study]:
+    def studies(self, query: Query = EVERYTHING, progress: Progress | None = None) -> Iterator[Study]:
         """Look at every header once, then give study after study."""
         if not self._scanned:
             self._scan(progress)
+        missing = set(query.accession_numbers)
         for uid in self._shelf.studies():
-            instances = self._instances(uid)
-            # Whichever object states it: OHIF's reports, for one, leave the patient and the accession number out.
-            yield Study(
-                StudyInstanceUID=uid,
-                PatientID=_stated(i.PatientID for i in instances),
-                IssuerOfPatientID=_stated(i.IssuerOfPatientID for i in instances),
-                AccessionNumber=_stated(i.AccessionNumber for i in instances),
-                StudyDate=_stated(i.StudyDate for i in instances),
-                ModalitiesInStudy=tuple(sorted({i.Modality for i in instances})),
-                NumberOfStudyRelatedInstances=len(instances),
-            )
+            study = self._study(uid)
+            missing.discard(study.AccessionNumber)
+            if query.wants(study):
+                yield study
+        self.problems += not_found(missing)
 
     def instances(self, study: Study) -> list[Instance]:
         return self._instances(study.StudyInstanceUID)
@@ -80,6 +76,19 @@ class DirectorySource:
                 yield instance, self.read(instance)
             except Unreadable as error:
                 yield instance, error
+
+    def _study(self, uid: str) -> Study:
+        instances = self._instances(uid)
+        # Whichever object states it: OHIF's reports, for one, leave the patient and the accession number out.
+        return Study(
+            StudyInstanceUID=uid,
+            PatientID=_stated(i.PatientID for i in instances),
+            IssuerOfPatientID=_stated(i.IssuerOfPatientID for i in instances),
+            AccessionNumber=_stated(i.AccessionNumber for i in instances),
+            StudyDate=_stated(i.StudyDate for i in instances),
+            ModalitiesInStudy=tuple(sorted({i.Modality for i in instances})),
+            NumberOfStudyRelatedInstances=len(instances),
+        )
 
     def _instances(self, uid: str) -> list[Instance]:
         """One study's instances; of several copies of one object the first path counts."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
 
 T = TypeVar("T")
@@ -18,6 +17,13 @@ DECODE_ERRORS = (
     BytesLengthException, struct.error,
 )  # fmt: skip
 """What pydicom raises, at access, for values that it cannot decode."""
+
+
+class Header(Protocol):
+    """Values by DICOM keyword: a pydicom dataset, or what stands for one."""
+
+    def get(self, keyword: str, /) -> Any:
+        """The value, a list where there are several; None where it is absent."""
 
 
 class IncompleteHeader(ValueError):
@@ -32,7 +38,6 @@ class Instance:
     SOPInstanceUID: str
     StudyInstanceUID: str
     SeriesInstanceUID: str
-    TransferSyntaxUID: str
     Modality: str
     PatientID: str
     IssuerOfPatientID: str
@@ -64,7 +69,7 @@ class Instance:
     """Where the source finds the object again: a path below its root, a URL; never shown to the public."""
 
 
-def from_dataset(dataset: Dataset, locator: str, transfer_syntax: str | None = None) -> Instance:
+def from_dataset(dataset: Header, locator: str) -> Instance:
     """Take the header facts out of a dataset; values that cannot be decoded count as absent.
 
     Raises
@@ -75,12 +80,10 @@ def from_dataset(dataset: Dataset, locator: str, transfer_syntax: str | None = N
     for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not values[keyword]:
             raise IncompleteHeader(f"its header holds no {keyword}")
-    if transfer_syntax is None:
-        transfer_syntax = str(getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", ""))
-    return Instance(**values, TransferSyntaxUID=transfer_syntax, locator=locator)
+    return Instance(**values, locator=locator)
 
 
-def value_of(dataset: Dataset, keyword: str) -> Any:
+def value_of(dataset: Header, keyword: str) -> Any:
     """A value, or None where it is absent or cannot be decoded."""
     try:
         return dataset.get(keyword)
@@ -130,8 +133,11 @@ _BY_TYPE: dict[str, Callable[[Any], Any]] = {
 _CONVERTERS = {
     field.name: _BY_TYPE[str(field.type)]
     for field in fields(Instance)
-    if field.name not in ("TransferSyntaxUID", "locator")
+    if field.name != "locator"
 }
+
+HEADER_KEYWORDS = tuple(_CONVERTERS)
+"""The keywords that `from_dataset` reads."""
 
 HEADER_TAGS = tuple(tag for keyword in _CONVERTERS if (tag := tag_for_keyword(keyword)) is not None)
 """The tags that `from_dataset` reads."""

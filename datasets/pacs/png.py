@@ -4,11 +4,8 @@ CT is noisy, so matching repeats (what DEFLATE spends its time on) saves next to
 on every row and Huffman codes save the rest. Both run at memory speed in numpy and zlib.
 """
 
-import contextlib
-import os
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,24 +25,6 @@ def encode(values: NDArray[np.uint16]) -> bytes:
     data = deflate.compress(_paeth(values).data) + deflate.flush()
     header = struct.pack(">IIBBBBB", columns, rows, _BITS, _GREY, 0, 0, 0)
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
-
-
-def write(path: Path, png: bytes) -> None:
-    """Put a file in place whole or not at all; a file of that name is replaced.
-
-    Raises
-    ------
-    OSError : the disk is full or the folder cannot be written; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(png)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def _paeth(values: NDArray[np.uint16]) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 from pydicom.dataset import Dataset
@@ -15,15 +16,43 @@ Progress = Callable[[int, int | None], None]
 
 
 class SourceError(Exception):
-    """A source cannot be used; the message is one sentence for the user."""
+    """A source, or one study of it, cannot be used; the message is one sentence for the user."""
 
 
 class UnknownScheme(SourceError):
     """No source is known for the address."""
 
 
+class BadAddress(SourceError):
+    """The address lacks a part, or holds one that does not belong there."""
+
+
 class SourceNotFound(SourceError):
     """Nothing is there at the address."""
+
+
+class SourceUnreachable(SourceError):
+    """No server answers, or it stopped answering."""
+
+
+class AccessDenied(SourceError):
+    """The server does not know us, or does not let us in."""
+
+
+class TlsFailure(SourceError):
+    """No secure connection comes about."""
+
+
+class BadAnswer(SourceError):
+    """The server answers with a failure, or with something else than was asked for."""
+
+
+class TruncatedAnswer(SourceError):
+    """The server gave less than there is."""
+
+
+class TooLarge(SourceError):
+    """An answer is larger than any honest one."""
 
 
 class Unreadable(SourceError):
@@ -53,7 +82,47 @@ class Study:
     StudyDate: str
     ModalitiesInStudy: tuple[str, ...]
     NumberOfStudyRelatedInstances: int
-    """What the source claims; fewer instances mean a truncated answer."""
+    """What the source claims, 0 where it does not say; fewer instances mean a truncated answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which studies to list; all conditions hold together, and an empty one asks for nothing."""
+
+    accession_numbers: frozenset[str] = frozenset()
+    first_date: date | None = None
+    """StudyDate on or after this day."""
+    last_date: date | None = None
+    """StudyDate on or before this day."""
+    annotated_in: frozenset[str] = frozenset()
+    """Modalities of annotation objects, SR or PR: studies that hold at least one."""
+    changed: Callable[[Study], bool] | None = None
+    """Whether a study is another than at the last harvest. Reports arrive long after their images, servers keep no
+    common record of when, and clocks differ: so the mark up to which a source was harvested is kept study by study,
+    as the NumberOfStudyRelatedInstances that it had."""
+
+    @property
+    def narrows(self) -> bool:
+        """Whether a server is asked for less than everything."""
+        return bool(self.accession_numbers or self.first_date or self.last_date or self.annotated_in)
+
+    def wants(self, study: Study) -> bool:
+        """Tell whether a study meets every condition, whatever its server made of them."""
+        if self.accession_numbers and study.AccessionNumber not in self.accession_numbers:
+            return False
+        if (self.first_date or self.last_date) and not self._in_range(study.StudyDate):
+            return False
+        if self.annotated_in and self.annotated_in.isdisjoint(study.ModalitiesInStudy):
+            return False
+        return self.changed is None or self.changed(study)
+
+    def _in_range(self, day: str) -> bool:
+        day = day.replace(".", "").replace("-", "")
+        first, last = (f"{each:%Y%m%d}" if each else "" for each in (self.first_date, self.last_date))
+        return bool(day) and first <= day and (not last or day <= last)
+
+
+EVERYTHING = Query()
 
 
 class Source(Protocol):
@@ -69,8 +138,8 @@ class Source(Protocol):
     problems: list[Problem]
     """What was left out so far."""
 
-    def studies(self, progress: Progress | None = None) -> Iterator[Study]:
-        """List the studies.
+    def studies(self, query: Query = EVERYTHING, progress: Progress | None = None) -> Iterator[Study]:
+        """List the studies that a query wants; an accession number of the query that none has becomes a problem.
 
         Raises
         ------
@@ -94,9 +163,41 @@ class Source(Protocol):
         """
 
     def read_all(self, instances: Sequence[Instance]) -> Iterator[tuple[Instance, Dataset | Unreadable]]:
-        """Get many objects in any order, each as soon as it is there; a damaged one does not stop the others."""
+        """Get many objects in any order, each as soon as it is there; a damaged one does not stop the others.
+
+        Raises
+        ------
+        SourceError : the source itself stopped answering, so that no other object can be had either.
+        """
 
 
 def by_series(instances: Iterable[Instance]) -> list[Instance]:
     """Order instances as every source lists them."""
     return sorted(instances, key=lambda instance: (instance.SeriesInstanceUID, instance.SOPInstanceUID))
+
+
+def merged(found: Iterable[Study]) -> list[Study]:
+    """One study per StudyInstanceUID, in their order.
+
+    A server that was sent a report without PatientID, as OHIF writes them, lists its study once more without a
+    patient: what any of the entries states counts.
+    """
+    by_uid: dict[str, Study] = {}
+    # One entry may come up in several searches.
+    for study in dict.fromkeys(found):
+        known = by_uid.get(study.StudyInstanceUID)
+        if known is None:
+            by_uid[study.StudyInstanceUID] = study
+            continue
+        by_uid[study.StudyInstanceUID] = Study(
+            StudyInstanceUID=study.StudyInstanceUID,
+            PatientID=known.PatientID or study.PatientID,
+            IssuerOfPatientID=known.IssuerOfPatientID or study.IssuerOfPatientID,
+            AccessionNumber=known.AccessionNumber or study.AccessionNumber,
+            StudyDate=known.StudyDate or study.StudyDate,
+            ModalitiesInStudy=tuple(sorted({*known.ModalitiesInStudy, *study.ModalitiesInStudy})),
+            NumberOfStudyRelatedInstances=(
+                known.NumberOfStudyRelatedInstances + study.NumberOfStudyRelatedInstances
+            ),
+        )
+    return [by_uid[uid] for uid in sorted(by_uid)]

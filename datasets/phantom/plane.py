@@ -6,6 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Triple = tuple[float, float, float]
+
+
+def triple(values: ArrayLike) -> Triple:
+    """Three numbers as a tuple of floats."""
+    x, y, z = (float(value) for value in np.asarray(values))
+    return x, y, z
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +39,7 @@ class Plane:
 
     def moved(self, millimetres: ArrayLike) -> "Plane":
         """The same plane, shifted by a vector (LPS, mm)."""
-        x, y, z = (float(value) for value in np.asarray(self.origin) + np.asarray(millimetres))
-        return replace(self, origin=(x, y, z))
+        return replace(self, origin=triple(np.asarray(self.origin) + np.asarray(millimetres)))
 
     def to_patient(self, pixels: ArrayLike) -> Array:
         """Pixels (..., 2) as x, y to patient space (..., 3)."""
@@ -44,7 +50,7 @@ class Plane:
         """Patient space (..., 3) to pixels x, y and the signed distance from the plane in mm, (..., 3)."""
         relative = np.asarray(points, dtype=np.float64) - self.origin
         basis = np.stack([np.divide(self.right, self.spacing), np.divide(self.down, self.spacing), self.normal])
-        return relative @ basis.T
+        return np.asarray(relative @ basis.T)
 
 
 def axial(centre: ArrayLike, spacing: float, size: int, thickness: float) -> Plane:
@@ -60,4 +66,4 @@ def tilted(plane: Plane, degrees: float) -> Plane:
     down = (0.0, float(np.cos(angle)), float(np.sin(angle)))
     middle = plane.to_patient([0.0, (plane.rows - 1) / 2])
     origin = middle - np.multiply(down, (plane.rows - 1) / 2 * plane.spacing)
-    return replace(plane, origin=tuple(float(value) for value in origin), down=down)
+    return replace(plane, origin=triple(origin), down=down)

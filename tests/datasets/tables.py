@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +20,10 @@ needs_real_data = pytest.mark.skipif(
 Cells = dict[str, str]
 
 
-def row(patient: int = 1, study: int = 1, series: int = 1, slice: int = 10, **changes: object) -> dl_info.Row:
+def row(patient: int = 1, study: int = 1, series: int = 1, slice: int = 10, **changes: Any) -> dl_info.Row:
     """Make a row whose columns agree with each other; further rows on one slice differ by `at`, the lesion's x."""
-    x = float(changes.pop("at", 30))  # type: ignore[arg-type]
-    values: dict[str, object] = {
+    x = float(changes.pop("at", 30))
+    values: dict[str, Any] = {
         "recist": (x - 10, 40.0, x + 10, 40.0, x, 35.0, x, 45.0),
         "box": (x - 15, 30.0, x + 15, 50.0),
         "diameters_px": (20.0, 10.0),
@@ -38,7 +39,7 @@ def row(patient: int = 1, study: int = 1, series: int = 1, slice: int = 10, **ch
         "age": 62,
         "split": 1,
     }
-    return dl_info.Row(patient, study, series, slice, **(values | changes))  # type: ignore[arg-type]
+    return dl_info.Row(patient, study, series, slice, **(values | changes))
 
 
 def cells(of: dl_info.Row, **changes: str) -> Cells:
@@ -46,11 +47,11 @@ def cells(of: dl_info.Row, **changes: str) -> Cells:
     return dict(zip(dl_info.COLUMNS, dl_info.format_row(of), strict=True)) | changes
 
 
-def write(path: Path, rows: Iterable[dl_info.Row | Mapping[str, str]], **options: object) -> Path:
+def write(path: Path, rows: Iterable[dl_info.Row | Mapping[str, str]], **options: Any) -> Path:
     """Write a table; `columns` chooses and orders them, `encoding` and `end` are those of the file."""
     columns = options.get("columns", dl_info.COLUMNS)
     with path.open("w", encoding=str(options.get("encoding", "utf-8")), newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator=str(options.get("end", "\n")))  # type: ignore[arg-type]
+        writer = csv.DictWriter(file, columns, lineterminator=str(options.get("end", "\n")))
         writer.writeheader()
         for each in rows:
             writer.writerow(cells(each) if isinstance(each, dl_info.Row) else each)

@@ -47,7 +47,9 @@ def test_columns_in_any_order_with_others_between_a_byte_order_mark_and_crlf_are
         ("DICOM_windows", "-175 275", "window", (-175.0, 275.0)),
     ],
 )
-def test_spellings_that_mean_the_same_are_read(tmp_path: Path, column: str, text: str, field: str, value: object) -> None:
+def test_spellings_that_mean_the_same_are_read(
+    tmp_path: Path, column: str, text: str, field: str, value: object
+) -> None:
     _, found, problems = _read_one(tmp_path, **{column: text})
     assert problems == []
     assert getattr(found, field) == value

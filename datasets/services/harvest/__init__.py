@@ -50,7 +50,7 @@ def harvest(
     """
     report = Report(dry_run=dry_run)
     run = StudyHarvest(source, collection, pseudonymiser, context_mm, report)
-    visits = _in_order(source.studies(on_scan), pseudonymiser)
+    visits = _in_order(source.studies(progress=on_scan), pseudonymiser)
     for done, (study, visit) in enumerate(visits):
         progress(done, len(visits))
         try:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from datasets.management.failures import Incomplete
 from datasets.management.progress import bar
 from datasets.models import Release
 from datasets.phantom.hospital import write_hospital
@@ -85,7 +86,10 @@ class Command(BaseCommand):
         if not csv.is_file():
             raise CommandError(f"DEEPLESION={folder} holds no DL_info.csv")
         options = {"images": str(images)} if images.is_dir() else {}
-        call_command("import_deeplesion", str(csv), release="deeplesion", progress=True, **options)
+        try:
+            call_command("import_deeplesion", str(csv), release="deeplesion", progress=True, **options)
+        except Incomplete as incomplete:
+            self.stderr.write(str(incomplete))
 
     def serve(self, port: int) -> None:
         """Serve the site and one worker until Ctrl-C."""

@@ -220,18 +220,6 @@ def test_png_gives_back_noise_of_any_strength(seed: int, strength: int) -> None:
     np.testing.assert_array_equal(open_png(png.encode(values)), values)
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "000001_01_01" / "001.png"
-    png.write(path, b"first")
-    png.write(path, b"second")
-    assert path.read_bytes() == b"second"
-    blocked = tmp_path / "blocked.png"
-    blocked.mkdir()
-    with pytest.raises(OSError, match="directory"):
-        png.write(blocked, b"x")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["000001_01_01", "blocked.png"]
-
-
 def test_dataset_without_file_meta_is_taken_for_native() -> None:
     slice_ = ct()
     bare = Dataset()

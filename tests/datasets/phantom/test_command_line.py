@@ -1,9 +1,11 @@
 """The command line's manners."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from datasets.phantom import pool
 from datasets.phantom.__main__ import main
 
 
@@ -44,3 +46,12 @@ def test_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monke
     out = tmp_path / "out"
     assert main(["release", str(out), "--patients", "1", "--size", "64", "--processes", "1", "--context", "1"]) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_process_is_named() -> None:
+    with pytest.raises(pool.WorkerLost, match="was ended"):
+        list(pool.each(os._exit, [1], processes=2))
+
+
+def test_results_of_all_processes_arrive() -> None:
+    assert sorted(pool.each(abs, [-3, 1, -2], processes=2)) == [1, 2, 3]

@@ -91,7 +91,7 @@ def test_locations_rise_from_chest_to_pelvis() -> None:
         for lesion in patient.studies[0].lesions:
             heights.setdefault(lesion.type, []).append(writer.location(patient, lesion.centre)[2])
     assert np.median(heights[3]) < np.median(heights[4]) < np.median(heights[8])
-    assert 0 <= min(map(min, heights.values()))
+    assert min(map(min, heights.values())) >= 0
     assert max(map(max, heights.values())) <= 1
 
 

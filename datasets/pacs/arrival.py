@@ -1,0 +1,83 @@
+"""What comes from a server, checked against what the server promised: complete lists, and the objects that were listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pydicom.dataset import Dataset
+
+from datasets.pacs import deidentify
+from datasets.pacs.instance import Header, IncompleteHeader, Instance, from_dataset, value_of
+from datasets.pacs.series import CT_IMAGE
+from datasets.pacs.source import Problem, Study, TruncatedAnswer, Unreadable, by_series
+
+NEEDED = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "ImageType")
+"""What every CT slice states. Where a list holds none of it, the server leaves out what it was asked for."""
+
+
+def headers_missing(listed: Iterable[Header]) -> list[str]:
+    """The series of CT slices for which a list holds no geometry."""
+    return sorted(
+        {
+            str(value_of(each, "SeriesInstanceUID"))
+            for each in listed
+            if value_of(each, "SOPClassUID") == CT_IMAGE and all(value_of(each, key) is None for key in NEEDED)
+        }
+    )
+
+
+def instances_of(listed: Iterable[Header], study: Study, problems: list[Problem]) -> list[Instance]:
+    """Order what a server lists of a study.
+
+    Raises
+    ------
+    TruncatedAnswer : it is less than the server says that the study holds. On part of a series, slices would get
+        numbers that they lose when the rest arrives.
+    """
+    found: dict[str, Instance] = {}
+    count = 0
+    for count, each in enumerate(listed, start=1):
+        uid = str(value_of(each, "SOPInstanceUID") or "")
+        try:
+            instance = from_dataset(each, locator=f"{study.StudyInstanceUID}/{uid}")
+        except IncompleteHeader as error:
+            problems.append(Problem(f"{study.StudyInstanceUID}/{uid}", str(error)))
+            continue
+        found.setdefault(instance.SOPInstanceUID, instance)
+    if count < study.NumberOfStudyRelatedInstances:
+        raise TruncatedAnswer(
+            f"the server lists {count} of the {study.NumberOfStudyRelatedInstances} objects of the study"
+        )
+    return by_series(found.values())
+
+
+def checked(dataset: Dataset, instance: Instance) -> Dataset:
+    """Give an object back if it is the one that was listed, and may be taken.
+
+    Lists leave elements out; that an image carries burned-in text must be known before its pixels are used.
+
+    Raises
+    ------
+    Unreadable
+    """
+    try:
+        facts = from_dataset(dataset, instance.locator)
+    except IncompleteHeader as error:
+        raise Unreadable(f"{error}; it may be truncated") from None
+    if facts.SOPInstanceUID != instance.SOPInstanceUID:
+        raise Unreadable("the server gave another object for it")
+    if facts.Rows and (refusal := deidentify.refusal(facts)):
+        raise Unreadable(refusal)
+    return dataset
+
+
+def whole(read: Callable[[Instance], Dataset]) -> Callable[[Instance], Dataset | Unreadable]:
+    """The same reader, with what cannot be read as its result."""
+
+    def attempt(instance: Instance) -> Dataset | Unreadable:
+        try:
+            return read(instance)
+        except Unreadable as error:
+            return error
+
+    return attempt

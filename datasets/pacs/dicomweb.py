@@ -1,0 +1,157 @@
+"""A DICOMweb server as a source: QIDO lists studies and headers, WADO gives objects as they are stored."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from dicomweb_client.web import DICOMwebClient
+from pydicom.datadict import keyword_dict
+from pydicom.dataset import Dataset
+
+from datasets.pacs import http
+from datasets.pacs.addressing import WebAddress, web_address
+from datasets.pacs.ahead import map_ahead
+from datasets.pacs.arrival import checked, headers_missing, instances_of, whole
+from datasets.pacs.finding import STUDY_KEYWORDS, StudyFinder, study_of
+from datasets.pacs.instance import DECODE_ERRORS, HEADER_KEYWORDS, Instance
+from datasets.pacs.source import (
+    EVERYTHING,
+    BadAnswer,
+    Problem,
+    Progress,
+    Query,
+    Study,
+    TooLarge,
+    TruncatedAnswer,
+    Unreadable,
+)
+
+PAGE = 500
+"""Entries asked for at once. A server may give fewer and not say so, so pages are asked for until one is empty."""
+
+THREADS = 3
+AHEAD = 12
+"""Objects under way or waiting: at half a megabyte each next to nothing, and enough to keep the encoder busy."""
+
+PLAIN = re.compile(r"[A-Za-z0-9_.~-]+")
+"""Values that look the same percent-encoded. Orthanc, for one, does not decode others, and finds nothing."""
+
+AS_STORED = (("application/dicom", "*"),)
+"""Any transfer syntax: what is compressed comes as it is, and is decoded here."""
+
+
+class DicomwebSource:
+    """A DICOMweb server. See `source.Source`."""
+
+    def __init__(self, address: WebAddress) -> None:
+        self.label = address.label
+        self.problems: list[Problem] = []
+        self._address = address
+        self._local = threading.local()
+        self._finder = StudyFinder(self._find, lambda value: PLAIN.fullmatch(value) is not None, self.problems)
+
+    @classmethod
+    def open(cls, address: str) -> DicomwebSource:
+        """Open `dicomweb+http(s)://[user@]host[:port]/root`; nothing is asked yet.
+
+        Raises
+        ------
+        BadAddress : one sentence on what is wrong.
+        """
+        return cls(web_address(address))
+
+    def studies(self, query: Query = EVERYTHING, progress: Progress | None = None) -> Iterator[Study]:
+        return self._finder.studies(query, progress)
+
+    def instances(self, study: Study) -> list[Instance]:
+        uid = study.StudyInstanceUID
+        listed = list(
+            self._pages(
+                self._client.search_for_instances, study_instance_uid=uid, fields=[*HEADER_KEYWORDS, "StudyInstanceUID"]
+            )
+        )
+        for series in headers_missing(listed):
+            # Servers need not include what QIDO was asked for; metadata is complete, and larger.
+            metadata = self._asked(self._client.retrieve_series_metadata, uid, series)
+            listed = [each for each in listed if each.get("SeriesInstanceUID") != series]
+            listed += [_Answer(values) for values in metadata]
+        return instances_of(listed, study, self.problems)
+
+    def read(self, instance: Instance) -> Dataset:
+        try:
+            dataset = http.asked(
+                self._client.retrieve_instance,
+                instance.StudyInstanceUID,
+                instance.SeriesInstanceUID,
+                instance.SOPInstanceUID,
+                media_types=AS_STORED,
+            )
+        except http.NotThere:
+            raise Unreadable("the server does not hold it any more") from None
+        except (TooLarge, TruncatedAnswer, BadAnswer) as error:
+            raise Unreadable(str(error)) from None
+        except DECODE_ERRORS:
+            raise Unreadable("what the server gave for it is no whole DICOM object") from None
+        return checked(dataset, instance)
+
+    def read_all(self, instances: Sequence[Instance]) -> Iterator[tuple[Instance, Dataset | Unreadable]]:
+        return zip(instances, map_ahead(whole(self.read), instances, THREADS, AHEAD), strict=True)
+
+    @property
+    def _client(self) -> DICOMwebClient:
+        """This thread's own client: connections are not shared."""
+        if not hasattr(self._local, "client"):
+            self._local.client = http.client(self._address)
+        return cast(DICOMwebClient, self._local.client)
+
+    def _find(self, keys: Mapping[str, str]) -> Iterator[Study]:
+        for answer in self._pages(self._client.search_for_studies, search_filters=dict(keys), fields=STUDY_KEYWORDS):
+            yield study_of(answer)
+
+    def _pages(self, search: Any, **options: Any) -> Iterator[_Answer]:
+        """Everything that a search finds, page by page."""
+        seen: set[tuple[str, ...]] = set()
+        offset = 0
+        while True:
+            page = self._asked(search, limit=PAGE, offset=offset, **options)
+            fresh = [answer for answer in map(_Answer, page) if answer.identity not in seen]
+            if not fresh:
+                if len(page) == PAGE:
+                    raise TruncatedAnswer("the server gives the same page of its list again and again")
+                return
+            seen.update(answer.identity for answer in fresh)
+            yield from fresh
+            offset += len(page)
+
+    @staticmethod
+    def _asked(request: Any, *arguments: Any, **options: Any) -> list[dict[str, Any]]:
+        try:
+            answer = http.asked(request, *arguments, **options)
+        except http.NotThere:
+            raise http.not_dicomweb() from None
+        if not isinstance(answer, list) or not all(isinstance(entry, dict) for entry in answer):
+            raise BadAnswer("the server's answer is no list of DICOM JSON objects")
+        return answer
+
+
+class _Answer:
+    """One entry of DICOM JSON, by keyword. See `instance.Header`."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+
+    def get(self, keyword: str, /) -> Any:
+        """The value, or the list of values."""
+        element = self._values.get(f"{keyword_dict[keyword]:08X}")
+        values = element.get("Value") if isinstance(element, dict) else None
+        if not isinstance(values, list) or not values:
+            return None
+        return values[0] if len(values) == 1 else values
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells entries of one list apart; parts of a split study differ in the patient."""
+        return tuple(str(self.get(key)) for key in ("StudyInstanceUID", "SOPInstanceUID", "PatientID"))

@@ -1,0 +1,107 @@
+"""Finding the studies that a query wants on a server: the same steps for QIDO and C-FIND.
+
+Servers narrow a search down as well as they can; what comes back is checked here against the whole query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from datasets.pacs.instance import Header, value_of
+from datasets.pacs.source import Problem, Progress, Query, Study, merged
+
+Find = Callable[[Mapping[str, str]], Iterable[Study]]
+"""Searches a server for the studies with given values of matching keys."""
+
+STUDY_KEYWORDS = (
+    "StudyInstanceUID", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyDate", "ModalitiesInStudy",
+    "NumberOfStudyRelatedInstances",
+)  # fmt: skip
+"""What `study_of` reads."""
+
+
+class StudyFinder:
+    """The studies of one server.
+
+    Parameters
+    ----------
+    find : searches the server.
+    can_ask_for : whether the server understands a value as it stands. For one that it does not, an empty answer
+        proves nothing.
+    problems : where accession numbers go that no study has.
+    """
+
+    def __init__(self, find: Find, can_ask_for: Callable[[str], bool], problems: list[Problem]) -> None:
+        self._find = find
+        self._can_ask_for = can_ask_for
+        self._problems = problems
+
+    def studies(self, query: Query, progress: Progress | None = None) -> Iterator[Study]:
+        """Give the studies that a query wants in the order of their StudyInstanceUID."""
+        without_history = replace(query, changed=None)
+        missing = set(query.accession_numbers)
+        candidates = merged(self._counted(self._candidates(query), progress))
+        for candidate in candidates:
+            study = self._whole(candidate) if query.narrows else candidate
+            if without_history.wants(study):
+                missing.discard(study.AccessionNumber)
+                if query.wants(study):
+                    yield study
+        self._problems += not_found(missing)
+
+    def _whole(self, study: Study) -> Study:
+        """Look a study up by its UID alone: a search may have met a part of it only."""
+        parts = self._find({"StudyInstanceUID": study.StudyInstanceUID})
+        return next(iter(merged(part for part in parts if part.StudyInstanceUID == study.StudyInstanceUID)), study)
+
+    def _candidates(self, query: Query) -> Iterator[Study]:
+        keys = _range(query)
+        for accession in sorted(filter(self._can_ask_for, query.accession_numbers)):
+            yield from self._find({**keys, "AccessionNumber": accession})
+        if not query.accession_numbers or not all(map(self._can_ask_for, query.accession_numbers)):
+            for modality in sorted(query.annotated_in) or [""]:
+                yield from self._find({**keys, "ModalitiesInStudy": modality} if modality else keys)
+
+    @staticmethod
+    def _counted(studies: Iterable[Study], progress: Progress | None) -> Iterator[Study]:
+        for done, study in enumerate(studies, start=1):
+            if progress is not None:
+                progress(done, None)
+            yield study
+
+
+def not_found(accession_numbers: Iterable[str]) -> list[Problem]:
+    """What is said of accession numbers that no study has."""
+    return [Problem(number, "no study was found for this accession number") for number in sorted(accession_numbers)]
+
+
+def study_of(answer: Header) -> Study:
+    """Take a study out of what a server answers; values that it leaves out are empty."""
+    values = {keyword: value_of(answer, keyword) for keyword in STUDY_KEYWORDS}
+    modalities = values["ModalitiesInStudy"] or ()
+    count = values["NumberOfStudyRelatedInstances"]
+    try:
+        number = int(count or 0)
+    except (TypeError, ValueError):
+        number = 0
+    return Study(
+        StudyInstanceUID=_text(values["StudyInstanceUID"]),
+        PatientID=_text(values["PatientID"]),
+        IssuerOfPatientID=_text(values["IssuerOfPatientID"]),
+        AccessionNumber=_text(values["AccessionNumber"]),
+        StudyDate=_text(values["StudyDate"]),
+        ModalitiesInStudy=tuple(sorted([modalities] if isinstance(modalities, str) else map(str, modalities))),
+        NumberOfStudyRelatedInstances=number,
+    )
+
+
+def _range(query: Query) -> dict[str, str]:
+    if not query.first_date and not query.last_date:
+        return {}
+    first, last = (f"{each:%Y%m%d}" if each else "" for each in (query.first_date, query.last_date))
+    return {"StudyDate": f"{first}-{last}"}
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).strip(" \0")

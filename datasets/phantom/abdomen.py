@@ -1,0 +1,327 @@
+"""The upper abdomen: liver, gall bladder, spleen, pancreas, kidneys, adrenals, great vessels, psoas."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.phantom.body import FAT, Depths
+from datasets.phantom.build import Build, enhanced
+from datasets.phantom.canvas import Canvas, Warp, Window, cut, soft
+from datasets.phantom.plane import triple
+from datasets.phantom.shapes import Ellipsoid, Tubes
+from datasets.phantom.thorax import Thorax
+from datasets.phantom.trees import chain, grow, smooth_path
+
+Array = NDArray[np.floating[Any]]
+
+
+class Abdomen:
+    """The organs of one patient between diaphragm and pelvis, bowel left out."""
+
+    def __init__(self, build: Build, warp: Warp, thorax: Thorax) -> None:
+        self.build, self.thorax = build, thorax
+        x, y, z, size = build.jitter("liver", 4, 4, 6, 0.06)
+        grow_by = 1 + size
+        self.steatosis = float(max(0.0, build.rng("steatosis").normal(8, 12) + 8 * (build.visceral - 1)))
+        self.right_lobe = Ellipsoid((-74 + x, -2 + y, 318 + z), (84 * grow_by, 96, 88 * grow_by), 8, (0.05, 0.0))
+        self.left_lobe = Ellipsoid((2 + x, -48 + y, 342 + z), (84 * grow_by, 36 * grow_by, 44), -12, (0.0, -0.15))
+        self.gall = Ellipsoid((-52 + x, -46 + y, 258 + z), (15, 19, 30), 20, (0.0, -0.2))
+        sx, sy, sz, ss = build.jitter("spleen", 4, 5, 8, 0.14)
+        self.spleen = Ellipsoid(
+            (98 + sx, 34 + sy, 325 + sz), (29 * (1 + ss), 50 * (1 + ss), 50 * (1 + ss)), 28, (-0.12, -0.2)
+        )
+        self.kidneys = []
+        self.fat = (6 + 4 * build.visceral, 7 + 5 * build.visceral, 6.0)
+        """How much perirenal fat adds to a kidney's radii, mm."""
+        for side, top in ((-1, 256), (1, 268)):
+            kx, ky, kz, ks = build.jitter(f"kidney {side}", 4, 4, 8, 0.06)
+            centre = (side * (60 + kx), 50 + ky, top + kz)
+            self.kidneys.append(
+                (
+                    side,
+                    Ellipsoid(centre, (25 * (1 + ks), 29 * (1 + ks), 54 * (1 + ks)), side * 32, (-side * 0.22, 0.12)),
+                )
+            )
+        random = build.rng("liver vessels")
+        inside = self.liver_points(random, 420)
+        self.portal = Tubes(
+            warp, grow(np.array([[-8.0, -2, 290], [-28, -6, 306], [-42, -8, 314]]), inside[:60], 0.9, 0.45)
+        )
+        self.hepatic = Tubes(warp, grow(np.array([[-24.0, 6, 378], [-26, 2, 370]]), inside[60:120], 0.9, 0.47))
+        self.cava = Tubes(
+            warp,
+            _tube(
+                (-28, -14, 420, 14),
+                (-26, 2, 385, 13),
+                (-24, 8, 350, 12.5),
+                (-22, 10, 300, 11.5),
+                (-20, 14, 230, 11),
+                (-16, 18, 150, 10),
+            ),
+        )
+        self.splenoportal = Tubes(
+            warp,
+            np.vstack(
+                [
+                    _tube(
+                        (-28, -6, 306, 7),
+                        (-8, -4, 286, 7),
+                        (6, -6, 276, 6.5),
+                        (30, 4, 286, 5),
+                        (60, 18, 304, 4.5),
+                        (84, 26, 318, 3.5),
+                    ),
+                    chain((4, -8, 278, 5.5), (8, -22, 240, 5), (6, -30, 200, 3.5)),
+                ]
+            ),
+        )
+        self.arteries = Tubes(
+            warp,
+            np.vstack(
+                [
+                    chain((4, 14, 296, 4), (4, -4, 300, 3.8), (-16, -10, 304, 2.5)),
+                    chain((4, -4, 300, 2.6), (40, 8, 300, 2.4), (80, 24, 322, 2.0)),
+                    chain((4, 12, 282, 4), (3, -12, 262, 3.8), (4, -24, 220, 3), (8, -28, 180, 2)),
+                    chain((6, 16, 268, 3), (34, 30, 266, 2.6), (48, 36, 266, 2)),
+                    chain((2, 16, 266, 3), (-34, 32, 258, 2.6), (-48, 36, 256, 2)),
+                ]
+            ),
+        )
+        self.renal_veins = Tubes(
+            warp,
+            np.vstack(
+                [
+                    chain((-20, 10, 262, 5.5), (-48, 34, 256, 4.5)),
+                    chain((-18, 4, 262, 5), (6, 0, 264, 4.5), (48, 34, 266, 4.5)),
+                ]
+            ),
+        )
+        self.pancreas = Tubes(
+            warp,
+            _lobulated(
+                build,
+                (
+                    (-32, -6, 250, 15),
+                    (-26, -8, 266, 15),
+                    (-8, -18, 276, 12),
+                    (12, -14, 282, 12),
+                    (38, 0, 290, 11),
+                    (62, 14, 302, 10),
+                    (78, 22, 310, 8),
+                ),
+            ),
+        )
+        self.psoas = Tubes(
+            warp,
+            np.vstack(
+                [
+                    _tube(
+                        *(
+                            (side * px, py, pz, pr * build.muscle)
+                            for px, py, pz, pr in (
+                                (24, 50, 290, 7),
+                                (32, 54, 250, 13),
+                                (40, 56, 205, 19),
+                                (46, 48, 160, 22),
+                                (56, 24, 110, 21),
+                                (66, -12, 65, 18),
+                                (82, -28, 25, 17),
+                                (100, -12, -15, 14),
+                            )
+                        )
+                    )
+                    for side in (-1, 1)
+                ]
+            ),
+        )
+        self.iliacus = Tubes(
+            warp,
+            np.vstack(
+                [
+                    chain((side * 64, 46, z, 8), (side * 84, 14, z, 9.5), (side * 100, -16, z, 8))
+                    for side in (-1, 1)
+                    for z in (52, 66, 80, 94, 108, 122, 136)
+                ]
+            ),
+        )
+        self.lumborum = Tubes(
+            warp,
+            np.vstack(
+                [
+                    _tube(
+                        *(
+                            (side * px, py, pz, pr)
+                            for px, py, pz, pr in (
+                                (58, 72, 290, 7),
+                                (66, 72, 240, 12),
+                                (74, 68, 190, 14),
+                                (82, 60, 165, 9),
+                            )
+                        )
+                    )
+                    for side in (-1, 1)
+                ]
+            ),
+        )
+        self.crura = Tubes(
+            warp,
+            np.vstack(
+                [
+                    _tube(
+                        *(
+                            (side * px + 6, py, pz, pr)
+                            for px, py, pz, pr in (
+                                (14, 8, 345, 4),
+                                (17, 26, 320, 5.5),
+                                (16, 36, 290, 6),
+                                (14, 34, 250, 4),
+                            )
+                        )
+                    )
+                    for side in (-1, 1)
+                ]
+            ),
+        )
+        self.adrenals = Tubes(
+            warp,
+            np.vstack(
+                [
+                    segment
+                    for side, ax, ay, az in ((-1, 40, 24, 312), (1, 40, 22, 310))
+                    for segment in (
+                        chain((side * ax, ay, az, 2.8), (side * (ax + 3), ay + 16, az - 10, 2.3)),
+                        chain((side * ax, ay, az, 2.8), (side * (ax + 13), ay + 13, az - 12, 2.2)),
+                        chain((side * ax, ay, az - 8, 2.8), (side * ax, ay, az, 2.8)),
+                    )
+                ]
+            ),
+        )
+
+    def liver_points(self, random: np.random.Generator, count: int) -> NDArray[np.float64]:
+        """Up to `count` random points well inside the liver, body frame."""
+        found = random.uniform((-135, -85, 240), (50, 80, 392), size=(6000, 3))
+        value = np.full(len(found), np.inf)
+        for lobe in (self.right_lobe, self.left_lobe):
+            relative = (found - lobe.centre) / lobe.radii
+            value = np.minimum(value, np.linalg.norm(relative, axis=1))
+        radial = np.linalg.norm(found[:, :2] / (118, 84), axis=1)
+        below = self.thorax.diaphragm(found[:, 0], found[:, 1]) - found[:, 2]
+        return found[(value < 0.88) & (radial < 1) & (below > 10)][:count]
+
+    def liver_distance(self, canvas: Canvas, window: Window, depths: Depths) -> Array:
+        """Distance from the liver's surface, negative inside, mm."""
+        right, _ = self.right_lobe.distance(canvas, window)
+        left, _ = self.left_lobe.distance(canvas, window)
+        blend = np.clip(0.5 + (left - right) / 24, 0, 1)
+        liver = left + blend * (right - left) - 12 * blend * (1 - blend)
+        return np.maximum(liver, depths.inside[window] + 4)
+
+    def paint(self, canvas: Canvas, phase: str, depths: Depths) -> None:
+        """Paint the organs over fat and below the diaphragm."""
+        below = self._below(canvas)
+        tone = {
+            name: enhanced(name, phase) for name in ("artery", "vein", "portal vein", "liver", "muscle", "pancreas")
+        }
+        self.psoas.paint(canvas, tone["muscle"])
+        self.iliacus.paint(canvas, tone["muscle"])
+        self.lumborum.paint(canvas, tone["muscle"] - 2)
+        self.crura.paint(canvas, tone["muscle"])
+        self._liver(canvas, phase, depths, below)
+        self._spleen(canvas, phase, depths, below)
+        self._kidneys(canvas, phase)
+        self.adrenals.paint(canvas, 62)
+        self.renal_veins.paint(canvas, tone["vein"] + 15)
+        self.cava.paint(canvas, tone["vein"])
+        self.pancreas.paint(canvas, tone["pancreas"])
+        self.splenoportal.paint(canvas, tone["portal vein"])
+        self.arteries.paint(canvas, tone["artery"] * 0.92)
+
+    def _below(self, canvas: Canvas) -> Array:
+        """Coverage of what lies below the diaphragm, over the whole canvas."""
+        return soft(canvas.z + 4 - self.thorax.diaphragm(canvas.BX, canvas.BY), np.float32(canvas.pixel + canvas.slab))
+
+    def _liver(self, canvas: Canvas, phase: str, depths: Depths, below: Array) -> None:
+        window = canvas.window((-175, -110, 218), (100, 110, 405), margin=0)
+        if window is None:
+            return
+        distance = self.liver_distance(canvas, window, depths)
+        edge = np.float32(canvas.pixel + 0.35 * canvas.slab)
+        clear = soft(distance - 3, edge) * below[window]
+        canvas.paint(window, clear, np.float32(FAT + 8))
+        hu = np.float32(enhanced("liver", phase) - self.steatosis) + 3 * canvas.noise(window, 18.0, 41)
+        cover = soft(distance, edge) * below[window]
+        before = canvas.hu[window].copy()
+        canvas.paint(window, np.ones_like(cover), hu)
+        level = enhanced("liver", phase) - self.steatosis
+        portal, hepatic = enhanced("portal vein", phase), 0.85 * enhanced("vein", phase) + 0.15 * level
+        self.hepatic.paint(canvas, max(hepatic, level - 14) if phase != "arterial" else level - 8)
+        self.portal.paint(canvas, portal)
+        inner = canvas.hu[window]
+        inner -= before
+        inner *= cover
+        inner += before
+        fissure = Ellipsoid((-6, -40, 318), (3.2, 26, 26), 12)
+        if (place := fissure.window(canvas)) is not None:
+            canvas.paint(place, fissure.cover(canvas, place) * 0.9, np.float32(FAT + 25))
+        if (place := self.gall.window(canvas)) is not None:
+            canvas.paint(place, self.gall.grown(2).cover(canvas, place), np.float32(55))
+            canvas.paint(place, self.gall.cover(canvas, place), np.float32(8))
+
+    def _spleen(self, canvas: Canvas, phase: str, depths: Depths, below: Array) -> None:
+        window = self.spleen.window(canvas)
+        if window is None:
+            return
+        distance, edge = self.spleen.distance(canvas, window)
+        distance = np.maximum(distance, depths.inside[window] + 4)
+        hu = np.float32(enhanced("spleen", phase)) + 3 * canvas.noise(window, 20.0, 42)
+        if phase == "arterial":
+            hu = hu + 26 * np.sin(4 * canvas.noise(window, 30.0, 43))
+        canvas.paint(window, soft(distance - 2.5, edge) * below[window], np.float32(FAT + 8))
+        canvas.paint(window, soft(distance, edge) * below[window], hu)
+
+    def _kidneys(self, canvas: Canvas, phase: str) -> None:
+        cortex, medulla, pelvis = (enhanced(name, phase) for name in ("cortex", "medulla", "renal pelvis"))
+        for side, kidney in self.kidneys:
+            x, y, z0 = kidney.centre
+            fat = Ellipsoid(
+                (x + side * 4, y + 9, z0),
+                triple(np.add(kidney.radii, self.fat)),
+                kidney.turn,
+                kidney.lean,
+            )
+            if (window := fat.window(canvas)) is None:
+                continue
+            canvas.paint(window, fat.cover(canvas, window), np.float32(FAT))
+            if (window := kidney.window(canvas)) is None:
+                continue
+            distance, edge = kidney.distance(canvas, window)
+            z = cut(canvas.z, window)
+            cx, cy, cz = kidney.centre
+            dx = (canvas.X[window] - np.float32(cx) - np.float32(kidney.lean[0]) * (z - cz)) * np.float32(side)
+            dy = canvas.Y[window] - np.float32(cy) - np.float32(kidney.lean[1]) * (z - cz)
+            rise = np.minimum(np.abs(z - np.float32(cz)) / 30, 3).astype(np.float32)
+            hilum = np.sqrt(np.square((dx + 17) / 19) + np.square((dy + 10) / 9) + rise * rise) - 1
+            pyramids = distance + 7.5 + 2.6 * canvas.noise(window, 15.0, 44)
+            inner = soft(pyramids, edge + np.float32(1))
+            hu = np.float32(cortex) + inner * np.float32(medulla - cortex)
+            canvas.paint(window, soft(distance, edge), hu)
+            sinus = hilum * 13 + 2.5 * canvas.noise(window, 13.0, 45)
+            canvas.paint(window, soft(sinus, edge) * soft(distance - 3, edge), np.float32(FAT + 20))
+            calyces = np.abs(canvas.noise(window, 19.0, 46)) * 9 - 2.6
+            canvas.paint(
+                window, soft(np.maximum(calyces, sinus + 2), edge), np.float32(pelvis if phase == "delayed" else 20)
+            )
+
+
+def _tube(*points: tuple[float, float, float, float]) -> NDArray[np.float64]:
+    return chain(*(tuple(point) for point in smooth_path(np.asarray(points))))
+
+
+def _lobulated(build: Build, points: tuple[tuple[float, float, float, float], ...]) -> NDArray[np.float64]:
+    """A tube whose radius wavers, as the pancreas has lobules."""
+    path = smooth_path(np.asarray(points), spacing=6)
+    random = build.rng("pancreas")
+    path[:, 3] *= np.clip(random.normal(1.0 - max(0, build.age - 50) / 160, 0.13, len(path)), 0.5, 1.3)
+    path[:, :2] += random.normal(0, 1.6, (len(path), 2))
+    return chain(*(tuple(point) for point in path))

@@ -1,0 +1,398 @@
+"""The skeleton: spine, ribs, sternum, shoulder girdle, pelvis and hips; a dense shell around spongy marrow."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.phantom.body import Depths
+from datasets.phantom.build import Build
+from datasets.phantom.canvas import Canvas, Window, cut, soft
+from datasets.phantom.shapes import Ellipsoid, bar_distance
+
+Array = NDArray[np.floating[Any]]
+
+DISCS = np.array(
+    [
+        -60,
+        -20,
+        20,
+        60,
+        92,
+        116,
+        149.5,
+        184.5,
+        219,
+        252.5,
+        284.5,
+        314.5,
+        343,
+        370,
+        395.5,
+        420,
+        443.5,
+        466,
+        487.5,
+        508,
+        527.5,
+        546,
+        563,
+        579,
+        594.5,
+        610,
+        625,
+        640,
+    ]
+)
+"""Heights of the discs from the coccyx up: ..., L5/S1 at 116, L4/L5 at 149.5, ..., T12/L1 at 284.5, C7/T1 at 563."""
+L5 = 5
+"""Index of the disc under L5."""
+_Z = np.array([20.0, 60, 95, 120, 150, 200, 260, 320, 380, 450, 500, 540, 570, 640])
+_CENTRE_Y = np.array([96.0, 98, 80, 58, 47, 44, 50, 60, 68, 72, 68, 58, 46, 30])
+_HALF_WIDTH = np.array([12.0, 20, 25, 27, 27, 26, 24, 21, 19, 17, 16, 16, 15, 13])
+_HALF_DEPTH = np.array([6.0, 10, 14, 17, 17.5, 17, 17, 16.5, 16, 14.5, 13, 12, 10, 9])
+_HEADS = np.array([546, 527.5, 508, 487.5, 466, 443.5, 420, 395.5, 370, 343, 318, 292.0])
+"""Height at which ribs 1 to 12 leave the spine."""
+_REACH = np.array([3.2, 3.2, 3.2, 3.2, 3.2, 3.2, 3.2, 2.75, 2.55, 2.35, 1.75, 1.25])
+"""How far around the trunk (radians from the back) each rib runs."""
+
+
+def spine_y(z: Array | float) -> NDArray[np.float64]:
+    """Where the middle of the vertebral bodies lies, y in the body frame."""
+    return np.interp(z, _Z, _CENTRE_Y)
+
+
+def paint(canvas: Canvas, build: Build, depths: Depths) -> None:
+    """Paint every bone that the slice meets."""
+    _ribs(canvas, build, depths)
+    _spine(canvas, build)
+    _sternum(canvas, build)
+    _shoulders(canvas, build)
+    _pelvis(canvas, build)
+
+
+def _density(build: Build) -> float:
+    """Marrow's HU falls with age (about 2.5 HU a year after 30)."""
+    return float(np.clip(245 - 2.2 * max(0, build.age - 25), 85, 250) + build.jitter("marrow", 18)[0])
+
+
+def bone(
+    canvas: Canvas,
+    window: Window,
+    distance: Array,
+    marrow: float,
+    cortex: float = 1.7,
+    dense: float = 680,
+    ends: Array | None = None,
+) -> None:
+    """Paint a bone with its surface at distance 0 (mm, negative inside); `ends`: how far beyond its ends z is."""
+    edge = np.float32(canvas.pixel + 0.12 * canvas.slab)
+    cover = soft(distance, edge)
+    if ends is not None:
+        cover *= soft(ends, np.float32(canvas.slab + 1.5))
+    if not cover.any():
+        return
+    core = soft(distance + np.float32(cortex), np.float32(edge + 0.6))
+    trabeculae = np.float32(marrow) * (1 + np.float32(0.22) * canvas.noise(window, 5.5, 21))
+    canvas.paint(window, cover, np.float32(dense) + core * (trabeculae - np.float32(dense)))
+
+
+def _bars(
+    canvas: Canvas, low: float, high: float, table: NDArray[np.float64], marrow: float, bulge: float = 0.0
+) -> None:
+    """Paint a bone and its mirror image; `table` has rows of z, start x, y, end x, y, radius."""
+    x_low, x_high = table[:, [1, 3]].min() - 18, table[:, [1, 3]].max() + 18
+    y_low, y_high = table[:, [2, 4]].min() - 18, table[:, [2, 4]].max() + 18
+    for mirror in (1, -1):
+        left, right = sorted((mirror * x_low, mirror * x_high))
+        window = canvas.window((left, y_low, low), (right, y_high, high))
+        if window is None:
+            continue
+        z = cut(canvas.z, window)
+        ax, ay, bx, by, radius = (np.interp(z, table[:, 0], column).astype(np.float32) for column in table[:, 1:].T)
+        distance = bar_distance(canvas, window, (mirror * ax, ay), (mirror * bx, by), mirror * bulge) - radius
+        ends = np.maximum(low - z, z - high).astype(np.float32)
+        bone(canvas, window, distance, marrow, ends=ends)
+
+
+def _ribs(canvas: Canvas, build: Build, depths: Depths) -> None:
+    z_low, z_high = float(canvas.z.min()), float(canvas.z.max())
+    if z_high < 200 or z_low > 570:
+        return
+    band = np.flatnonzero(np.abs(depths.inside - 6) < 8)
+    if not len(band):
+        return
+    x, y = canvas.BX.ravel()[band], canvas.BY.ravel()[band]
+    z = np.broadcast_to(canvas.z, depths.inside.shape).ravel()[band]
+    around = np.arctan2(np.abs(x), y - 20)
+    fall = np.float32(138) * np.sin(around * np.float32(0.5)) ** 2
+    top = np.interp(z, [380, 500, 550], [1.0, 0.75, 0.35])
+    at_spine = z + fall * top
+    order = np.interp(at_spine, _HEADS[::-1], np.arange(12)[::-1], left=12, right=-1)
+    rib = np.clip(np.rint(order), 0, 11).astype(int)
+    off = (at_spine - _HEADS[rib]) * np.cos(np.minimum(np.abs(np.sin(around)) * 0.75, 1.2))
+    reach = _REACH[rib] + build.jitter("ribs", 0.06)[0]
+    radial = depths.inside.ravel()[band] - np.float32(6)
+    thick = np.float32(4.6 if build.sex == "M" else 4.2)
+    distance = (np.sqrt((radial / thick) ** 2 + (off / 5.0) ** 2) - 1) * 5.2
+    distance = np.maximum(distance, (around - reach) * 90)
+    edge = canvas.pixel + 0.3 * canvas.slab
+    cover = soft(distance, edge)
+    near = np.abs(x) < 12
+    cover[near] *= 0
+    core = soft(distance + np.float32(1.6), edge)
+    marrow = np.float32(_density(build) * 0.9)
+    inner = np.float32(640) + core * (marrow - 640)
+    cartilage = np.clip((around - np.float32(2.15) - np.float32(0.3) * (rib < 2)) * 12, 0, 1)
+    soft_hu = np.float32(98 + max(0, build.age - 50) * 0.8)
+    inner += cartilage * (soft_hu + 25 * (1 - core) - inner)
+    flat = canvas.hu.ravel()
+    flat[band] += cover * (inner - flat[band])
+    canvas.hu = flat.reshape(canvas.hu.shape)
+
+
+def _spine(canvas: Canvas, build: Build) -> None:
+    window = canvas.window((-50, 5, 18), (50, 150, 660))
+    if window is None:
+        return
+    z = cut(canvas.z, window)
+    x, y = canvas.BX[window], canvas.BY[window]
+    middle, half_width, half_depth = (
+        np.interp(z, _Z, column).astype(np.float32) for column in (_CENTRE_Y, _HALF_WIDTH, _HALF_DEPTH)
+    )
+    level = np.interp(z, DISCS, np.arange(len(DISCS)))
+    number = np.floor(level)
+    share = (level - number).astype(np.float32)
+    height = (
+        np.interp(number + 1, np.arange(len(DISCS)), DISCS) - np.interp(number, np.arange(len(DISCS)), DISCS)
+    ).astype(np.float32)
+    to_disc = np.minimum(share, 1 - share) * height - np.where(z > 116, 4.2, 0.5).astype(np.float32)
+    waist = 1 - np.float32(0.1) * np.sin(share * np.float32(np.pi)) ** 2
+    u = x / (half_width * waist)
+    v = (y - middle) / (half_depth * waist)
+    radius = np.sqrt(u * u + v * v + np.float32(0.25) * np.maximum(v, 0) * np.abs(v)) - 1
+    distance = radius * (half_width + half_depth) / 2
+    edge = np.float32(canvas.pixel)
+    body = soft(distance, edge)
+    disc = soft(to_disc, np.float32(1.5 + canvas.slab))
+    plate = np.exp(-(((to_disc - 1) / np.float32(1.2 + 0.6 * canvas.slab)) ** 2)) * np.float32(
+        1.8 / (1.8 + 0.4 * canvas.slab)
+    )
+    marrow = _density(build)
+    texture = np.float32(marrow) * (
+        1 + np.float32(0.2) * canvas.noise(window, 5.0, 22) + np.float32(0.1) * canvas.noise(window, 16.0, 23)
+    )
+    cortex = soft(-distance - np.float32(1.7), edge + np.float32(0.5))
+    texture += np.maximum(cortex, plate) * (np.float32(560) - texture)
+    texture += disc * (np.float32(88) - texture)
+    _arches(canvas, build, window, middle, half_width, half_depth, share, marrow)
+    canvas.paint(window, body, texture)
+    canal_y = middle + half_depth + 8
+    cx, cy = x / np.float32(10.5), (y - canal_y) / np.float32(8.0)
+    canal = np.sqrt(cx * cx + cy * cy) - 1
+    canvas.paint(window, soft(canal * 9, edge), np.float32(-40))
+    cord = np.sqrt((x / 7.6) ** 2 + ((y - canal_y + 0.5) / 6.2) ** 2) - 1
+    canvas.paint(window, soft(cord * 7, edge), np.float32(28))
+
+
+def _arches(
+    canvas: Canvas,
+    build: Build,
+    window: Window,
+    middle: Array,
+    half_width: Array,
+    half_depth: Array,
+    share: Array,
+    marrow: float,
+) -> None:
+    """Pedicles, laminae, transverse and spinous processes; which of them show depends on the height in the segment."""
+    sacral = cut(canvas.z, window) < 116
+    if float(cut(canvas.z, window).max()) < 100:
+        return
+    back = middle + half_depth
+    zero = np.zeros_like(middle)
+    upper = np.exp(-(((share - 0.62) / 0.22) ** 2))
+    lower = np.exp(-(((share - 0.25) / 0.3) ** 2))
+    for side in (1, -1):
+        root = side * half_width * np.float32(0.62)
+        pedicle = bar_distance(canvas, window, (root, back - 3), (root * np.float32(1.02), back + 8))
+        bone(canvas, window, pedicle - (6.0 * upper - 3 * (1 - upper)).astype(np.float32), marrow * 1.2)
+        facet = bar_distance(canvas, window, (root, back + 11), (root * np.float32(1.15), back + 15))
+        bone(canvas, window, facet - np.where(sacral, 3.0, 6.4).astype(np.float32), marrow * 1.3, dense=620)
+        lamina = bar_distance(canvas, window, (root * np.float32(0.9), back + 14), (zero, back + 21))
+        bone(canvas, window, lamina - (4.4 - 1.2 * upper).astype(np.float32), marrow)
+        tip = root * 2.6
+        process = bar_distance(canvas, window, (root, back + 9), (tip, back + 14))
+        bone(canvas, window, process - (4.4 * upper - 4 * (1 - upper)).astype(np.float32), marrow)
+    length = np.interp(cut(canvas.z, window), [60, 116, 150, 300, 480, 560], [6, 14, 25, 25, 25, 32]).astype(
+        np.float32
+    )
+    spinous = bar_distance(canvas, window, (zero, back + 21), (zero, back + 21 + length * lower.astype(np.float32)))
+    bone(canvas, window, spinous - (3.4 + 1.4 * lower).astype(np.float32), marrow)
+
+
+def _sternum(canvas: Canvas, build: Build) -> None:
+    window = canvas.window((-40, -135, 382), (40, -50, 522))
+    if window is None:
+        return
+    z = cut(canvas.z, window)
+    width = np.interp(z, [382, 395, 430, 480, 488, 500, 518], [3, 9, 17, 14, 17, 27, 24]).astype(np.float32)
+    y0 = -np.interp(z, [382, 450, 500, 525], [91, 88, 76, 63]).astype(np.float32) - 3
+    distance = bar_distance(canvas, window, (-width, y0), (width, y0)) - np.float32(5.2)
+    ends = np.maximum(384 - z, z - 520).astype(np.float32)
+    bone(canvas, window, distance, _density(build) * 0.75, cortex=1.1, dense=430, ends=ends)
+
+
+def _shoulders(canvas: Canvas, build: Build) -> None:
+    marrow = _density(build)
+    _bars(
+        canvas,
+        430,
+        556,
+        np.array(
+            [
+                [430, 98, 92, 104, 78, 2.5],
+                [470, 86, 104, 122, 62, 2.8],
+                [510, 84, 102, 140, 46, 3.2],
+                [535, 86, 92, 152, 36, 4.5],
+                [556, 100, 76, 155, 30, 4.0],
+            ]
+        ),
+        marrow,
+        bulge=5,
+    )
+    _bars(
+        canvas,
+        518,
+        566,
+        np.array(
+            [
+                [518, 22, -56, 32, -56, 7.5],
+                [530, 28, -58, 62, -52, 6.0],
+                [545, 55, -50, 105, -14, 5.5],
+                [566, 110, -8, 150, 22, 6.0],
+            ]
+        ),
+        marrow * 1.2,
+    )
+    for side in (1, -1):
+        head = Ellipsoid((side * 147, 20, 541), (21, 22, 22))
+        window = head.window(canvas)
+        if window is not None:
+            distance, _ = head.distance(canvas, window)
+            bone(canvas, window, np.asarray(distance), marrow)
+
+
+def _pelvis(canvas: Canvas, build: Build) -> None:
+    if float(canvas.z.min()) > 175:
+        return
+    marrow = _density(build) * 0.8
+    wide = 1.06 if build.sex == "F" else 1.0
+    _bars(
+        canvas,
+        22,
+        168,
+        np.array(
+            [
+                [22, 72, 30, 104, -28, 13.0],
+                [32, 76, 32, 108, -34, 11.0],
+                [48, 74, 46, 112, -38, 7.0],
+                [70, 58, 72, 114, -36, 5.5],
+                [92, 44, 80, 120, -30, 5.0],
+                [130, 50, 74, 122, -12, 4.5],
+                [155, 66, 56, 112, 2, 4.0],
+                [168, 80, 40, 100, 15, 3.2],
+            ]
+        )
+        * np.array([1, wide, 1, wide, 1, 1]),
+        marrow,
+        bulge=-7,
+    )
+    _bars(
+        canvas,
+        -8,
+        30,
+        np.array(
+            [
+                [-8, 62, 30, 68, -16, 4.0],
+                [10, 60, 34, 64, -24, 4.5],
+                [30, 64, 36, 72, -26, 8.0],
+            ]
+        ),
+        marrow,
+    )
+    _bars(
+        canvas,
+        -12,
+        26,
+        np.array([[-12, 74, 36, 92, 36, 7.0], [10, 66, 36, 96, 36, 7.5], [26, 66, 34, 100, 32, 9.0]]),
+        marrow,
+    )
+    _bars(
+        canvas,
+        -14,
+        24,
+        np.array(
+            [
+                [-14, 5, -46, 22, -44, 8.0],
+                [2, 8, -48, 55, -34, 7.5],
+                [14, 34, -44, 70, -30, 6.5],
+                [24, 62, -34, 84, -34, 7.0],
+            ]
+        ),
+        marrow,
+    )
+    _bars(
+        canvas,
+        -62,
+        -8,
+        np.array([[-62, 58, 32, 62, 32, 10.0], [-40, 60, 32, 70, 32, 13.0], [-8, 70, 34, 86, 36, 9.0]]),
+        marrow,
+    )
+    _bars(
+        canvas,
+        -50,
+        -12,
+        np.array([[-50, 48, 16, 56, 22, 4.5], [-30, 24, -22, 32, -14, 4.5], [-12, 6, -44, 16, -40, 5.5]]),
+        marrow,
+    )
+    _bars(
+        canvas,
+        -160,
+        -12,
+        np.array(
+            [
+                [-160, 100, 4, 101, 4, 15.0],
+                [-50, 120, 10, 121, 10, 16.0],
+                [-28, 124, 12, 132, 14, 19.0],
+                [-12, 126, 14, 138, 18, 12.0],
+            ]
+        ),
+        marrow * 0.5,
+    )
+    _bars(
+        canvas,
+        -26,
+        4,
+        np.array([[-26, 112, 8, 126, 12, 13.0], [-10, 96, 4, 122, 10, 12.0], [4, 90, 4, 108, 6, 9.0]]),
+        marrow,
+    )
+    for side in (1, -1):
+        head = Ellipsoid((side * 90 * wide, 3, 6), (23, 23, 23))
+        window = head.window(canvas)
+        if window is not None:
+            joint = head.grown(2.5)
+            canvas.paint(window, joint.cover(canvas, window), 60.0)
+            distance, _ = head.distance(canvas, window)
+            bone(canvas, window, np.asarray(distance), marrow * 1.5)
+    window = canvas.window((-64, 40, 30), (64, 120, 118))
+    if window is not None:
+        z = cut(canvas.z, window)
+        half = np.interp(z, [30, 50, 80, 105, 118], [8, 20, 36, 44, 40]).astype(np.float32)
+        y = np.interp(z, [30, 50, 80, 105, 118], [96, 104, 92, 78, 68]).astype(np.float32)
+        radius = np.interp(z, [30, 50, 80, 105, 118], [4, 7, 10, 12, 6]).astype(np.float32)
+        zero = np.zeros_like(half)
+        for side in (1, -1):
+            bar = bar_distance(canvas, window, (zero, y), (side * half, y + 4)) - radius
+            holes = canvas.noise(window, 21.0, 24) * 3 - 5
+            bone(canvas, window, np.maximum(bar, holes), marrow)

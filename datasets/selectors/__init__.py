@@ -1,0 +1,1 @@
+"""Read queries. Nothing here writes, and nothing above this package writes SQL of its own."""

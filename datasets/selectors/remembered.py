@@ -1,0 +1,31 @@
+"""Statistics that are kept for a while, because published data never changes and the rest changes slowly."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.core.cache import cache
+
+from datasets.selectors.releases import state_of_published
+from datasets.selectors.visibility import Visibility
+
+T = TypeVar("T")
+
+_PUBLISHED_SECONDS = 24 * 3600
+_LIVE_SECONDS = 30
+
+
+def remembered(name: str, visibility: Visibility, compute: Callable[[], T]) -> T:
+    """Give what `compute` gave before, as long as nothing was published since.
+
+    What people see who see everything may be half a minute old.
+    """
+    if visibility is Visibility.EVERYTHING:
+        key, seconds = f"everything:{name}", _LIVE_SECONDS
+    else:
+        key, seconds = f"{visibility.value}:{state_of_published()}:{name}", _PUBLISHED_SECONDS
+    known = cache.get(key)
+    if known is None:
+        known = compute()
+        cache.set(key, known, seconds)
+    found: T = known
+    return found

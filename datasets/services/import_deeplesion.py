@@ -1,0 +1,185 @@
+"""Import of the published DeepLesion: DL_info.csv and, where it is there, Images_png.
+
+The file is streamed twice when images come with it: once to look at the images, with no transaction open, and once
+to write everything in a single one. Whatever goes wrong, the database holds all of an import or nothing of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import transaction
+
+from datasets import dl_info
+from datasets.models import Collection, Lesion, Slice
+from datasets.services import import_images, import_rows
+from datasets.services import release as releases
+from datasets.services.errors import Refused
+from datasets.services.import_images import Progress, SeriesFolder
+from datasets.storage import slice_storage
+
+TITLE = "DeepLesion"
+
+
+class ImportRefused(Refused):
+    """Nothing was written; the message says why."""
+
+
+class BadRows(ImportRefused):
+    """A strict import met bad rows."""
+
+    def __init__(self, summary: "Summary") -> None:
+        super().__init__(f"{summary.bad_rows} of {summary.rows} rows are bad, so nothing was imported")
+        self.summary = summary
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an import did."""
+
+    rows: int = 0
+    added: dict[str, int] = field(default_factory=dict)
+    """Per table."""
+    known: int = 0
+    """Rows whose lesion was there already."""
+    bad: list[dl_info.Problem] = field(default_factory=list)
+    bad_rows: int = 0
+    deviations: list[dl_info.Problem] = field(default_factory=list)
+    image_problems: list[str] = field(default_factory=list)
+    release: str = ""
+    """Name of the release, where one was published."""
+
+
+def _no_progress(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def import_deeplesion(
+    csv: Path,
+    *,
+    collection: str = "deeplesion",
+    images: Path | None = None,
+    copy: bool = False,
+    release: str = "",
+    strict: bool = False,
+    on_images: Progress = _no_progress,
+    on_rows: Progress = _no_progress,
+) -> Summary:
+    """Import a DL_info.csv; running it again adds nothing.
+
+    Parameters
+    ----------
+    collection : slug of the collection, which is made where it does not exist.
+    images : the dataset's Images_png. It stays where it is, unless `copy` asks for the files in our own storage.
+    release : name of a release to publish with the official split; empty for none.
+    strict : refuse the file as a whole when a row is bad.
+    on_images, on_rows : called with how many series folders and lines are done, and how many there are.
+
+    Raises
+    ------
+    Refused, dl_info.NotDeepLesion : nothing was written.
+    OSError : the disk is full or cannot be written; copied images may lie in the storage, unused.
+    """
+    target = _target(collection)
+    summary = Summary()
+    folders: dict[str, SeriesFolder] = {}
+    if images is not None:
+        images = images.resolve()
+        place = "" if copy else str(images)
+        _check_place(target, place)
+        target.image_folder = place
+        first_look = Summary()
+        wanted = import_images.wanted_of(row for batch in _batches(csv, first_look) for _, row in batch)
+        _refuse_bad_rows(first_look, strict)
+        storage = slice_storage(Collection(slug=collection)) if copy else None
+        folders = import_images.survey(images, wanted, _measured(target), storage, on_images)
+        summary.image_problems = [problem for folder in folders.values() for problem in folder.problems]
+    with transaction.atomic():
+        target.save()
+        writer = import_rows.Writer(target, folders)
+        total = _lines(csv) if csv.is_file() else 0
+        for batch in _batches(csv, summary):
+            contradictions = writer.write(batch)
+            summary.bad += contradictions
+            summary.bad_rows += len(contradictions)
+            on_rows(batch[-1][0], total)
+        _refuse_bad_rows(summary, strict)
+        writer.write_neighbours()
+        on_rows(total, total)
+        summary.added, summary.known = writer.added(), writer.known
+        if release:
+            _publish(release, target, summary)
+    return summary
+
+
+def _target(slug: str) -> Collection:
+    collection = Collection.objects.filter(slug=slug).first()
+    if collection is None:
+        return Collection(slug=slug, title=TITLE, kind=Collection.Kind.PUBLISHED)
+    if collection.kind != Collection.Kind.PUBLISHED:
+        raise ImportRefused(f"the collection {slug} is a hospital's; a published dataset needs one of its own")
+    return collection
+
+
+def _check_place(target: Collection, place: str) -> None:
+    """Images of one collection lie in one place; a download may move, as long as the old place is gone."""
+    old = target.image_folder
+    stored = target.pk and Slice.objects.filter(series__study__patient__collection=target, stored=True).exists()
+    if stored and old != place and (not old or Path(old).is_dir()):
+        own = "our own storage"
+        raise ImportRefused(
+            f"the images of {target.slug} lie in {old or own}; they cannot lie in {place or own} as well"
+        )
+
+
+def _measured(target: Collection) -> dict[tuple[str, int], set[import_images.Box]]:
+    """What an earlier import has seen of the images."""
+    found: dict[tuple[str, int], set[import_images.Box]] = {}
+    if target.pk is None:
+        return found
+    path = "slice__series__study__patient__number", "slice__series__study__number", "slice__series__number"
+    lesions = Lesion.objects.filter(
+        slice__series__study__patient__collection=target, slice__stored=True, mean_hu__isnull=False
+    ).exclude(slice__pixel_hash="")
+    columns = lesions.order_by().values_list(*path, "slice__number", "box_x1", "box_y1", "box_x2", "box_y2")
+    for patient, study, series, number, *box in columns.iterator():
+        found.setdefault((dl_info.folder_name(patient, study, series), number), set()).add(tuple(box))
+    return found
+
+
+def _lines(csv: Path) -> int:
+    with csv.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def _batches(csv: Path, summary: Summary) -> Iterator[list[import_rows.Line]]:
+    """Give the usable rows, some at a time, and note in the summary what is wrong with the others."""
+    batch: list[import_rows.Line] = []
+    for line, row, problems in dl_info.read(csv):
+        summary.rows += 1
+        if row is None:
+            summary.bad += problems
+            summary.bad_rows += 1
+            continue
+        summary.deviations += problems
+        batch.append((line, row))
+        if len(batch) == import_rows.BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _refuse_bad_rows(summary: Summary, strict: bool) -> None:
+    summary.bad.sort(key=lambda problem: problem.line)
+    if strict and summary.bad:
+        raise BadRows(summary)
+
+
+def _publish(name: str, target: Collection, summary: Summary) -> None:
+    """Publish the official split, unless an earlier run of the same import did."""
+    published = releases.find(name)
+    if published is not None and published.collection_id == target.pk and not summary.added["lesions"]:
+        return
+    releases.create(name, target, split=releases.OFFICIAL)
+    summary.release = name

@@ -1,0 +1,161 @@
+"""The manifest of a published release: every file with size and SHA-256, written once and then the same for all.
+
+Slices are hashed where that has not happened yet, so the first time takes as long as reading them all.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from datasets import bulk
+from datasets import manifest as file_format
+from datasets.models import Release, ReleaseLesion, ReleaseManifest, Slice
+from datasets.services import release_contents
+from datasets.services.errors import Refused
+from datasets.storage import release_folder, slice_root
+from datasets.version import VERSION
+
+Progress = Callable[[int, int], None]
+Entry = tuple[str, int, str]
+"""Name in the release, bytes, SHA-256."""
+
+BATCH = 500
+
+
+class MissingImage(Refused):
+    """An image of a release is not there, or not the one that was released."""
+
+
+class NotPublished(Refused):
+    """Only a published release has a manifest."""
+
+
+class ManifestDiffers(Refused):
+    """What a release would hold now is not what its manifest says."""
+
+
+def path_of(release: Release) -> Path:
+    """Where the manifest of a release lies."""
+    return release_folder(release.name) / file_format.FILE_NAME
+
+
+def prepare(*, release_name: str, progress: Progress | None = None) -> ReleaseManifest:
+    """Write the manifest of a published release, unless it is there already.
+
+    Parameters
+    ----------
+    progress : called with the slices done and their number.
+
+    Raises
+    ------
+    NotPublished, MissingImage, ManifestDiffers : nothing was written.
+    """
+    release = Release.objects.select_related("collection").filter(name=release_name).first()
+    if release is None or release.state != Release.State.PUBLISHED:
+        raise NotPublished(f"{release_name} is not a published release")
+    known = ReleaseManifest.objects.filter(release=release).first()
+    target = path_of(release)
+    if known is not None and target.is_file():
+        return known
+    _hash_slices(release, progress)
+    files = size = 0
+
+    def entries() -> Iterator[Entry]:
+        nonlocal files, size
+        for entry in chain([table_entry(release)], _images(release)):
+            files, size = files + 1, size + entry[1]
+            yield entry
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        digest = write(release, temporary, entries())
+        if known is not None and known.sha256 != digest:
+            raise ManifestDiffers(f"{release.name} holds other files than its manifest says")
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if known is not None:
+        return known
+    found, _ = ReleaseManifest.objects.get_or_create(
+        release=release, defaults={"sha256": digest, "files": files, "bytes": size}
+    )
+    return found
+
+
+def write(release: Release, path: Path, entries: Iterable[Entry]) -> str:
+    """Write a manifest of some files of a release, entry by entry; returns its SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for text in _text(release, entries):
+            data = text.encode()
+            digest.update(data)
+            file.write(data)
+    return digest.hexdigest()
+
+
+def table_entry(release: Release) -> Entry:
+    """DL_info.csv."""
+    digest, size = hashlib.sha256(), 0
+    for line in release_contents.csv_lines(release):
+        digest.update(line.encode())
+        size += len(line.encode())
+    return file_format.TABLE, size, digest.hexdigest()
+
+
+def _text(release: Release, entries: Iterable[Entry]) -> Iterator[str]:
+    header = json.dumps(_header(release), indent=1)
+    yield header.removesuffix("\n}") + ',\n "files": ['
+    separator = "\n  "
+    for name, size, digest in entries:
+        yield separator + json.dumps({"path": name, "bytes": size, "sha256": digest})
+        separator = ",\n  "
+    yield "\n ]\n}\n"
+
+
+def _header(release: Release) -> dict[str, Any]:
+    members = ReleaseLesion.objects.filter(release=release).order_by()
+    located = members.values_list("lesion__location_source", flat=True).distinct()
+    return {
+        "format_version": file_format.FORMAT_VERSION,
+        "name": release.name,
+        "created": release.published.isoformat() if release.published else None,
+        "generator": f"deeplesion {VERSION}",
+        "coordinate_convention": file_format.COORDINATE_CONVENTION,
+        "collection": release.collection.slug,
+        "split": release.split_method,
+        "location_sources": sorted(set(located) - {""}),
+        "counts": release.counts,
+    }
+
+
+def _images(release: Release) -> Iterator[Entry]:
+    for image in release_contents.slices(release):
+        yield f"{file_format.IMAGES}/{image.path}", image.bytes or 0, image.sha256
+
+
+def _hash_slices(release: Release, progress: Progress | None) -> None:
+    """Hash the slices that nobody has hashed yet, some at a time, so that a second try need not start over."""
+    total = sum(counted["slices"] for counted in release.counts.values())
+    contents = release_contents.slices(release)
+    root = slice_root(release.collection)
+    done = 0
+    while batch := list(islice(contents, BATCH)):
+        hashed = [(*_measure(root / image.path, image), image.pk) for image in batch if not image.sha256]
+        bulk.update(Slice, ("bytes", "sha256"), hashed)
+        done += len(batch)
+        if progress is not None:
+            progress(done, total)
+
+
+def _measure(path: Path, image: Slice) -> tuple[int, str]:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return os.fstat(file.fileno()).st_size, digest
+    except OSError as error:
+        raise MissingImage(f"{image.path} cannot be read: {error.strerror}") from error
