@@ -7,10 +7,19 @@ from datasets import dl_info
 from datasets.models.annotation import Annotation
 from datasets.models.patient import Patient, Slice
 
-LesionType = models.IntegerChoices(
-    "LesionType", {name.upper().replace(" ", "_"): (code, name) for code, name in dl_info.TYPES.items()}
-)
-"""Coarse_lesion_type; -1 is unknown."""
+
+class LesionType(models.IntegerChoices):
+    """Coarse_lesion_type; the names are those of `dl_info.TYPES`."""
+
+    BONE = 1, "bone"
+    ABDOMEN = 2, "abdomen"
+    MEDIASTINUM = 3, "mediastinum"
+    LIVER = 4, "liver"
+    LUNG = 5, "lung"
+    KIDNEY = 6, "kidney"
+    SOFT_TISSUE = 7, "soft tissue"
+    PELVIS = 8, "pelvis"
+    UNKNOWN = -1, "unknown"
 
 
 class FollowUp(models.Model):

@@ -8,8 +8,13 @@ from datasets import dl_info
 from datasets.models.lesion import Lesion
 from datasets.models.patient import Collection, Patient
 
-Split = models.IntegerChoices("Split", {name.upper(): (code, name) for code, name in dl_info.SPLITS.items()})
-"""Train_Val_Test."""
+
+class Split(models.IntegerChoices):
+    """Train_Val_Test; the names are those of `dl_info.SPLITS`."""
+
+    TRAIN = 1, "train"
+    VAL = 2, "val"
+    TEST = 3, "test"
 
 
 class Release(models.Model):
