@@ -32,7 +32,7 @@ class Abdomen:
             (98 + sx, 34 + sy, 325 + sz), (29 * (1 + ss), 50 * (1 + ss), 50 * (1 + ss)), 28, (-0.12, -0.2)
         )
         self.kidneys = []
-        self.fat = (6 + 4 * build.visceral, 7 + 5 * build.visceral, 6.0)
+        self.fat = (6 + 4 * build.visceral, 7 + 5 * build.visceral, -3.0)
         """How much perirenal fat adds to a kidney's radii, mm."""
         for side, top in ((-1, 256), (1, 268)):
             kx, ky, kz, ks = build.jitter(f"kidney {side}", 4, 4, 8, 0.06)

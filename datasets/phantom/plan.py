@@ -31,10 +31,10 @@ class Region:
 
 
 REGIONS = (
-    Region("CHEST", 292, 566, 0.46, (3, 5, 7, 1)),
-    Region("ABDOMEN", 218, 402, 0.30, (1, 2, 4, 6, 7)),
-    Region("ABDOMEN PELVIS", -32, 402, 0.12, (1, 2, 4, 6, 7, 8)),
-    Region("CHEST ABDOMEN PELVIS", -32, 566, 0.12, (1, 2, 3, 4, 5, 6, 7, 8)),
+    Region("CHEST", 292, 566, 0.50, (3, 5, 7, 1)),
+    Region("ABDOMEN", 218, 402, 0.28, (1, 2, 4, 6, 7)),
+    Region("ABDOMEN PELVIS", -32, 402, 0.03, (1, 2, 4, 6, 7, 8)),
+    Region("CHEST ABDOMEN PELVIS", -32, 566, 0.19, (1, 2, 3, 4, 5, 6, 7, 8)),
 )
 
 
@@ -120,7 +120,8 @@ def patient(seed: int, index: int, size: int = 512) -> tuple[Patient, Anatomy]:
     region = REGIONS[2] if index % 5 == 3 else REGIONS[int(np.searchsorted(shares.cumsum(), turn * shares.sum()))]
     phase = str(random.choice(build.PHASES, p=[0.12, 0.2, 0.6, 0.08]))
     first = _lesions(anatomy, region, index, phase, random)
-    days = people.study_dates(random, int(random.choice([1, 2, 3], p=[0.52, 0.33, 0.15])))
+    visits = 1 + int(np.searchsorted((0.5, 0.85), (index * 0.754878 + float(rng(seed, "visits").random())) % 1.0))
+    days = people.study_dates(random, visits)
     person = people.invent(random, index, age, days[0], sex)
     studies = []
     lesions = first
@@ -255,10 +256,12 @@ def _slab(
     size: int,
     random: np.random.Generator,
 ) -> Series:
-    lesion = lesions[int(random.integers(len(lesions)))]
+    count = int(random.integers(38, 48))
+    heights = np.array([lesion.centre[2] for lesion in lesions])
+    company = (np.abs(heights[:, None] - heights) < count / 2 - 2).sum(axis=1) + random.random(len(lesions))
+    lesion = lesions[int(company.argmax())]
     lung = lesion.type == sites.LUNG
     kernel = quantum.KERNELS[str(random.choice(["B60f", "LUNG"])) if lung else "B31f"]
-    count = int(random.integers(36, 46))
     top = lesion.centre[2] + count / 2
     planes = [axial((middle[0], middle[1], top - step), spacing, size, 1.0) for step in range(count)]
     return _series(
