@@ -48,7 +48,7 @@ def best(work: Callable[[], Any], repeats: int = 5) -> float:
 
 
 def example(images: int, per_image: int, seed: int = 0) -> tuple[Truth, Detections]:
-    """Make images with one to three lesions, and detections of which some lie near them, with equal scores among them."""
+    """Make images with one to three lesions, and detections of which some lie near them; some scores are equal."""
     rng = np.random.default_rng(seed)
     count = np.where(rng.random(images) < 0.02, rng.integers(2, 4, images), 1)
     image = np.repeat(np.arange(images), count)

@@ -1,5 +1,18 @@
 """Every address of the site."""
 
-from django.urls import URLPattern, URLResolver
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from deeplesion_site.dashboard import errors
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("deeplesion_site.dashboard.urls")),
+    path("api/v1/", include("deeplesion_site.api.urls")),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.failed

@@ -143,16 +143,20 @@ def _read_header(path: str, name: str) -> Instance:
         raise Unreadable(f"{error}; the file may be truncated") from None
 
 
-def _read(path: str, header_only: bool) -> Dataset:
+def read_stream(file: BinaryIO, header_only: bool = False) -> Dataset:
+    """Read a DICOM file out of an open stream.
+
+    Raises
+    ------
+    Unreadable : one sentence on why it cannot be read.
+    """
     try:
-        with open(path, "rb") as file:
-            force = _begins_without_preamble(file)
-            return pydicom.dcmread(
-                file,
-                force=force,
-                stop_before_pixels=header_only,
-                specific_tags=list(HEADER_TAGS) if header_only else None,
-            )
+        return pydicom.dcmread(
+            file,
+            force=_begins_without_preamble(file),
+            stop_before_pixels=header_only,
+            specific_tags=list(HEADER_TAGS) if header_only else None,
+        )
     except InvalidDicomError:
         raise Unreadable("not a DICOM file") from None
     except OSError as error:
@@ -163,6 +167,14 @@ def _read(path: str, header_only: bool) -> Dataset:
         raise Unreadable("truncated: it ends in the middle of an element") from None
     except DECODE_ERRORS:
         raise Unreadable("its DICOM structure is damaged") from None
+
+
+def _read(path: str, header_only: bool) -> Dataset:
+    try:
+        with open(path, "rb") as file:
+            return read_stream(file, header_only)
+    except OSError as error:
+        raise Unreadable(error.strerror or "cannot be read") from None
 
 
 def _begins_without_preamble(file: BinaryIO) -> bool:

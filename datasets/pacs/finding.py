@@ -43,6 +43,8 @@ class StudyFinder:
         missing = set(query.accession_numbers)
         candidates = merged(self._counted(self._candidates(query), progress))
         for candidate in candidates:
+            if query.accession_numbers and candidate.AccessionNumber not in query.accession_numbers:
+                continue
             study = self._whole(candidate) if query.narrows else candidate
             if without_history.wants(study):
                 missing.discard(study.AccessionNumber)

@@ -23,7 +23,7 @@ def studies_per_year(rows: QuerySet[Annotation]) -> list[tuple[int, int]]:
 def modalities(rows: QuerySet[Annotation]) -> list[tuple[str, int]]:
     """Bookmarks per modality of the image, most frequent first."""
     found = rows.order_by().values_list("modality").annotate(n=Count("id"))
-    return sorted(((name or "unknown", count) for name, count in found), key=lambda item: -item[1])
+    return sorted(((name or "unknown", count) for name, count in found), key=lambda item: (-item[1], item[0]))
 
 
 def tools(rows: QuerySet[Annotation]) -> list[tuple[str, int, int]]:
@@ -35,7 +35,7 @@ def tools(rows: QuerySet[Annotation]) -> list[tuple[str, int, int]]:
         .annotate(kept=Count("id", filter=Q(reason="")), other=Count("id", filter=~Q(reason="")))
     )
     rows_ = [(str(Annotation.Tool(tool).label), kept, other) for tool, kept, other in found]
-    return sorted(rows_, key=lambda item: -(item[1] + item[2]))
+    return sorted(rows_, key=lambda item: (-(item[1] + item[2]), item[0]))
 
 
 def reasons(rows: QuerySet[Annotation]) -> list[tuple[str, int]]:

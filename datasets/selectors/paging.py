@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 T = TypeVar("T", bound=Model)
 
@@ -64,17 +64,16 @@ def page(rows: QuerySet[T], *, order: Sequence[str], size: int, cursor: str = ""
     ------
     BadCursor : it does not belong to this order.
     """
-    backwards, start, values = _decode(cursor, len(order)) if cursor else (False, 1, None)
+    backwards, start, values = _decode(cursor, len(order)) if cursor else (False, 1, [])
     direction = _reverse(order) if backwards else list(order)
-    if values is not None:
-        rows = rows.filter(_beyond(direction, values))
-    found = list(rows.order_by(*direction)[: size + 1])
+    # An empty key has every row after it.
+    found = _after(rows, direction, values, size + 1)
     more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
         start = max(1, start - len(found))
     has_next = more or backwards
-    has_previous = more if backwards else values is not None
+    has_previous = more if backwards else bool(values)
     return Page(
         items=found,
         start=start if found else 0,
@@ -86,27 +85,32 @@ def page(rows: QuerySet[T], *, order: Sequence[str], size: int, cursor: str = ""
 def beside(rows: QuerySet[T], item: T, order: Sequence[str]) -> tuple[T | None, T | None]:
     """Find the rows just before and just after one, which need not be among them."""
     values = [_value(item, field) for field in order]
-    before = rows.filter(_beyond(_reverse(order), values)).order_by(*_reverse(order)).first()
-    after = rows.filter(_beyond(order, values)).order_by(*order).first()
-    return before, after
+    before, after = _after(rows, _reverse(order), values, 1), _after(rows, order, values, 1)
+    return (before[0] if before else None), (after[0] if after else None)
 
 
 def _reverse(order: Sequence[str]) -> list[str]:
     return [field[1:] if field.startswith("-") else f"-{field}" for field in order]
 
 
-def _beyond(order: Sequence[str], values: Sequence[int]) -> Q:
-    """Rows after the given key in lexicographic order."""
-    condition = Q()
-    equal = Q()
-    for field, value in zip(order, values, strict=True):
-        name, lookup = (field[1:], "lt") if field.startswith("-") else (field, "gt")
-        condition |= equal & Q(**{f"{name}__{lookup}": value})
-        equal &= Q(**{name: value})
-    # Redundant, but it lets the database start in an index at the first field.
-    first = order[0]
-    name, lookup = (first[1:], "lte") if first.startswith("-") else (first, "gte")
-    return Q(**{f"{name}__{lookup}": values[0]}) & condition
+def _after(rows: QuerySet[T], order: Sequence[str], values: Sequence[int], limit: int) -> list[T]:
+    """Rows after a key in lexicographic order.
+
+    Looks close by first (same slice, same series, same study, ...): each step is a range of an index, where one
+    condition for all of them would make the database sort the whole table.
+    """
+    names = [field.removeprefix("-") for field in order]
+    if not values:
+        return list(rows.order_by(*order)[:limit])
+    found: list[T] = []
+    for depth in range(len(order) - 1, -1, -1):
+        lookup = "lt" if order[depth].startswith("-") else "gt"
+        near = dict(zip(names[:depth], values[:depth], strict=True))
+        step = rows.filter(**near, **{f"{names[depth]}__{lookup}": values[depth]})
+        found += step.order_by(*order)[: limit - len(found)]
+        if len(found) >= limit:
+            break
+    return found
 
 
 def _value(item: Model, field: str) -> int:

@@ -19,12 +19,22 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def truth(phantom_hospital, settings, tmp_path):
-    """The truth of a hospital that has just been harvested."""
+def harvest(phantom_hospital, settings, tmp_path):
+    """Harvest the hospital with some context; give its truth."""
     settings.DATA_DIR = tmp_path
     settings.IDENTITY_KEY_FILE = tmp_path / "identity_key"
-    call_command("harvest", f"dir://{phantom_hospital / 'dicom'}", stdout=StringIO(), context=None)
-    return json.loads((phantom_hospital / "truth.json").read_text())
+
+    def run(context):
+        call_command("harvest", f"dir://{phantom_hospital / 'dicom'}", stdout=StringIO(), context=context)
+        return json.loads((phantom_hospital / "truth.json").read_text())
+
+    return run
+
+
+@pytest.fixture
+def truth(harvest):
+    """The truth of a hospital whose key slices were harvested."""
+    return harvest(0.0)
 
 
 def marks_of(truth):
@@ -70,7 +80,8 @@ def test_marks_of_one_lesion_by_two_readers_are_merged(truth):
     assert twice
 
 
-def test_slices_are_the_scanner_s_pixels_from_head_to_feet(truth, phantom_hospital):
+def test_slices_are_the_scanner_s_pixels_from_head_to_feet(harvest, phantom_hospital):
+    truth = harvest(None)
     files = {}
     for path in (phantom_hospital / "dicom").rglob("*"):
         if path.is_file():
