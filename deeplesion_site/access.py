@@ -1,0 +1,106 @@
+"""Who may do what. Everything that this table does not allow is denied.
+
+Roles are Django groups; a superuser is an admin, and an account without a group has the rights of a visitor.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase
+
+from datasets.selectors.visibility import Visibility
+
+
+class Right(StrEnum):
+    READ_PUBLISHED = "read published releases"
+    READ_UNPUBLISHED = "read unpublished lesions and drafts"
+    REVIEW = "review lesions"
+    SEE_JOBS = "see jobs"
+
+
+class Role(StrEnum):
+    ANONYMOUS = "anonymous"
+    RESEARCHER = "researcher"
+    CURATOR = "curator"
+    ADMIN = "admin"
+
+
+GROUPS = (Role.RESEARCHER, Role.CURATOR, Role.ADMIN)
+
+RIGHTS: dict[Role, frozenset[Right]] = {
+    Role.ANONYMOUS: frozenset(),  # READ_PUBLISHED while PUBLIC_READ is on
+    Role.RESEARCHER: frozenset({Right.READ_PUBLISHED}),
+    Role.CURATOR: frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED, Right.REVIEW}),
+    Role.ADMIN: frozenset(Right),
+}
+
+
+def roles(user: Any) -> frozenset[Role]:
+    """The roles of an account, read once per request."""
+    if not user.is_authenticated or not user.is_active:
+        return frozenset({Role.ANONYMOUS})
+    if not hasattr(user, "_roles"):
+        names = {Role.ADMIN} if user.is_superuser else set(user.groups.values_list("name", flat=True))
+        user._roles = frozenset({Role.ANONYMOUS, *(role for role in GROUPS if role in names)})
+    return user._roles
+
+
+def rights(user: Any) -> frozenset[Right]:
+    """All that an account may do."""
+    public = {Right.READ_PUBLISHED} if settings.PUBLIC_READ else frozenset()
+    return frozenset(public).union(*(RIGHTS[role] for role in roles(user)))
+
+
+def may(user: Any, right: Right) -> bool:
+    """Whether an account has a right."""
+    return right in rights(user)
+
+
+def visibility(user: Any) -> Visibility:
+    """How much of the dataset an account sees."""
+    if may(user, Right.READ_UNPUBLISHED):
+        return Visibility.EVERYTHING
+    return Visibility.PUBLISHED if may(user, Right.READ_PUBLISHED) else Visibility.NOTHING
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def needs(right: Right) -> Callable[[View], View]:
+    """Guard a page.
+
+    Without READ_PUBLISHED a visitor is asked to sign in, and an account without a role gets 403. Whoever lacks
+    another right gets 404: they need not know that the page is there.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if may(request.user, right):
+                return view(request, *args, **kwargs)
+            if right is not Right.READ_PUBLISHED:
+                raise Http404
+            if request.user.is_authenticated:
+                raise PermissionDenied
+            return redirect_to_login(request.get_full_path())
+
+        return guarded
+
+    return decorate
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """What every template knows of the account; a context processor."""
+    if not hasattr(request, "user"):
+        return {}
+    given = rights(request.user)
+    return {
+        "may_read": Right.READ_PUBLISHED in given,
+        "may_review": Right.REVIEW in given,
+        "may_see_jobs": Right.SEE_JOBS in given,
+    }

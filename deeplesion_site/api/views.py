@@ -1,0 +1,207 @@
+"""The read-only endpoints of /api/v1/."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from datasets.models import Lesion, Patient, Series, Study
+from datasets.selectors import lesions as lesion_selectors
+from datasets.selectors import visibility as visible
+from datasets.selectors.flat import lesion_rows
+from deeplesion_site import access
+from deeplesion_site.api.filters import LesionFilter
+from deeplesion_site.api.pagination import KeysetPagination
+from deeplesion_site.api.problems import BadParameter
+from deeplesion_site.api.renderers import LesionCSVRenderer, csv_lines
+from deeplesion_site.api.serializers import (
+    CollectionSerializer,
+    LesionSerializer,
+    PatientSerializer,
+    ReleaseSerializer,
+    SeriesSerializer,
+    StudySerializer,
+)
+
+_PAGING = {"cursor", "page_size", "format"}
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """Refuse parameters that are unknown or make no sense, instead of quietly giving everything."""
+
+    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
+        known = self._known(view)
+        unknown = sorted(set(request.query_params) - known)
+        if unknown:
+            raise BadParameter(
+                {name: [f"unknown parameter; known are {', '.join(sorted(known))}."] for name in unknown}
+            )
+        filterset = self.get_filterset(request, queryset, view)
+        if filterset is None:
+            return queryset
+        if not filterset.is_valid():
+            raise BadParameter({name: list(map(str, reasons)) for name, reasons in filterset.errors.items()})
+        view.filterset = filterset
+        return filterset.qs
+
+    def get_filterset_kwargs(self, request: Request, queryset: Any, view: Any) -> dict[str, Any]:
+        kwargs = super().get_filterset_kwargs(request, queryset, view)
+        if issubclass(self.get_filterset_class(view, queryset), LesionFilter):
+            kwargs["visibility"] = view.visibility
+        return kwargs
+
+    def _known(self, view: Any) -> set[str]:
+        if view.action == "retrieve":
+            return {"format"}
+        filterset = getattr(view, "filterset_class", None)
+        return _PAGING | set(filterset.base_filters if filterset else ())
+
+
+class PatientFilter(django_filters.FilterSet):
+    collection = django_filters.CharFilter(field_name="collection__slug")
+    number = django_filters.NumberFilter(min_value=1, max_value=999_999_999)
+    sex = django_filters.ChoiceFilter(choices=[("F", "female"), ("M", "male")])
+
+    class Meta:
+        model = Patient
+        fields: tuple[str, ...] = ()
+
+
+class StudyFilter(django_filters.FilterSet):
+    collection = django_filters.CharFilter(field_name="patient__collection__slug")
+    patient = django_filters.NumberFilter(field_name="patient__number", min_value=1, max_value=999_999_999)
+
+    class Meta:
+        model = Study
+        fields: tuple[str, ...] = ()
+
+
+class SeriesFilter(django_filters.FilterSet):
+    collection = django_filters.CharFilter(field_name="study__patient__collection__slug")
+    patient = django_filters.NumberFilter(field_name="study__patient__number", min_value=1, max_value=999_999_999)
+    study = django_filters.NumberFilter(field_name="study__number", min_value=1, max_value=999_999_999)
+
+    class Meta:
+        model = Series
+        fields: tuple[str, ...] = ()
+
+
+class KnownFormats(DefaultContentNegotiation):
+    """A format that is not there is a bad parameter, not a missing page."""
+
+    def filter_renderers(self, renderers: Any, format: str) -> Any:
+        found = [renderer for renderer in renderers if renderer.format == format]
+        if not found:
+            known = ", ".join(renderer.format for renderer in renderers)
+            raise BadParameter({"format": [f"{format[:20]!r} is not one of {known}."]})
+        return found
+
+
+class VisibleViewSet(ReadOnlyModelViewSet[Any]):
+    """Rows that the account may see, by key."""
+
+    pagination_class = KeysetPagination
+    filter_backends = (StrictFilterBackend,)
+    content_negotiation_class = KnownFormats
+
+    @property
+    def visibility(self) -> visible.Visibility:
+        if getattr(self, "swagger_fake_view", False):
+            return visible.Visibility.NOTHING
+        return access.visibility(self.request.user)
+
+    def order(self) -> tuple[str, ...]:
+        return ("id",)
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List collections"), retrieve=extend_schema(summary="One collection by its slug")
+)
+class CollectionViewSet(VisibleViewSet):
+    serializer_class = CollectionSerializer
+    lookup_field = "slug"
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return visible.collections(self.visibility)
+
+
+@extend_schema_view(list=extend_schema(summary="List patients"), retrieve=extend_schema(summary="One patient"))
+class PatientViewSet(VisibleViewSet):
+    serializer_class = PatientSerializer
+    filterset_class = PatientFilter
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return visible.patients(self.visibility).select_related("collection")
+
+
+@extend_schema_view(list=extend_schema(summary="List studies"), retrieve=extend_schema(summary="One study"))
+class StudyViewSet(VisibleViewSet):
+    serializer_class = StudySerializer
+    filterset_class = StudyFilter
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return visible.studies(self.visibility).select_related("patient__collection")
+
+
+@extend_schema_view(list=extend_schema(summary="List series"), retrieve=extend_schema(summary="One series"))
+class SeriesViewSet(VisibleViewSet):
+    serializer_class = SeriesSerializer
+    filterset_class = SeriesFilter
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return visible.series(self.visibility).select_related("study__patient__collection")
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List lesions",
+        description="With `?format=csv` every lesion that passes the filters comes as CSV, streamed in one response.",
+    ),
+    retrieve=extend_schema(summary="One lesion"),
+)
+class LesionViewSet(VisibleViewSet):
+    serializer_class = LesionSerializer
+    filterset_class = LesionFilter
+    filterset: LesionFilter
+
+    def get_renderers(self) -> list[Any]:
+        return [JSONRenderer()] if self.action == "retrieve" else [JSONRenderer(), LesionCSVRenderer()]
+
+    def get_queryset(self) -> QuerySet[Lesion]:
+        if self.action == "retrieve":
+            return lesion_selectors.with_place(visible.lesions(self.visibility), self.visibility)
+        return lesion_selectors.with_place(lesion_selectors.listed(self.visibility), self.visibility)
+
+    def order(self) -> tuple[str, ...]:
+        return self.filterset.order
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+        if request.accepted_renderer.format == "csv":
+            rows = self.filter_queryset(lesion_selectors.listed(self.visibility)).order_by(*self.order())
+            response = StreamingHttpResponse(csv_lines(lesion_rows(rows, self.visibility)), content_type="text/csv")
+            response["Content-Disposition"] = 'attachment; filename="lesions.csv"'
+            return response
+        return super().list(request, *args, **kwargs)
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List releases", description="Newest first."),
+    retrieve=extend_schema(summary="One release by its name"),
+)
+class ReleaseViewSet(VisibleViewSet):
+    serializer_class = ReleaseSerializer
+    lookup_field = "name"
+    lookup_value_regex = "[a-z0-9][a-z0-9._-]*"
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return visible.releases(self.visibility)
+
+    def order(self) -> tuple[str, ...]:
+        return ("-id",)

@@ -1,0 +1,25 @@
+"""The groups that are the roles exist as soon as the database does."""
+
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
+
+
+class DeepLesionSiteConfig(AppConfig):
+    name = "deeplesion_site"
+    verbose_name = "DeepLesion"
+
+    def ready(self) -> None:
+        # The signal is sent for apps with models alone, so this listens to the one that owns the table.
+        post_migrate.connect(create_groups, sender=apps.get_app_config("auth"))
+
+
+def create_groups(using: str, **_: Any) -> None:
+    """Create the groups of `deeplesion_site.access`."""
+    from django.contrib.auth.models import Group
+
+    from deeplesion_site.access import GROUPS
+
+    for name in GROUPS:
+        Group.objects.using(using).get_or_create(name=str(name))

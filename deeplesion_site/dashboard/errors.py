@@ -1,0 +1,32 @@
+"""Error pages; addresses of the API answer with a problem document instead."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from deeplesion_site.api import problems
+
+API = "/api/"
+
+
+def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    return _answer(request, 400, "The request cannot be understood.")
+
+
+def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    return _answer(request, 403, "Your account may not see this.")
+
+
+def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    return _answer(request, 404, "There is nothing at this address, or nothing that you may see.")
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    return _answer(request, 500, "Something went wrong on our side.")
+
+
+def _answer(request: HttpRequest, code: int, sentence: str) -> HttpResponse:
+    if request.path.startswith(API):
+        return problems.respond(request, code, sentence)
+    return render(request, f"{code}.html", status=code)

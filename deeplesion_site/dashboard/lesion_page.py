@@ -1,0 +1,130 @@
+"""The page of one lesion, and a curator's verdict on it."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from datasets.models import Lesion, Review, Slice
+from datasets.selectors import lesions as lesion_selectors
+from datasets.selectors.paging import beside
+from datasets.services.review import BadReview, review_lesion
+from deeplesion_site import access
+from deeplesion_site.access import Right, needs
+from deeplesion_site.api.filters import LesionFilter
+from deeplesion_site.dashboard import citation
+from deeplesion_site.dashboard.lesion_list import list_query
+from deeplesion_site.dashboard.slice_image import window_of
+
+PRESETS = (
+    ("Soft tissue", -175, 275),
+    ("Lung", -1500, 500),
+    ("Bone", -500, 1300),
+    ("Liver", -40, 180),
+)
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def lesion_page(request: HttpRequest, pk: int) -> HttpResponse:
+    seen = access.visibility(request.user)
+    lesion = lesion_selectors.get(pk, seen)
+    if lesion is None:
+        raise Http404
+    filters = LesionFilter(request.GET, visibility=seen)
+    # A link with parameters that make no sense still shows its lesion, between its neighbours of the whole list.
+    rows = filters.qs if filters.is_valid() else lesion_selectors.listed(seen)
+    previous, following = beside(rows, lesion, filters.order)
+    slices = lesion_selectors.context_slices(lesion, seen)
+    reviewing = access.may(request.user, Right.REVIEW)
+    visits = timeline(lesion_selectors.over_time(lesion.follow_up, seen)) if lesion.follow_up else []
+    context = {
+        "lesion": lesion,
+        "previous": previous,
+        "following": following,
+        "query": list_query(request.GET),
+        "viewer": viewer(lesion, slices),
+        "presets": [("DICOM window", *window_of(lesion.slice)), *PRESETS],
+        "others": lesion_selectors.on_same_slice(lesion, seen),
+        "timeline": visits,
+        "timeline_points": " ".join(f"{visit.left:.1f},{visit.top:.1f}" for visit in visits),
+        "merged": list(lesion.merged_from.all()),
+        "citation": citation.of_lesion(lesion, [item.release for item in lesion_selectors.shown_memberships(lesion)]),
+        "reviews": list(lesion_selectors.reviews(lesion)) if reviewing else [],
+        "verdicts": Review.Verdict.choices,
+    }
+    return render(request, "lesion_page.html", context)
+
+
+@require_POST
+@needs(Right.REVIEW)
+def review(request: HttpRequest, pk: int) -> HttpResponse:
+    """Record a verdict and go back to the lesion."""
+    lesion = lesion_selectors.get(pk, access.visibility(request.user))
+    if lesion is None:
+        raise Http404
+    try:
+        made = review_lesion(
+            lesion=lesion,
+            reviewer=request.user,
+            verdict=request.POST.get("verdict", ""),
+            note=request.POST.get("note", ""),
+        )
+        messages.success(request, f"Recorded: {made.get_verdict_display()}.")
+    except BadReview as error:
+        messages.error(request, str(error))
+    return redirect(f"{reverse('lesion', args=[pk])}{list_query(request.GET)}#review")
+
+
+def viewer(lesion: Lesion, slices: list[Slice]) -> dict[str, Any]:
+    """What the viewer's script needs; coordinates are 0-based pixel centres."""
+    series = lesion.slice.series
+    return {
+        "slices": [
+            {"number": item.number, "url": reverse("slice-png", args=[item.pk]), "stored": item.stored}
+            for item in slices
+        ],
+        "key": next(index for index, item in enumerate(slices) if item.pk == lesion.slice_id),
+        "columns": series.columns,
+        "rows": series.rows,
+        "spacing": [series.spacing_x, series.spacing_y],
+        "points": lesion.points,
+        "box": lesion.box,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One study's measurement of a follow-up set; places are percentages of the little chart."""
+
+    lesion: Lesion
+    days: int | None
+    change: float | None
+    left: float
+    top: float
+
+    @property
+    def size_of_change(self) -> float:
+        """Without its sign, which is written with the proper minus."""
+        return abs(self.change or 0.0)
+
+
+def timeline(found: list[Lesion]) -> list[Visit]:
+    """The same lesion over its studies, with the change of the long diameter since the one before, in percent."""
+    changes: list[float | None] = [None]
+    changes += [100 * (after.long_um - before.long_um) / before.long_um for before, after in pairwise(found)]
+    days = [item.slice.series.study.days_since_first for item in found]
+    known = [day for day in days if day is not None]
+    timed = len(known) == len(found) and len(set(known)) > 1
+    span = (max(known) - min(known)) if timed else max(1, len(found) - 1)
+    top = max((item.long_um for item in found), default=1)
+    visits = []
+    for index, (item, day, change) in enumerate(zip(found, days, changes, strict=True)):
+        along = day - min(known) if timed and day is not None else index
+        visits.append(Visit(item, day, change, 4 + 92 * along / span, 92 - 80 * item.long_um / top))
+    return visits

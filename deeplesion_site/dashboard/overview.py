@@ -1,0 +1,69 @@
+"""The front door: what the dataset is, where its lesions lie, what they look like."""
+
+from datetime import date
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from datasets import dl_info
+from datasets.selectors import lesions as lesion_selectors
+from datasets.selectors import statistics
+from datasets.selectors.remembered import remembered
+from deeplesion_site import access
+from deeplesion_site.access import Right, needs
+from deeplesion_site.dashboard import charts
+from deeplesion_site.dashboard.scope import Scope, scope_of
+
+MAP_LIMIT = 100_000
+_STRIP = 14
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def overview(request: HttpRequest) -> HttpResponse:
+    scope = scope_of(request)
+    found = remembered(f"overview:{scope.key}", scope.visibility, lambda: _summary(scope))
+    context = {
+        "scope": scope,
+        **found,
+        "charts": [charts.types(found["types"]), charts.sizes(found["sizes"])] if found["headline"].lesions else [],
+        "legend": [(code, name) for code, name in dl_info.TYPES.items() if found["types"][code]],
+        "map_limit": MAP_LIMIT,
+        "releases": scope.releases[:3],
+        # The strip changes once a day, so that the page does not jump while it is used.
+        "strip": lesion_selectors.sample(scope.lesions(), _STRIP, date.today().toordinal()),
+    }
+    return render(request, "overview.html", context)
+
+
+def _summary(scope: Scope) -> dict[str, Any]:
+    rows = scope.lesions()
+    return {
+        "headline": statistics.headline(rows),
+        "types": statistics.types(rows),
+        "sizes": statistics.sizes_by_type(rows),
+    }
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def map_json(request: HttpRequest) -> HttpResponse:
+    """Columns for the map; see `lesion_selectors.map_columns`."""
+    scope = scope_of(request)
+    name = f"map:{scope.key}"
+    columns = remembered(name, scope.visibility, lambda: lesion_selectors.map_columns(scope.lesions(), MAP_LIMIT))
+    return JsonResponse(columns, json_dumps_params={"separators": (",", ":")})
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def lesion_card(request: HttpRequest, pk: int) -> HttpResponse:
+    """A lesion in short, for the map."""
+    lesion = lesion_selectors.get(pk, access.visibility(request.user))
+    if lesion is None:
+        raise Http404
+    response = render(request, "parts/lesion_card.html", {"lesion": lesion})
+    response["Cache-Control"] = "private, max-age=600"
+    return response

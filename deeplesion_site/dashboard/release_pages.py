@@ -1,0 +1,66 @@
+"""Releases: the list, and the page of one with its downloads."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from datasets import dl_info, manifest
+from datasets.models import Release
+from datasets.selectors import releases as release_selectors
+from datasets.selectors import visibility as visible
+from deeplesion_site import access
+from deeplesion_site.access import Right, needs
+from deeplesion_site.dashboard import charts, citation
+from deeplesion_site.dashboard.job_selectors import manifest_job
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def release_list(request: HttpRequest) -> HttpResponse:
+    found = [(item, totals(item)) for item in visible.releases(access.visibility(request.user))]
+    return render(request, "release_list.html", {"releases": found})
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def release_page(request: HttpRequest, name: str) -> HttpResponse:
+    release = release_or_404(request, name)
+    table = release_selectors.types_per_split(release)
+    context = {
+        **_preparing(release),
+        "table": release_selectors.counts_table(release),
+        "splits": list(dl_info.SPLITS.values()),
+        "totals": totals(release),
+        "charts": [charts.splits_by_type(table)] if any(any(row.values()) for row in table.values()) else [],
+        "citation": citation.of_release(release),
+        "convention": manifest.COORDINATE_CONVENTION,
+        "site": request.build_absolute_uri("/").rstrip("/"),
+    }
+    return render(request, "release_page.html", context)
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def release_progress(request: HttpRequest, name: str) -> HttpResponse:
+    """How far the manifest is; the page asks again while it is unfinished."""
+    return render(request, "parts/release_manifest.html", _preparing(release_or_404(request, name)))
+
+
+def release_or_404(request: HttpRequest, name: str) -> Release:
+    """The release, where the account may know of it."""
+    release = release_selectors.get(name, access.visibility(request.user))
+    if release is None:
+        raise Http404
+    return release
+
+
+def totals(release: Release) -> dict[str, int]:
+    """Patients, studies, series, slices and lesions over all splits."""
+    return {what: total for what, _, total in release_selectors.counts_table(release)}
+
+
+def _preparing(release: Release) -> dict[str, Any]:
+    ready = getattr(release, "manifest", None)
+    return {"release": release, "manifest": ready, "job": None if ready else manifest_job(release.name)}

@@ -1,0 +1,95 @@
+"""The dataset in figures: those of the paper, drawn from what is here."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from datasets.models import Collection
+from datasets.selectors import annotations, statistics
+from datasets.selectors.remembered import remembered
+from deeplesion_site.access import Right, needs
+from deeplesion_site.dashboard import charts
+from deeplesion_site.dashboard.scope import Scope, scope_of
+
+_STEP, _LIMIT = 4, 120
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def statistics_page(request: HttpRequest) -> HttpResponse:
+    scope = scope_of(request)
+    found = remembered(f"statistics:{scope.key}", scope.visibility, lambda: _collect(scope))
+    source = scope.source
+    context = {
+        "scope": scope,
+        "lesion_charts": _lesion_charts(found) if found["headline"].lesions else [],
+        "annotation_charts": _annotation_charts(found) if found["years"] or found["modalities"] else [],
+        "imported": source is not None and source.kind == Collection.Kind.PUBLISHED,
+        **found,
+    }
+    return render(request, "statistics.html", context)
+
+
+def _collect(scope: Scope) -> dict[str, Any]:
+    rows = scope.lesions()
+    marks = annotations.seen(scope.visibility, scope.source)
+    return {
+        "headline": statistics.headline(rows),
+        "types": statistics.types(rows),
+        "sizes": statistics.sizes_by_type(rows),
+        "boxes": statistics.box_sizes(rows, step=_STEP, limit=_LIMIT),
+        "intervals": statistics.intervals(rows),
+        "ages": statistics.ages(rows),
+        "median_long": statistics.median(rows, "long_um"),
+        "median_short": statistics.median(rows, "short_um"),
+        "years": annotations.studies_per_year(marks),
+        "modalities": annotations.modalities(marks),
+        "tools": annotations.tools(marks),
+        "reasons": annotations.reasons(marks),
+    }
+
+
+def _lesion_charts(found: dict[str, Any]) -> list[charts.Chart]:
+    grid, larger = found["boxes"]
+    return [
+        charts.types(found["types"]),
+        charts.intervals(found["intervals"]),
+        charts.sizes_by_type(found["sizes"]),
+        charts.box_sizes(grid, larger, step=_STEP, limit=_LIMIT),
+        charts.ages(found["ages"]),
+    ]
+
+
+def _annotation_charts(found: dict[str, Any]) -> list[charts.Chart]:
+    return [
+        charts.bars(
+            "years",
+            "Studies with bookmarks per year",
+            "All modalities.",
+            found["years"],
+            names="year",
+            values="studies",
+        ),
+        charts.bars(
+            "modalities",
+            "Modalities",
+            "Bookmarks by the modality of the image they mark.",
+            found["modalities"],
+            names="modality",
+            values="bookmarks",
+            horizontal=True,
+        ),
+        charts.tools(found["tools"]),
+        charts.bars(
+            "reasons",
+            "Why bookmarks gave no lesion",
+            "The first reason that was found for each.",
+            found["reasons"],
+            names="reason",
+            values="bookmarks",
+            horizontal=True,
+            height="middle",
+        ),
+    ]

@@ -1,0 +1,43 @@
+// Draws the page's figures with Plotly in the colours of the theme, and again when the theme changes.
+
+const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function coloured(value) {
+  if (typeof value === "string") {
+    if (value.startsWith("token:")) return token(value.slice(6));
+    if (value === "scale:figure") return [[0, token("--scale-low")], [0.35, token("--scale-middle")], [1, token("--scale-high")]];
+    return value;
+  }
+  if (Array.isArray(value)) return value.map(coloured);
+  if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, coloured(item)]));
+  return value;
+}
+
+function themed(layout) {
+  const axis = {
+    gridcolor: token("--line-soft"), linecolor: token("--line"), zerolinecolor: token("--line"), tickcolor: token("--line"),
+    automargin: true, fixedrange: true, ticks: "", title: { standoff: 8 },
+  };
+  const merge = (own = {}) => ({ ...axis, ...own, title: { ...axis.title, ...own.title } });
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: token("--font"), size: 12, color: token("--text-soft") },
+    margin: { l: 8, r: 24, t: 8, b: 8 }, bargap: 0.25, showlegend: false, separators: ".,",
+    hoverlabel: { bgcolor: token("--surface-raised"), bordercolor: token("--line"), font: { color: token("--text"), family: token("--font") } },
+    ...layout, xaxis: merge(layout.xaxis), yaxis: merge(layout.yaxis),
+  };
+}
+
+function draw(plot) {
+  const figure = coloured(JSON.parse(document.getElementById(plot.dataset.figure).textContent));
+  window.Plotly.react(plot, figure.data, themed(figure.layout), { displayModeBar: false, responsive: true });
+}
+
+const plots = [...document.querySelectorAll("[data-figure]")];
+
+function drawAll() {
+  if (window.Plotly) plots.forEach(draw);
+}
+
+drawAll();
+document.addEventListener("themechange", drawAll);

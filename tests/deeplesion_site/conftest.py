@@ -1,0 +1,61 @@
+"""What the tests of pages and API share."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from datasets.models import Split
+from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """Statistics are kept by what is published, and every test publishes anew under the same numbers."""
+    cache.clear()
+
+
+@pytest.fixture
+def client_of(db: None) -> Callable[[str], Client]:
+    """Give a client that is signed in with a role; `anonymous` and `nobody` (an account without one) as well."""
+
+    def give(role: str) -> Client:
+        client = Client()
+        if role != "anonymous":
+            client.force_login(factories.make_user("" if role == "nobody" else role))
+        return client
+
+    return give
+
+
+@pytest.fixture
+def dataset(db: None) -> SimpleNamespace:
+    """Make a collection with a published lesion that has a picture, one in a draft, and one in no release."""
+    return make_dataset()
+
+
+def make_dataset() -> SimpleNamespace:
+    collection = factories.make_collection(slug="hospital", title="Hospital")
+    pixels = np.full((512, 512), -1000)
+    pixels[200:300, 200:300] = 40
+    lesions = []
+    for number in (1, 2, 3):
+        patient = factories.make_patient(collection=collection, number=number)
+        series = factories.make_series(study=factories.make_study(patient=patient))
+        place = factories.make_slice(series=series, number=20, pixels=pixels if number == 1 else None)
+        lesions.append(factories.make_lesion(slice=place, type=5, x=0.4, y=0.5, z=0.5, location_source="published"))
+    first, second, third = lesions
+    for number in (18, 19, 21, 40):
+        factories.make_slice(series=first.slice.series, number=number, pixels=pixels)
+    return SimpleNamespace(
+        collection=collection,
+        published=first,
+        drafted=second,
+        unpublished=third,
+        release=factories.make_release([first], name="first-1.0", split=Split.TEST),
+        draft=factories.make_release([second], name="next-0.1", published=False),
+        job=factories.make_job(),
+    )

@@ -1,0 +1,89 @@
+"""Downloads of a release: table, manifest, archive."""
+
+import csv
+import io
+import json
+import zipfile
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+
+from datasets import manifest
+from datasets.services.release_contents import csv_lines
+from datasets.storage import release_folder
+from tests import factories
+
+
+def body(client: Client, address: str) -> bytes:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert answer.streaming
+    assert "attachment" in answer["Content-Disposition"]
+    return b"".join(answer)
+
+
+def test_the_table_is_what_was_published(client: Client, dataset: SimpleNamespace) -> None:
+    content = body(client, "/releases/first-1.0/DL_info.csv").decode()
+    assert content == "".join(csv_lines(dataset.release))
+    assert len(list(csv.reader(io.StringIO(content)))) == 2
+
+
+def test_the_archive_has_the_layout_of_deeplesion(client: Client, dataset: SimpleNamespace) -> None:
+    with zipfile.ZipFile(io.BytesIO(body(client, "/releases/first-1.0/archive.zip"))) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert names[0] == "DL_info.csv"
+        assert set(names[1:]) == {f"Images_png/000001_01_01/{number:03d}.png" for number in (18, 19, 20, 21)}
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert archive.read("DL_info.csv").decode() == "".join(csv_lines(dataset.release))
+
+
+def test_the_archive_of_a_split_holds_its_images_alone(client: Client, dataset: SimpleNamespace) -> None:
+    for split, count in (("test", 4), ("train", 0)):
+        content = body(client, f"/releases/first-1.0/archive.zip?split={split}")
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            assert sum(name.endswith(".png") for name in archive.namelist()) == count
+    assert client.get("/releases/first-1.0/archive.zip?split=all").status_code == 404
+
+
+def test_the_manifest_comes_as_it_was_written(client: Client, dataset: SimpleNamespace) -> None:
+    folder = release_folder("first-1.0")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / manifest.FILE_NAME).write_text(json.dumps({"name": "first-1.0"}))
+    try:
+        assert json.loads(body(client, "/releases/first-1.0/manifest.json")) == {"name": "first-1.0"}
+        with zipfile.ZipFile(io.BytesIO(body(client, "/releases/first-1.0/archive.zip"))) as archive:
+            assert json.loads(archive.read("manifest.json")) == {"name": "first-1.0"}
+    finally:
+        (folder / manifest.FILE_NAME).unlink()
+
+
+@pytest.mark.parametrize("name", ["..", "%2e%2e%2fsecret", "Nope", "first-1.0%00"])
+def test_no_other_name_is_a_release(client: Client, dataset: SimpleNamespace, name: str) -> None:
+    assert client.get(f"/releases/{name}/manifest.json").status_code == 404
+
+
+def test_the_release_page_shows_how_far_the_manifest_is(client: Client, dataset: SimpleNamespace) -> None:
+    def shown() -> str:
+        return client.get("/releases/first-1.0/progress/").content.decode()
+
+    assert "has not been prepared" in shown()
+    job = factories.make_job(
+        kind="manifest", state="running", params={"release": "first-1.0"}, done=1, total=4, unit="files"
+    )
+    assert "25 %" in shown()
+    assert "every 2s" in shown()
+    job.delete()
+    factories.make_job(kind="manifest", state="failed", params={"release": "first-1.0"}, message="020.png is missing")
+    assert "020.png is missing" in shown()
+    assert "every 2s" not in shown()
+    factories.make_job(kind="manifest", state="succeeded", params={"release": "other"})
+    assert "020.png is missing" in shown()
+
+
+def test_a_prepared_manifest_shows_its_hash_and_asks_no_more(client: Client, db: None) -> None:
+    factories.make_release([factories.make_lesion()], name="done-1.0", manifest=True)
+    page = client.get("/releases/done-1.0/").content.decode()
+    assert "a" * 64 in page
+    assert "hx-trigger" not in page

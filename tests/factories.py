@@ -1,0 +1,221 @@
+"""One function per table that makes a consistent row, and its parents where none are given."""
+
+from hashlib import sha256
+from io import BytesIO
+from itertools import count
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.models import Group, User
+from django.core.files.base import ContentFile
+from django.utils import timezone
+from PIL import Image
+
+from datasets.geometry import hu, recist
+from datasets.models import (
+    Annotation,
+    Collection,
+    FollowUp,
+    Lesion,
+    Patient,
+    Release,
+    ReleaseLesion,
+    ReleaseManifest,
+    ReleasePatient,
+    Review,
+    Series,
+    Slice,
+    Split,
+    Study,
+)
+from datasets.storage import slice_storage
+from workers.models import Job
+
+_next = count(1).__next__
+
+
+def make_user(role: str = "", **values: Any) -> User:
+    """An account, in the group of a role where one is named; without `password` it cannot sign in by itself."""
+    user = User.objects.create_user(values.pop("username", f"{role or 'person'}-{_next()}"), **values)
+    if role:
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def make_collection(**values: Any) -> Collection:
+    n = _next()
+    return Collection.objects.create(
+        **{"slug": f"hospital-{n}", "title": f"Hospital {n}", "kind": Collection.Kind.HOSPITAL, **values}
+    )
+
+
+def make_patient(**values: Any) -> Patient:
+    values.setdefault("collection", None)
+    collection = values.pop("collection") or make_collection()
+    return Patient.objects.create(collection=collection, **{"number": _next(), "sex": "F", **values})
+
+
+def make_study(**values: Any) -> Study:
+    patient = values.pop("patient", None) or make_patient()
+    number = patient.studies.count() + 1
+    return Study.objects.create(patient=patient, **{"number": number, "age": 62, **values})
+
+
+def make_series(**values: Any) -> Series:
+    study = values.pop("study", None) or make_study()
+    return Series.objects.create(
+        study=study,
+        **{
+            "number": study.series.count() + 1,
+            "columns": 512,
+            "rows": 512,
+            "spacing_x": 0.8,
+            "spacing_y": 0.8,
+            "slice_interval": 5.0,
+            **values,
+        },
+    )
+
+
+def make_slice(*, pixels: Any = None, **values: Any) -> Slice:
+    """A slice; with `pixels` (rows, columns) in HU its PNG is stored as well."""
+    series = values.pop("series", None) or make_series()
+    values = {"number": series.slices.count() + 1, "window_low": -175.0, "window_high": 275.0, **values}
+    row = Slice(series=series, **values)
+    if pixels is not None:
+        store(row, pixels)
+    row.save()
+    return row
+
+
+def store(row: Slice, pixels: Any) -> None:
+    """Write the PNG of a slice from HU and note it on the row, which is not saved."""
+    buffer = BytesIO()
+    Image.fromarray(hu.to_png(np.asarray(pixels))).save(buffer, "PNG")
+    content = buffer.getvalue()
+    slice_storage(row.series.study.patient.collection).save(row.path, ContentFile(content))
+    row.stored, row.bytes, row.sha256 = True, len(content), sha256(content).hexdigest()
+
+
+def lesion_values(
+    *,
+    centre: tuple[float, float] = (250.0, 250.0),
+    long_px: float = 25.0,
+    short_px: float = 15.0,
+    spacing: float = 0.8,
+) -> dict[str, Any]:
+    """The columns that follow from two perpendicular axes through a centre."""
+    x, y = centre
+    points = np.array(
+        [[x - long_px / 2, y], [x + long_px / 2, y], [x, y - short_px / 2], [x, y + short_px / 2]], dtype=float
+    )
+    box = recist.bounding_box(points)
+    names = ("x11", "y11", "x12", "y12", "x21", "y21", "x22", "y22")
+    return {
+        **dict(zip(names, map(float, points.ravel()), strict=True)),
+        **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), map(float, box), strict=True)),
+        "long_px": long_px,
+        "short_px": short_px,
+        "long_mm": long_px * spacing,
+        "short_mm": short_px * spacing,
+        "long_um": round(long_px * spacing * 1000),
+        "short_um": round(short_px * spacing * 1000),
+    }
+
+
+def make_lesion(
+    *,
+    centre: tuple[float, float] = (250.0, 250.0),
+    long_px: float = 25.0,
+    short_px: float = 15.0,
+    **values: Any,
+) -> Lesion:
+    """A lesion whose axes, box and lengths agree; other columns as given."""
+    place = values.pop("slice", None) or make_slice()
+    return Lesion.objects.create(
+        slice=place,
+        **{
+            **lesion_values(centre=centre, long_px=long_px, short_px=short_px, spacing=place.series.spacing_x),
+            "number": place.lesions.count() + 1,
+            "type": 5,
+            "first_slice": max(1, place.number - 6),
+            "last_slice": place.number + 6,
+            **values,
+        },
+    )
+
+
+def make_follow_up(**values: Any) -> FollowUp:
+    patient = values.pop("patient", None) or make_patient()
+    return FollowUp.objects.create(patient=patient, **{"number": patient.follow_ups.count() + 1, **values})
+
+
+def make_annotation(**values: Any) -> Annotation:
+    values.setdefault("collection", None)
+    collection = values.pop("collection") or make_collection()
+    n = _next()
+    return Annotation.objects.create(
+        collection=collection,
+        **{
+            "fingerprint": f"fingerprint-{n}",
+            "carrier": "SR",
+            "tool": Annotation.Tool.BIDIMENSIONAL,
+            "modality": "CT",
+            "year": 2015,
+            "study": f"study-hash-{n}",
+            **values,
+        },
+    )
+
+
+def make_release(lesions: Any = (), *, published: bool = True, manifest: bool = False, **values: Any) -> Release:
+    """A release of some lesions of one collection; `split` is the split of all its patients."""
+    lesions = list(lesions)
+    split = values.pop("split", Split.TRAIN)
+    collection = values.pop("collection", None)
+    if collection is None:
+        collection = lesions[0].slice.series.study.patient.collection if lesions else make_collection()
+    release = Release.objects.create(
+        collection=collection, **{"name": f"release-{_next()}", "split_method": "official", **values}
+    )
+    patients: dict[int, ReleasePatient] = {}
+    for lesion in lesions:
+        patient = lesion.slice.series.study.patient
+        if patient.pk not in patients:
+            patients[patient.pk] = ReleasePatient.objects.create(release=release, patient=patient, split=split)
+        ReleaseLesion.objects.create(
+            release=release, member=patients[patient.pk], lesion=lesion, line=f"{lesion.slice.file_name},line"
+        )
+    name = Split(split).label
+    release.counts = {
+        name: {
+            "patients": len(patients),
+            "studies": len({lesion.slice.series.study_id for lesion in lesions}),
+            "series": len({lesion.slice.series_id for lesion in lesions}),
+            "slices": len({lesion.slice_id for lesion in lesions}),
+            "lesions": len(lesions),
+        }
+    }
+    if published:
+        release.state, release.published = Release.State.PUBLISHED, timezone.now()
+    release.save()
+    if manifest:
+        ReleaseManifest.objects.create(release=release, sha256="a" * 64, files=2, bytes=1000)
+    return release
+
+
+def make_review(**values: Any) -> Review:
+    lesion = values.pop("lesion", None) or make_lesion()
+    reviewer = values.pop("reviewer", None) or make_user("curator")
+    return Review.objects.create(lesion=lesion, reviewer=reviewer, **{"verdict": Review.Verdict.KEEP, **values})
+
+
+def make_job(**values: Any) -> Job:
+    """A job whose times follow its state."""
+    state = values.get("state", Job.State.QUEUED)
+    now = timezone.now()
+    times = {
+        "started": now if state != Job.State.QUEUED else None,
+        "finished": now if state in (Job.State.SUCCEEDED, Job.State.FAILED) else None,
+    }
+    return Job.objects.create(**{"kind": Job.Kind.HARVEST, **times, **values})
