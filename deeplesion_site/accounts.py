@@ -15,4 +15,3 @@ def create_demo_accounts() -> None:
             user.set_password(DEMO_ACCOUNTS[role])
             user.save()
         user.groups.add(Group.objects.get(name=role))
-

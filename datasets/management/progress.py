@@ -20,5 +20,7 @@ def bar(label: str, unit: str, always: bool = False) -> Iterator[Callable[[int, 
         def progress(done: int, total: int | None) -> None:
             shown.total = total
             shown.update(done - shown.n)
+            if done == total:
+                shown.close()
 
         yield progress

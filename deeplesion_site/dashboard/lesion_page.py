@@ -19,7 +19,7 @@ from deeplesion_site.access import Right, needs
 from deeplesion_site.api.filters import LesionFilter
 from deeplesion_site.dashboard import citation
 from deeplesion_site.dashboard.lesion_list import list_query
-from deeplesion_site.dashboard.slice_image import window_of
+from deeplesion_site.dashboard.slice_image import window_for, window_of
 
 PRESETS = (
     ("Soft tissue", -175, 275),
@@ -27,6 +27,12 @@ PRESETS = (
     ("Bone", -500, 1300),
     ("Liver", -40, 180),
 )
+
+
+def opening(lesion: Lesion, presets: list[tuple[str, float, float]]) -> int:
+    """Which of the windows the page opens with."""
+    best = window_for(lesion)
+    return next((place for place, (_, *window) in enumerate(presets) if tuple(window) == best), 0)
 
 
 @require_safe
@@ -43,13 +49,15 @@ def lesion_page(request: HttpRequest, pk: int) -> HttpResponse:
     slices = lesion_selectors.context_slices(lesion, seen)
     reviewing = access.may(request.user, Right.REVIEW)
     visits = timeline(lesion_selectors.over_time(lesion.follow_up, seen)) if lesion.follow_up else []
+    presets = [("DICOM window", *window_of(lesion.slice)), *PRESETS]
     context = {
         "lesion": lesion,
         "previous": previous,
         "following": following,
         "query": list_query(request.GET),
         "viewer": viewer(lesion, slices),
-        "presets": [("DICOM window", *window_of(lesion.slice)), *PRESETS],
+        "presets": presets,
+        "opening": opening(lesion, presets),
         "others": lesion_selectors.on_same_slice(lesion, seen),
         "timeline": visits,
         "timeline_points": " ".join(f"{visit.left:.1f},{visit.top:.1f}" for visit in visits),

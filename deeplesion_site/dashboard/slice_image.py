@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from datasets.geometry import hu
-from datasets.models import Slice
+from datasets.models import Lesion, LesionType, Slice
 from datasets.storage import slice_storage
 
 SOFT_TISSUE = (-175.0, 275.0)
@@ -55,6 +55,17 @@ def parse(parameters: dict[str, str], place: Slice) -> View:
         crop = (x1, y1, x2, y2)
     size = int(_number(parameters, "size", 0, 16, _LARGEST)) if "size" in parameters else None
     return View(low, high, crop, size)
+
+
+LUNG = (-1500.0, 500.0)
+LUNG_LOW_ENOUGH = -900.0
+"""A window that begins above this hides the lung."""
+
+
+def window_for(lesion: Lesion) -> tuple[float, float]:
+    """The window in which a lesion is seen best: lung lesions in a lung window, whatever the slice was read in."""
+    own = window_of(lesion.slice)
+    return LUNG if lesion.type == LesionType.LUNG and own[0] > LUNG_LOW_ENOUGH else own
 
 
 def window_of(place: Slice) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from datasets import dl_info
 from datasets.models import Lesion
+from deeplesion_site.dashboard.slice_image import window_for
 
 register = template.Library()
 
@@ -46,8 +47,9 @@ def sketch(lesion: Lesion) -> SafeString:
 def thumbnail(lesion: Lesion, size: int = 160) -> str:
     """Address of the picture around a lesion's box, a square with some of its surroundings."""
     crop = ",".join(f"{edge:.0f}" for edge in _square(lesion))
-    address = reverse("slice-png", args=[lesion.slice_id])
-    return f"{address}?{urlencode({'crop': crop, 'size': size}, safe=',')}"
+    low, high = window_for(lesion)
+    query = urlencode({"crop": crop, "size": size, "low": f"{low:g}", "high": f"{high:g}"}, safe=",")
+    return f"{reverse('slice-png', args=[lesion.slice_id])}?{query}"
 
 
 @register.simple_tag

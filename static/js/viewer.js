@@ -13,7 +13,7 @@ class Viewer {
     this.axes = this.find("axes");
     this.slider = this.find("slider");
     this.index = this.data.key;
-    this.window = element.querySelector("[data-window]").dataset.window;
+    this.window = element.querySelector('[data-window][aria-pressed="true"]').dataset.window;
     this.zoomed = false;
     this.overlay = true;
     this.ready = new Map();

@@ -102,6 +102,7 @@ def test_the_list_is_walked_by_keys(quiet: Page, site: SimpleNamespace) -> None:
 def test_keys_change_window_slice_zoom_and_overlay(quiet: Page, site: SimpleNamespace) -> None:
     quiet.goto(site.lesion)
     image, reading = quiet.locator("[data-image]"), quiet.locator("[data-slice-reading]")
+    quiet.keyboard.press("0")
     expect(image).to_have_attribute("href", f"/slices/{site.published.slice_id}.png?low=-175&high=275")
     expect(reading).to_have_text("slice 20, key slice")
     quiet.keyboard.press("2")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from django.test import Client
 
@@ -162,3 +163,13 @@ def test_a_citation_names_the_newest_release_one_may_see(client: Client, dataset
     factories.make_release([dataset.published], name="second-2.0")
     factories.make_release([dataset.published], name="third-3.0", published=False)
     assert "release second-2.0" in client.get(f"/lesions/{dataset.published.pk}/").context["citation"]
+
+
+def test_a_lung_lesion_opens_in_a_lung_window_although_the_slice_was_read_in_soft_tissue(
+    client: Client, db: None
+) -> None:
+    lesion = factories.make_lesion(type=5, slice=factories.make_slice(pixels=np.zeros((512, 512))))
+    factories.make_release(lesions=[lesion])
+    page = client.get(f"/lesions/{lesion.pk}/").content.decode()
+    assert 'data-window="-1500,500" aria-pressed="true"' in page
+    assert "low=-1500&amp;high=500" in client.get("/lesions/").content.decode()
