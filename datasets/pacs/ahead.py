@@ -1,4 +1,4 @@
-"""Downloads that run ahead of whoever uses them, by a bounded number, so that both keep busy and memory stays small."""
+"""Downloads that run ahead of whoever uses them, by a bounded number: both keep busy, and memory stays small."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

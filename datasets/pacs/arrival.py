@@ -1,4 +1,4 @@
-"""What comes from a server, checked against what the server promised: complete lists, and the objects that were listed."""
+"""What comes from a server, checked against what it promised: complete lists, and the objects that were listed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from datasets.pacs.instance import Header, IncompleteHeader, Instance, from_data
 from datasets.pacs.series import CT_IMAGE
 from datasets.pacs.source import Problem, Study, TruncatedAnswer, Unreadable, by_series
 
-NEEDED = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "ImageType")
-"""What every CT slice states. Where a list holds none of it, the server leaves out what it was asked for."""
+NEEDED = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImageType")
+"""What every CT slice states. Where a list lacks it, the server leaves out what it was asked for."""
 
 
 def headers_missing(listed: Iterable[Header]) -> list[str]:
-    """The series of CT slices for which a list holds no geometry."""
+    """The series of CT slices for which a list is not complete."""
     return sorted(
         {
             str(value_of(each, "SeriesInstanceUID"))
             for each in listed
-            if value_of(each, "SOPClassUID") == CT_IMAGE and all(value_of(each, key) is None for key in NEEDED)
+            if value_of(each, "SOPClassUID") == CT_IMAGE and any(value_of(each, key) is None for key in NEEDED)
         }
     )
 
@@ -35,8 +35,8 @@ def instances_of(listed: Iterable[Header], study: Study, problems: list[Problem]
         numbers that they lose when the rest arrives.
     """
     found: dict[str, Instance] = {}
-    count = 0
-    for count, each in enumerate(listed, start=1):
+    listed = list(listed)
+    for each in listed:
         uid = str(value_of(each, "SOPInstanceUID") or "")
         try:
             instance = from_dataset(each, locator=f"{study.StudyInstanceUID}/{uid}")
@@ -44,9 +44,9 @@ def instances_of(listed: Iterable[Header], study: Study, problems: list[Problem]
             problems.append(Problem(f"{study.StudyInstanceUID}/{uid}", str(error)))
             continue
         found.setdefault(instance.SOPInstanceUID, instance)
-    if count < study.NumberOfStudyRelatedInstances:
+    if len(listed) < study.NumberOfStudyRelatedInstances:
         raise TruncatedAnswer(
-            f"the server lists {count} of the {study.NumberOfStudyRelatedInstances} objects of the study"
+            f"the server lists {len(listed)} of the {study.NumberOfStudyRelatedInstances} objects of the study"
         )
     return by_series(found.values())
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from dicomweb_client.web import DICOMwebClient
 from pydicom.datadict import keyword_dict
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
 from datasets.pacs import http
 from datasets.pacs.addressing import WebAddress, web_address
@@ -68,11 +70,7 @@ class DicomwebSource:
 
     def instances(self, study: Study) -> list[Instance]:
         uid = study.StudyInstanceUID
-        listed = list(
-            self._pages(
-                self._client.search_for_instances, study_instance_uid=uid, fields=[*HEADER_KEYWORDS, "StudyInstanceUID"]
-            )
-        )
+        listed = list(self._pages(self._client.search_for_instances, study_instance_uid=uid, fields=HEADER_KEYWORDS))
         for series in headers_missing(listed):
             # Servers need not include what QIDO was asked for; metadata is complete, and larger.
             metadata = self._asked(self._client.retrieve_series_metadata, uid, series)
@@ -93,7 +91,7 @@ class DicomwebSource:
             raise Unreadable("the server does not hold it any more") from None
         except (TooLarge, TruncatedAnswer, BadAnswer) as error:
             raise Unreadable(str(error)) from None
-        except DECODE_ERRORS:
+        except (InvalidDicomError, zlib.error, *DECODE_ERRORS):
             raise Unreadable("what the server gave for it is no whole DICOM object") from None
         return checked(dataset, instance)
 

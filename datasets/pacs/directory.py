@@ -13,6 +13,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from datasets.pacs.documents import SUFFIXES, Documents
 from datasets.pacs.finding import not_found
 from datasets.pacs.instance import DECODE_ERRORS, HEADER_TAGS, IncompleteHeader, Instance, from_dataset
 from datasets.pacs.shelf import Shelf
@@ -35,6 +36,7 @@ class DirectorySource:
         self.label = f"dir://{root.absolute()}"
         self.problems: list[Problem] = []
         self._shelf = Shelf()
+        self._documents = Documents()
         self._scanned = False
 
     @classmethod
@@ -65,10 +67,10 @@ class DirectorySource:
         self.problems += not_found(missing)
 
     def instances(self, study: Study) -> list[Instance]:
-        return self._instances(study.StudyInstanceUID)
+        return by_series([*self._instances(study.StudyInstanceUID), *self._documents.instances(study)])
 
     def read(self, instance: Instance) -> Dataset:
-        return read_file(self.root / instance.locator)
+        return self._documents.read(instance) or read_file(self.root / instance.locator)
 
     def read_all(self, instances: Sequence[Instance]) -> Iterator[tuple[Instance, Dataset | Unreadable]]:
         for instance in instances:
@@ -105,7 +107,7 @@ class DirectorySource:
             try:
                 instance = _read_header(path, name)
             except Unreadable as error:
-                self.problems.append(Problem(name, str(error)))
+                self._add_document(path, name, error)
             else:
                 if instance.SOPClassUID != MEDIA_DIRECTORY:
                     self._shelf.add(instance)
@@ -116,6 +118,15 @@ class DirectorySource:
         self._shelf.pack()
         self.problems.sort(key=lambda problem: problem.place)
         self._scanned = True
+
+    def _add_document(self, path: str, name: str, error: Unreadable) -> None:
+        """Take a file that is no DICOM for one with annotations, or say what is wrong with it."""
+        try:
+            if not name.lower().endswith(SUFFIXES):
+                raise error
+            self._documents.add(Path(path), name)
+        except Unreadable as cause:
+            self.problems.append(Problem(name, str(cause)))
 
     def _files(self) -> Iterator[str]:
         for folder, subfolders, names in os.walk(self.root):

@@ -128,6 +128,8 @@ def not_dicomweb() -> SourceError:
 
 def _why(error: requests.ConnectionError) -> str:
     text = str(error)
+    if "timed out" in text:
+        return "it stopped answering"
     if "Name or service not known" in text or "NameResolution" in text or "name resolution" in text:
         return "its name is not known"
     if "refused" in text:

@@ -130,11 +130,7 @@ _BY_TYPE: dict[str, Callable[[Any], Any]] = {
     "int | None": _whole,
 }
 
-_CONVERTERS = {
-    field.name: _BY_TYPE[str(field.type)]
-    for field in fields(Instance)
-    if field.name != "locator"
-}
+_CONVERTERS = {field.name: _BY_TYPE[str(field.type)] for field in fields(Instance) if field.name != "locator"}
 
 HEADER_KEYWORDS = tuple(_CONVERTERS)
 """The keywords that `from_dataset` reads."""

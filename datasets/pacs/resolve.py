@@ -95,6 +95,12 @@ class Rejected:
     """Modality of the image on which it was drawn, "" where that is not known."""
 
 
+_NO_FRAME = {
+    True: "no CT series of the study has its frame of reference",
+    False: "it names neither series nor frame of reference, and the study's CT series do not share one",
+}
+
+
 class StudyImages:
     """The images of one study, found by what a bookmark says of them."""
 
@@ -142,13 +148,13 @@ class StudyImages:
     def _by_position(self, bookmark: Bookmark) -> tuple[Volume, int] | Rejected:
         """Take the nearest slice in the frame of reference, in a series that the report names where it names one."""
         modality = self.modality_of(bookmark)
-        shared = [each for each in self.volumes if each.frame_of_reference == bookmark.frame_of_reference]
-        if not bookmark.frame_of_reference or not shared:
+        shared = self._in_frame(bookmark)
+        if not shared:
             if modality and modality != "CT":
                 return _other_modality(modality)
-            detail = "no CT series of the study has its frame of reference"
-            return Rejected(Reason.UNRESOLVED_IMAGE, detail, modality)
+            return Rejected(Reason.UNRESOLVED_IMAGE, _NO_FRAME[bool(bookmark.frame_of_reference)], modality)
         named = {self.by_uid[u].SeriesInstanceUID for u in (bookmark.image, *bookmark.evidence) if u in self.by_uid}
+        named |= {bookmark.series}
         candidates = [each for each in shared if each.SeriesInstanceUID in named] or shared
         _, volume, index = min(
             (_nearest(volume, bookmark.points) for volume in candidates), key=lambda found: found[0]
@@ -157,6 +163,18 @@ class StudyImages:
         if refusal:
             return Rejected(Reason.UNSUPPORTED_OBJECT, refusal, "CT")
         return volume, index
+
+    def _in_frame(self, bookmark: Bookmark) -> list[Volume]:
+        """The volumes in whose frame of reference a bookmark was drawn; an export need not say in which.
+
+        Then it is the frame of the series or image that it names, or the only one that the study's CT series have.
+        """
+        if bookmark.frame_of_reference:
+            return [each for each in self.volumes if each.frame_of_reference == bookmark.frame_of_reference]
+        image = self.by_uid.get(bookmark.image)
+        named = bookmark.series or (image.SeriesInstanceUID if image else "")
+        chosen = [each for each in self.volumes if not named or each.SeriesInstanceUID == named]
+        return chosen if len({each.frame_of_reference for each in chosen}) == 1 else []
 
 
 def resolve(bookmark: Bookmark, images: StudyImages) -> Measurement | Rejected:

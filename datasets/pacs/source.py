@@ -196,8 +196,6 @@ def merged(found: Iterable[Study]) -> list[Study]:
             AccessionNumber=known.AccessionNumber or study.AccessionNumber,
             StudyDate=known.StudyDate or study.StudyDate,
             ModalitiesInStudy=tuple(sorted({*known.ModalitiesInStudy, *study.ModalitiesInStudy})),
-            NumberOfStudyRelatedInstances=(
-                known.NumberOfStudyRelatedInstances + study.NumberOfStudyRelatedInstances
-            ),
+            NumberOfStudyRelatedInstances=(known.NumberOfStudyRelatedInstances + study.NumberOfStudyRelatedInstances),
         )
     return [by_uid[uid] for uid in sorted(by_uid)]

@@ -9,6 +9,8 @@ from pydicom.dataset import Dataset
 
 from datasets.pacs.instance import Instance
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
+from datasets.pacs.readers.document import ENCAPSULATED_XML, read_document
+from datasets.pacs.readers.presentation import read_presentation
 from datasets.pacs.readers.report import read_report
 
 __all__ = ["Bookmark", "Carrier", "Code", "Reason", "Tool", "is_annotation", "read", "undecodable"]
@@ -31,11 +33,12 @@ NOT_ANNOTATIONS = frozenset(
 
 _READERS: dict[str, Callable[[Dataset], list[Bookmark]]] = {
     "88.": read_report,
+    "11.": read_presentation,
+    ENCAPSULATED_XML.removeprefix(_STORAGE): read_document,
 }
 """Reader by the beginning of the SOP class's suffix."""
 
 _UNSUPPORTED: dict[str, tuple[Carrier, str]] = {
-    "11.": (Carrier.PR, "a presentation state"),
     "481.3": (Carrier.OTHER, "a radiotherapy structure set"),
     "66.4": (Carrier.OTHER, "a segmentation"),
     "66.5": (Carrier.OTHER, "a surface segmentation"),
@@ -53,7 +56,10 @@ def is_annotation(instance: Instance) -> bool:
 
 
 def read(dataset: Dataset) -> list[Bookmark]:
-    """Read every annotation of one object for which `is_annotation` holds; at least one bookmark comes back."""
+    """Read every annotation of one object for which `is_annotation` holds.
+
+    At least one bookmark comes back, except from a presentation state that draws nothing.
+    """
     suffix = _suffix(str(dataset.SOPClassUID))
     for start, (carrier, name) in _UNSUPPORTED.items():
         if suffix.startswith(start):

@@ -23,6 +23,8 @@ class Carrier(StrEnum):
 
     SR = "SR"
     PR = "PR"
+    AIM = "AIM"
+    EXPORT = "export"
     OTHER = "other"
 
 
@@ -69,6 +71,8 @@ class Bookmark:
     """Frame of that image, from 1."""
     frame_of_reference: str = ""
     """FrameOfReferenceUID of points in mm."""
+    series: str = ""
+    """SeriesInstanceUID, where the object names the series and no image."""
     evidence: tuple[str, ...] = ()
     """SOPInstanceUIDs that the whole object names as its evidence."""
     long_mm: float | None = None

@@ -6,7 +6,6 @@ out. A group is any item that holds long or short axes, whatever it calls itself
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
@@ -14,6 +13,7 @@ from pydicom.dataset import Dataset
 from datasets.pacs.instance import value_of
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
 from datasets.pacs.readers.content import Concept, Item, items_of, tree
+from datasets.pacs.readers.lines import from_corner, numbered
 
 LONG_AXIS = Concept.of("SCT 103339001", "SRT G-A185", meanings=("long axis",))
 SHORT_AXIS = Concept.of("SCT 103340004", "SRT G-A186", meanings=("short axis",))
@@ -30,10 +30,7 @@ SEGMENT = Concept.of(
 
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.5")
 
-SCOORD_CORNER_PX = 0.5
-"""SCOORD counts from the corner of the first pixel, a pixel's centre lies half a pixel further."""
-
-_TO_MM = {"cm": 10.0, "m": 1000.0, "um": 0.001}
+TO_MM = {"cm": 10.0, "m": 1000.0, "um": 0.001}
 """Units that are believed; any other is taken for mm, because viewers write "1" or "px" over values in mm."""
 
 _TOOL_NAMES = {
@@ -193,8 +190,8 @@ def _described(bare: Bookmark, group: Item) -> Bookmark:
         finding=_coded(group, FINDING),
         site=_coded(group, FINDING_SITE),
         tracking_uid="" if _is_tool_name(identifier) else uid,
-        label=_numbered("B", words),
-        follow_up=_numbered("F", words),
+        label=numbered("B", words),
+        follow_up=numbered("F", words),
     )
 
 
@@ -205,11 +202,6 @@ def _identifier(group: Item) -> str:
 def _is_tool_name(identifier: str) -> bool:
     """OHIF states its tool here, with a fresh Tracking UID at every save: neither links lesions."""
     return identifier.lower().startswith("cornerstone")
-
-
-def _numbered(letter: str, words: str) -> str:
-    match = re.search(rf"\b{letter}\s?(\d{{1,4}})\b", words, re.IGNORECASE)
-    return f"{letter}{int(match[1]):02d}" if match else ""
 
 
 def _coded(group: Item, concept: Concept) -> Code | None:
@@ -225,7 +217,7 @@ def _millimetres(axis: Item) -> float | None:
     if axis.number is None:
         return None
     value, unit = axis.number
-    return value * _TO_MM.get(unit.value, 1.0)
+    return value * TO_MM.get(unit.value, 1.0)
 
 
 def _line(axis: Item, group: Item, by_path: dict[str, Item]) -> _Line:
@@ -242,7 +234,7 @@ def _line_of(item: Item, group: Item, by_path: dict[str, Item]) -> _Line:
     if item.type == "SCOORD3D":
         frame_of_reference = str(value_of(item.dataset, "ReferencedFrameOfReferenceUID") or "")
         return _Line(tuple(item.points), image, frame, frame_of_reference)
-    return _Line(tuple((x - SCOORD_CORNER_PX, y - SCOORD_CORNER_PX) for x, y in item.points), image, frame)
+    return _Line(from_corner(item.points), image, frame)
 
 
 def _image(item: Item, by_path: dict[str, Item]) -> tuple[str, str, int] | None:

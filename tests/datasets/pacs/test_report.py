@@ -6,7 +6,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import BasicTextSRStorage, GrayscaleSoftcopyPresentationStateStorage, RTStructureSetStorage
+from pydicom.uid import BasicTextSRStorage, RTStructureSetStorage
 
 from datasets.pacs import readers
 from datasets.pacs.readers import Carrier, Code, Reason, Tool
@@ -170,7 +170,6 @@ def test_utf8_without_character_set_is_read_as_utf8() -> None:
     ("sop_class", "modality", "carrier"),
     [
         (BasicTextSRStorage, "SR", Carrier.SR),
-        (GrayscaleSoftcopyPresentationStateStorage, "PR", Carrier.PR),
         (RTStructureSetStorage, "RTSTRUCT", Carrier.OTHER),
     ],
 )

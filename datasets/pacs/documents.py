@@ -1,0 +1,170 @@
+"""Annotations in files beside DICOM: AIM XML and exports of bookmarks, given to their studies as encapsulated objects.
+
+So one way leads from every annotation to its bookmarks, wherever it was stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from datasets.pacs.instance import Instance, from_dataset
+from datasets.pacs.readers import aim, export
+from datasets.pacs.readers.document import ENCAPSULATED_XML, Aim, Export, NoAnnotations, opened
+from datasets.pacs.readers.markup import MAX_BYTES
+from datasets.pacs.source import (
+    EVERYTHING,
+    Problem,
+    Progress,
+    Query,
+    Source,
+    SourceNotFound,
+    Study,
+    Unreadable,
+    by_series,
+)
+
+SUFFIXES = (".xml", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one file says about one study."""
+
+    path: Path
+    place: str
+    uid: str
+    """SOPInstanceUID of the object that stands for it: the same whenever the file is read, wherever it lies."""
+
+
+class Documents:
+    """Files with annotations, by the study that they belong to."""
+
+    def __init__(self) -> None:
+        self._by_study: dict[str, list[_Part]] = defaultdict(list)
+        self._by_accession: dict[str, list[_Part]] = defaultdict(list)
+        self._met: set[str] = set()
+
+    def add(self, path: Path, place: str) -> None:
+        """Take a file in.
+
+        Parameters
+        ----------
+        place : its name within the source.
+
+        Raises
+        ------
+        Unreadable : it holds no annotations that are read, or names no study.
+        """
+        document = _open(path)
+        if isinstance(document, Aim):
+            named = aim.identifier_of(document.root) or hashlib.sha256(path.read_bytes()).hexdigest()
+            studies = sorted(aim.studies_of(document.root))
+            if not studies:
+                raise Unreadable("its annotations name no study")
+            for study in studies:
+                self._by_study[study].append(_Part(path, place, _uid("AIM", named, study)))
+            return
+        accessions = {row.get(export.ACCESSION, "") for row in document.rows}
+        for accession in sorted(accessions - {""}):
+            self._by_accession[accession].append(_Part(path, place, _uid("export", accession)))
+        if "" in accessions:
+            raise Unreadable("some of its rows name no accession number")
+
+    def instances(self, study: Study) -> list[Instance]:
+        """The objects that stand for what the files say about a study."""
+        self._met |= {study.StudyInstanceUID, study.AccessionNumber}
+        return [from_dataset(_object(part, study), part.place) for part in self._parts(study)]
+
+    def read(self, instance: Instance) -> Dataset | None:
+        """Give such an object with its document; None for any other instance.
+
+        Raises
+        ------
+        Unreadable : the file is gone.
+        """
+        for part in (*self._by_study[instance.StudyInstanceUID], *self._by_accession[instance.AccessionNumber]):
+            if (part.uid, part.place) == (instance.SOPInstanceUID, instance.locator):
+                try:
+                    return _object(part, instance, part.path.read_bytes())
+                except OSError as error:
+                    raise Unreadable(error.strerror or "cannot be read") from None
+        return None
+
+    def unmet(self) -> list[Problem]:
+        """The files that speak of studies which nobody asked for."""
+        left: dict[str, int] = defaultdict(int)
+        for by_name in (self._by_study, self._by_accession):
+            for name, parts in by_name.items():
+                for part in parts if name not in self._met else ():
+                    left[part.place] += 1
+        return [Problem(place, f"it marks {count} studies that were not harvested") for place, count in left.items()]
+
+    def _parts(self, study: Study) -> Iterator[_Part]:
+        yield from self._by_study.get(study.StudyInstanceUID, ())
+        if study.AccessionNumber:
+            yield from self._by_accession.get(study.AccessionNumber, ())
+
+
+class WithDocuments:
+    """A source and files with annotations that its PACS does not hold. See `source.Source`."""
+
+    def __init__(self, source: Source, paths: Iterable[Path]) -> None:
+        self._source = source
+        self._documents = Documents()
+        self.label = source.label
+        self.problems = source.problems
+        for path in paths:
+            try:
+                self._documents.add(path, path.name)
+            except Unreadable as error:
+                raise SourceNotFound(f"{path.name} cannot be taken: {error}") from None
+
+    def studies(self, query: Query = EVERYTHING, progress: Progress | None = None) -> Iterator[Study]:
+        return self._source.studies(query, progress)
+
+    def instances(self, study: Study) -> list[Instance]:
+        return by_series([*self._source.instances(study), *self._documents.instances(study)])
+
+    def read(self, instance: Instance) -> Dataset:
+        return self._documents.read(instance) or self._source.read(instance)
+
+    def read_all(self, instances: Sequence[Instance]) -> Iterator[tuple[Instance, Dataset | Unreadable]]:
+        return self._source.read_all(instances)
+
+
+def _open(path: Path) -> Aim | Export:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise Unreadable(f"it is larger than {MAX_BYTES // 2**20} MB")
+        return opened(path.read_bytes())
+    except OSError as error:
+        raise Unreadable(error.strerror or "cannot be read") from None
+    except NoAnnotations as error:
+        raise Unreadable(str(error)) from None
+
+
+def _object(part: _Part, study: Study | Instance, document: bytes | None = None) -> Dataset:
+    wrapped = Dataset()
+    wrapped.file_meta = FileMetaDataset()
+    wrapped.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    wrapped.SOPClassUID, wrapped.SOPInstanceUID = ENCAPSULATED_XML, part.uid
+    wrapped.StudyInstanceUID, wrapped.SeriesInstanceUID = study.StudyInstanceUID, part.uid
+    wrapped.Modality = "DOC"
+    for keyword in ("PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyDate"):
+        setattr(wrapped, keyword, getattr(study, keyword))
+    if document is not None:
+        wrapped.EncapsulatedDocument = document
+    return wrapped
+
+
+def _uid(*names: str) -> str:
+    """A UID that follows from names. Source: DICOM PS3.5 B.2."""
+    digest = hashlib.sha256("\0".join(names).encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
