@@ -9,6 +9,8 @@ class Job(models.Model):
     class Kind(models.TextChoices):
         HARVEST = "harvest", "harvest"
         MANIFEST = "manifest", "prepare downloads"
+        BODYPART = "bodypart", "train body-part regressor"
+        LOCATE = "locate", "locate lesions"
 
     class State(models.TextChoices):
         QUEUED = "queued", "queued"

@@ -4,8 +4,9 @@ from typing import Any
 
 from celery import shared_task
 
+from datasets.models import Release
 from datasets.services import manifest
-from workers import engine
+from workers import engine, locating
 from workers.models import Job
 
 
@@ -14,7 +15,19 @@ def prepare_downloads(params: dict[str, Any], progress: engine.Progress) -> dict
     return {"sha256": made.sha256, "files": made.files, "bytes": made.bytes}
 
 
-WORK: dict[str, engine.Work] = {Job.Kind.MANIFEST: prepare_downloads}
+def train_then_locate(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
+    """Train the regressor on a release; the lesions of its collection are located next."""
+    made = locating.train_bodypart(params, progress)
+    collection = Release.objects.get(name=params["release"]).collection
+    engine.enqueue(kind=Job.Kind.LOCATE, params={"collection": collection.slug, "model": made["version"]})
+    return made
+
+
+WORK: dict[str, engine.Work] = {
+    Job.Kind.MANIFEST: prepare_downloads,
+    Job.Kind.BODYPART: train_then_locate,
+    Job.Kind.LOCATE: locating.locate_lesions,
+}
 
 
 @shared_task

@@ -3,6 +3,7 @@
 from datasets.models.annotation import Annotation
 from datasets.models.identity import SourceIdentity
 from datasets.models.lesion import FollowUp, Lesion, LesionType
+from datasets.models.location import LesionLocation, LocationModel, SeriesLocation, SliceLocation
 from datasets.models.patient import Collection, Patient, Series, Slice, Study
 from datasets.models.release import Release, ReleaseLesion, ReleaseManifest, ReleasePatient, Split
 from datasets.models.review import Review
@@ -12,7 +13,9 @@ __all__ = [
     "Collection",
     "FollowUp",
     "Lesion",
+    "LesionLocation",
     "LesionType",
+    "LocationModel",
     "Patient",
     "Release",
     "ReleaseLesion",
@@ -20,7 +23,9 @@ __all__ = [
     "ReleasePatient",
     "Review",
     "Series",
+    "SeriesLocation",
     "Slice",
+    "SliceLocation",
     "SourceIdentity",
     "Split",
     "Study",

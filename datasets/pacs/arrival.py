@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from pydicom.dataset import Dataset
 
 from datasets.pacs import deidentify
-from datasets.pacs.instance import Header, IncompleteHeader, Instance, from_dataset, value_of
+from datasets.pacs.instance import Header, IncompleteHeader, Instance, facts_of, from_dataset, value_of
 from datasets.pacs.series import CT_IMAGE
 from datasets.pacs.source import Problem, Study, TruncatedAnswer, Unreadable, by_series
 
 NEEDED = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImageType")
 """What every CT slice states. Where a list lacks it, the server leaves out what it was asked for."""
+
+TELLING = ("SOPClassUID", "ImageType", "BurnedInAnnotation")
+"""What says that an image must not be taken."""
 
 
 def headers_missing(listed: Iterable[Header]) -> list[str]:
@@ -60,13 +64,9 @@ def checked(dataset: Dataset, instance: Instance) -> Dataset:
     ------
     Unreadable
     """
-    try:
-        facts = from_dataset(dataset, instance.locator)
-    except IncompleteHeader as error:
-        raise Unreadable(f"{error}; it may be truncated") from None
-    if facts.SOPInstanceUID != instance.SOPInstanceUID:
-        raise Unreadable("the server gave another object for it")
-    if facts.Rows and (refusal := deidentify.refusal(facts)):
+    if facts_of(dataset, ["SOPInstanceUID"])["SOPInstanceUID"] != instance.SOPInstanceUID:
+        raise Unreadable("the server gave another object for it, or part of one")
+    if value_of(dataset, "Rows") and (refusal := deidentify.refusal(replace(instance, **facts_of(dataset, TELLING)))):
         raise Unreadable(refusal)
     return dataset
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 from dicomweb_client.web import DICOMwebClient
@@ -15,16 +18,17 @@ from pydicom.errors import InvalidDicomError
 
 from datasets.pacs import http
 from datasets.pacs.addressing import WebAddress, web_address
-from datasets.pacs.ahead import map_ahead
+from datasets.pacs.ahead import iterate_ahead, map_ahead
 from datasets.pacs.arrival import checked, headers_missing, instances_of, whole
 from datasets.pacs.finding import STUDY_KEYWORDS, StudyFinder, study_of
-from datasets.pacs.instance import DECODE_ERRORS, HEADER_KEYWORDS, Instance
+from datasets.pacs.instance import DECODE_ERRORS, HEADER_KEYWORDS, Instance, value_of
 from datasets.pacs.source import (
     EVERYTHING,
     BadAnswer,
     Problem,
     Progress,
     Query,
+    SourceError,
     Study,
     TooLarge,
     TruncatedAnswer,
@@ -37,6 +41,9 @@ PAGE = 500
 THREADS = 3
 AHEAD = 12
 """Objects under way or waiting: at half a megabyte each next to nothing, and enough to keep the encoder busy."""
+
+WORTH_ALL = 0.5
+"""From this share of a series on, all of it comes over one request: per object, servers need four times as long."""
 
 PLAIN = re.compile(r"[A-Za-z0-9_.~-]+")
 """Values that look the same percent-encoded. Orthanc, for one, does not decode others, and finds nothing."""
@@ -53,6 +60,8 @@ class DicomwebSource:
         self.problems: list[Problem] = []
         self._address = address
         self._local = threading.local()
+        self._sizes: Counter[str] = Counter()
+        """Objects per series of the study that was listed last."""
         self._finder = StudyFinder(self._find, lambda value: PLAIN.fullmatch(value) is not None, self.problems)
 
     @classmethod
@@ -71,6 +80,7 @@ class DicomwebSource:
     def instances(self, study: Study) -> list[Instance]:
         uid = study.StudyInstanceUID
         listed = list(self._pages(self._client.search_for_instances, study_instance_uid=uid, fields=HEADER_KEYWORDS))
+        self._sizes = Counter(str(each.get("SeriesInstanceUID")) for each in listed)
         for series in headers_missing(listed):
             # Servers need not include what QIDO was asked for; metadata is complete, and larger.
             metadata = self._asked(self._client.retrieve_series_metadata, uid, series)
@@ -96,7 +106,32 @@ class DicomwebSource:
         return checked(dataset, instance)
 
     def read_all(self, instances: Sequence[Instance]) -> Iterator[tuple[Instance, Dataset | Unreadable]]:
-        return zip(instances, map_ahead(whole(self.read), instances, THREADS, AHEAD), strict=True)
+        wanted: dict[str, list[Instance]] = {}
+        for instance in instances:
+            wanted.setdefault(instance.SeriesInstanceUID, []).append(instance)
+        singly: list[Instance] = []
+        for uid, members in wanted.items():
+            if len(members) < self._sizes.get(uid, math.inf) * WORTH_ALL:
+                singly += members
+                continue
+            missing = {member.SOPInstanceUID: member for member in members}
+            for dataset in iterate_ahead(self._series(members[0]), AHEAD):
+                member = missing.pop(str(value_of(dataset, "SOPInstanceUID")), None)
+                if member is not None:
+                    yield member, whole(partial(checked, dataset))(member)
+            singly += missing.values()
+        yield from zip(singly, map_ahead(whole(self.read), singly, THREADS, AHEAD), strict=True)
+
+    def _series(self, member: Instance) -> Iterator[Dataset]:
+        """A whole series over one request, until it ends or breaks; what is missing then is asked for singly."""
+        try:
+            stream = http.asked(
+                self._client.iter_series, member.StudyInstanceUID, member.SeriesInstanceUID, media_types=AS_STORED
+            )
+            while (dataset := http.asked(next, stream, None)) is not None:
+                yield dataset
+        except (SourceError, http.NotThere, InvalidDicomError, zlib.error, *DECODE_ERRORS):
+            return
 
     @property
     def _client(self) -> DICOMwebClient:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import requests
 from dicomweb_client.web import DICOMwebClient
 from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import get_environ_proxies
 from retrying import RetryError
 from urllib3.exceptions import HTTPError as TransportError
 
@@ -29,6 +30,9 @@ R = TypeVar("R")
 
 MAX_ANSWER_BYTES = 256 * 2**20
 """One object, or one page of a list: many times the largest CT slice."""
+
+PIECE_BYTES = 2**20
+"""How much is read at once; the 10 kB that requests reads by itself cost more time than they bring over."""
 
 TIMEOUT_S = (10.0, 60.0)
 """To connect, and between two pieces of an answer."""
@@ -54,26 +58,25 @@ class Bearer(AuthBase):
         return request
 
 
-class NoAuth(AuthBase):
-    """Nothing, so that requests does not look for a password of its own in ~/.netrc."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-def credentials(user: str) -> AuthBase:
+def credentials(user: str) -> AuthBase | None:
     """What DICOMWEB_TOKEN, or DICOMWEB_PASSWORD with the user of the address, gives; the token counts first."""
     if token := os.environ.get("DICOMWEB_TOKEN", ""):
         return Bearer(token)
     if user:
         return HTTPBasicAuth(user.encode(), os.environ.get("DICOMWEB_PASSWORD", "").encode())
-    return NoAuth()
+    return None
 
 
 def client(address: WebAddress) -> DICOMwebClient:
     """A client for one thread, whose answers are bounded and known to be whole."""
     session = requests.Session()
     session.auth = credentials(address.user)
+    # Left to itself, requests reads the environment anew for every slice, and looks for passwords in ~/.netrc.
+    session.trust_env = False
+    session.proxies = get_environ_proxies(address.url)
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    # Compressing CT slices takes a server ten times as long as sending them.
+    session.headers["Accept-Encoding"] = "identity"
     made = DICOMwebClient(address.url, session=session, callback=_bounded, permissive_uid=True, timeout=TIMEOUT_S)
     made.set_http_retry_params(max_attempts=ATTEMPTS, wait_exponential_multiplier=FIRST_WAIT_MS)
     return made
@@ -137,27 +140,30 @@ def _why(error: requests.ConnectionError) -> str:
     return "the connection broke"
 
 
-def _bounded(response: requests.Response, *_arguments: Any, **_options: Any) -> requests.Response:
+def _bounded(response: requests.Response, *_arguments: Any, **options: Any) -> requests.Response:
     """Called before an answer is read: put a limit on it, and a check that it is whole."""
+    in_parts = bool(options.get("stream"))
     stated = response.headers.get("Content-Length", "")
-    if stated.isdecimal() and int(stated) > MAX_ANSWER_BYTES:
+    if stated.isdecimal() and int(stated) > MAX_ANSWER_BYTES and not in_parts:
         raise TooLarge(f"the server announces an answer of {int(stated) / 2**30:.1f} GB")
-    response.raw = _Bounded(response.raw, _closing(response.headers.get("Content-Type", "")))
+    response.raw = _Bounded(response.raw, _boundary(response.headers.get("Content-Type", "")), in_parts)
     return response
 
 
-def _closing(content_type: str) -> bytes:
-    """What a multipart answer must end with; without it, the last part may be cut."""
+def _boundary(content_type: str) -> bytes:
+    """What stands between the parts of a multipart answer; b"" for an answer in one piece."""
     boundary = next((part for part in content_type.split(";") if part.strip().lower().startswith("boundary=")), "")
-    return f"--{boundary.strip()[9:].strip(chr(34))}--".encode() if boundary else b""
+    return f"--{boundary.strip()[9:].strip(chr(34))}".encode() if boundary else b""
 
 
 class _Bounded:
     """A raw answer that counts what passes through."""
 
-    def __init__(self, raw: Any, closing: bytes) -> None:
+    def __init__(self, raw: Any, boundary: bytes, in_parts: bool) -> None:
         self._raw = raw
-        self._closing = closing
+        self._boundary = boundary
+        self._in_parts = in_parts
+        """Whether the answer is used part by part, so that the bound is one part's."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
@@ -170,11 +176,13 @@ class _Bounded:
         TooLarge, TruncatedAnswer
         """
         seen, tail = 0, b""
-        for piece in self._raw.stream(amount, decode_content=decode_content):
-            seen += len(piece)
+        for piece in self._raw.stream(max(amount, PIECE_BYTES), decode_content=decode_content):
+            last = piece.rfind(self._boundary) if self._in_parts and self._boundary else -1
+            seen = seen + len(piece) if last < 0 else len(piece) - last
             if seen > MAX_ANSWER_BYTES:
                 raise TooLarge(f"the server's answer is larger than {MAX_ANSWER_BYTES / 2**30:.2f} GB")
             tail = (tail + piece[-256:])[-256:]
             yield piece
-        if self._closing not in tail:
+        # Without the last boundary, the last part may be cut.
+        if self._boundary and self._boundary + b"--" not in tail:
             raise TruncatedAnswer("the server's answer ends too early")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, TypeVar
 
@@ -76,11 +76,16 @@ def from_dataset(dataset: Header, locator: str) -> Instance:
     ------
     IncompleteHeader : a UID of class, instance, study or series is missing.
     """
-    values: dict[str, Any] = {keyword: convert(value_of(dataset, keyword)) for keyword, convert in _CONVERTERS.items()}
+    values = facts_of(dataset, HEADER_KEYWORDS)
     for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not values[keyword]:
             raise IncompleteHeader(f"its header holds no {keyword}")
     return Instance(**values, locator=locator)
+
+
+def facts_of(dataset: Header, keywords: Iterable[str]) -> dict[str, Any]:
+    """Some header facts by keyword, as `Instance` holds them."""
+    return {keyword: _CONVERTERS[keyword](value_of(dataset, keyword)) for keyword in keywords}
 
 
 def value_of(dataset: Header, keyword: str) -> Any:

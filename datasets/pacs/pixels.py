@@ -21,6 +21,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, RLELossless
 from datasets.geometry import hu
 from datasets.geometry.volume import Flips
 from datasets.pacs import png
+from datasets.pacs.codestream import stated_size
 from datasets.pacs.instance import DECODE_ERRORS, value_of
 
 MAX_PIXELS = 64 * 2**20
@@ -170,6 +171,8 @@ def _decompressed(dataset: Dataset, syntax: UID) -> NDArray[Any]:
     if syntax != RLELossless and not frame.rstrip(b"\0").endswith(END_OF_IMAGE):
         # The decoders fill up what is missing without a word.
         raise TruncatedPixels("its compressed pixels end early")
+    if syntax != RLELossless and stated_size(frame) != (dataset.Rows, dataset.Columns):
+        raise UndecodablePixels("its pixels are not of the size that its header states")
     # pylibjpeg's RLE decoder panics on damaged frames, which no exception handler stops.
     stored = pixel_array(dataset, raw=True, decoding_plugin="pydicom" if syntax == RLELossless else "")
     if stored.shape != (dataset.Rows, dataset.Columns):

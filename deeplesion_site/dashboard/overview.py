@@ -14,7 +14,9 @@ from datasets.selectors.remembered import remembered
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard import charts
+from deeplesion_site.dashboard.job_selectors import locating_job
 from deeplesion_site.dashboard.scope import Scope, scope_of
+from workers.models import Job
 
 MAP_LIMIT = 100_000
 _STRIP = 14
@@ -28,6 +30,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         "scope": scope,
         **found,
+        "job": None if found["headline"].located else locating_job(),
         "charts": [charts.types(found["types"]), charts.sizes(found["sizes"])] if found["headline"].lesions else [],
         "legend": [(code, name) for code, name in dl_info.TYPES.items() if found["types"][code]],
         "map_limit": MAP_LIMIT,
@@ -45,6 +48,17 @@ def _summary(scope: Scope) -> dict[str, Any]:
         "types": statistics.types(rows),
         "sizes": statistics.sizes_by_type(rows),
     }
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def locating(request: HttpRequest) -> HttpResponse:
+    """How far the locations are; the page loads anew when they are there."""
+    job = locating_job()
+    response = render(request, "parts/locating.html", {"job": job})
+    if job is not None and job.kind == Job.Kind.LOCATE and job.state == Job.State.SUCCEEDED:
+        response["HX-Refresh"] = "true"
+    return response
 
 
 @require_safe

@@ -16,6 +16,7 @@ from deeplesion_site.dashboard import (
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
+    path("locating/", overview.locating, name="locating"),
     path("map.json", overview.map_json, name="map"),
     path("lesions/", lesion_list.lesion_list, name="lesions"),
     path("lesions/<int:pk>/", lesion_page.lesion_page, name="lesion"),

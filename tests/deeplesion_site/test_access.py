@@ -30,6 +30,7 @@ PAGES = {
     "/slices/{near}.png": OPEN,
     "/slices/{far}.png": UNPUBLISHED,
     "/statistics/": OPEN,
+    "/locating/": OPEN,
     "/releases/": OPEN,
     "/releases/first-1.0/": OPEN,
     "/releases/first-1.0/progress/": OPEN,

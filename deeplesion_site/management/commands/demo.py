@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from datasets.management.failures import Incomplete
 from datasets.management.progress import bar
-from datasets.models import Release
+from datasets.models import LocationModel, Release
 from datasets.phantom.hospital import write_hospital
 from deeplesion_site import servers
 from deeplesion_site.accounts import DEMO_ACCOUNTS, create_demo_accounts
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
 
     def handle(self, *, patients: int | None, deeplesion: Path | None, port: int, **_: Any) -> None:
-        for name in ("SIGTERM", "SIGHUP"):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             signal.signal(getattr(signal, name), signal.default_int_handler)
         try:
             servers.check_port(port)
@@ -54,6 +54,8 @@ class Command(BaseCommand):
             self.imported(deeplesion)
         for release in Release.objects.filter(state=Release.State.PUBLISHED, manifest=None):
             engine.enqueue(kind=Job.Kind.MANIFEST, params={"release": release.name})
+        if not LocationModel.objects.filter(trained_on=RELEASE).exists():
+            engine.enqueue(kind=Job.Kind.BODYPART, params={"release": RELEASE, "preset": "small"})
 
     def phantom(self, patients: int | None) -> None:
         """Generate, harvest, curate and publish the phantom hospital, each once."""

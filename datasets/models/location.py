@@ -1,0 +1,67 @@
+"""Where in the body: what each model said of slices, series and lesions. A newer model adds, it never overwrites."""
+
+from django.db import models
+
+from datasets.models.lesion import Lesion
+from datasets.models.patient import Series, Slice
+
+
+class LocationModel(models.Model):
+    """A trained body-part regressor; its file lies in the data folder under its version."""
+
+    version = models.CharField(max_length=64, unique=True, help_text="hash of the model file")
+    trained_on = models.CharField(max_length=64, help_text="name of the release")
+    facts = models.JSONField(default=dict, help_text="preset, seed, how its scale was fixed, how well it does")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.version[:12]
+
+
+class SeriesLocation(models.Model):
+    """What the scores of a series' slices showed when they were held against a line."""
+
+    series = models.ForeignKey(Series, models.PROTECT, related_name="locations")
+    model = models.ForeignKey(LocationModel, models.PROTECT, related_name="series")
+    finding = models.CharField(max_length=32)
+    sentence = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("series", "model"), name="series_located_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.series_id}: {self.finding}"
+
+
+class SliceLocation(models.Model):
+    slice = models.ForeignKey(Slice, models.PROTECT, related_name="locations")
+    model = models.ForeignKey(LocationModel, models.PROTECT, related_name="slices")
+    z = models.FloatField(help_text="0 head .. 1 feet")
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("slice", "model"), name="slice_located_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.slice_id}: {self.z:.3f}"
+
+
+class LesionLocation(models.Model):
+    """A lesion's place by one model; `Lesion` itself holds the latest."""
+
+    lesion = models.ForeignKey(Lesion, models.PROTECT, related_name="locations")
+    model = models.ForeignKey(LocationModel, models.PROTECT, related_name="lesions")
+    x = models.FloatField()
+    y = models.FloatField()
+    z = models.FloatField()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("lesion", "model"), name="lesion_located_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.lesion_id}: {self.x:.3f}, {self.y:.3f}, {self.z:.3f}"

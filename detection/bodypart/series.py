@@ -1,0 +1,162 @@
+"""From single scores to the places of a series' slices: what does not fit is found, named and not passed on.
+
+A line through the scores over the slices' positions shows what single scores cannot: that slices are shuffled, that
+the numbering runs from feet to head, that the model does not know this part of the body, or that a few slices (metal,
+a half-empty field of view) are off. Where the whole makes no sense, no location is given.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.bodypart.anchor import UNIT_MM
+from detection.bodypart.lines import rank_correlation, spread, theil_sen
+
+Array = NDArray[np.float64]
+
+FEWEST = 5
+"""Slices with a body below which nothing can be checked."""
+SHORTEST_MM = 20.0
+LONG_MM = 100.0
+"""Length from which the slope is asked to be that of a body."""
+SLOPES = (0.4, 2.5)
+"""Least and greatest slope in proportion to DeepLesion's 1 per 1,132 mm."""
+WINDOW_MM = 30.0
+"""Length over which single scores are smoothed along the line."""
+OUTLIER = 4.0
+"""Spreads from the line beyond which a score is replaced by the line's."""
+LEAST_SPREAD = 0.015
+"""Anatomy is no straight line: deviations of this size (z) are never outliers."""
+GREATEST_SPREAD = 0.06
+"""Spread about the line (z) beyond which the scores tell nothing."""
+MARGIN = 0.06
+"""How far (z) beyond the training slices a place is still believed: lines reach farther than lesions."""
+
+
+class Finding(StrEnum):
+    """What a series showed."""
+
+    FINE = "fine"
+    REVERSED = "reversed"
+    SHUFFLED = "shuffled"
+    UNCLEAR = "unclear"
+    UNFAMILIAR = "unfamiliar"
+    OUTSIDE = "outside"
+    TOO_FEW = "too few"
+    EMPTY = "empty"
+
+
+SENTENCES = {
+    Finding.FINE: "Scores follow the slices from head to feet.",
+    Finding.REVERSED: "The slices are numbered from feet to head; the locations follow the images.",
+    Finding.SHUFFLED: "The slices are out of order; no location is given.",
+    Finding.UNCLEAR: "The scores do not follow the slices; no location is given.",
+    Finding.UNFAMILIAR: "The slices look unlike everything that the model was trained on; no location is given.",
+    Finding.OUTSIDE: "The series lies beyond the part of the body that the model knows; no location is given.",
+    Finding.TOO_FEW: "Too few slices, or too short a stretch, to check a location; none is given.",
+    Finding.EMPTY: "No slice shows a body; no location is given.",
+}
+LOCATED = (Finding.FINE, Finding.REVERSED)
+"""Findings with which locations are given."""
+
+
+@dataclass(frozen=True)
+class SeriesScores:
+    """Scores of one series.
+
+    Attributes
+    ----------
+    numbers : (N,) slice numbers, as they came.
+    raw : (N,) the network's scores; NaN on empty slices.
+    z : (N,) DeepLesion's scale, smoothed along the line; NaN where unknown.
+    outliers : (N,) True where the line's value stands instead of the slice's own.
+    slope_mm : body length per mm of the series, 1 where as in DeepLesion, negative where reversed; None if unknown.
+    finding, sentence : what the series showed.
+    version : of the model.
+    """
+
+    numbers: NDArray[np.int64]
+    raw: Array
+    z: Array
+    outliers: NDArray[np.bool_]
+    slope_mm: float | None
+    finding: Finding
+    version: str
+
+    @property
+    def sentence(self) -> str:
+        return SENTENCES[self.finding]
+
+    def at(self, number: int) -> float | None:
+        """z of one slice, or None where it is unknown or no such slice was scored."""
+        values = self.z[self.numbers == number]
+        return float(values[0]) if len(values) and np.isfinite(values[0]) else None
+
+
+def judge(
+    numbers: NDArray[np.int64],
+    raw: Array,
+    z: Array,
+    familiar: NDArray[np.bool_],
+    interval: float | None,
+    known: tuple[float, float],
+    version: str,
+) -> SeriesScores:
+    """Fit, smooth and judge the scores of a series.
+
+    Parameters
+    ----------
+    numbers : (N,) slice numbers, any order, each once.
+    raw, z : (N,) scores and their places, NaN on empty slices.
+    familiar : (N,) whether each slice is like those that the model learned from.
+    interval : mm between slice numbers; None if unknown, then lengths are not checked.
+    known : least and greatest z of the training slices.
+    """
+    usable = np.isfinite(z)
+    nothing = np.full(len(z), np.nan)
+    outliers = np.zeros(len(z), dtype=bool)
+
+    def result(finding: Finding, slope: float | None = None, places: Array = nothing) -> SeriesScores:
+        return SeriesScores(numbers, raw, places, outliers, slope, finding, version)
+
+    if not usable.any():
+        return result(Finding.EMPTY)
+    mm = numbers * (interval or 1.0)
+    length = float(np.ptp(mm[usable]))
+    if usable.sum() < FEWEST or (interval is not None and length < SHORTEST_MM):
+        return result(Finding.TOO_FEW)
+    believed = usable & familiar
+    if believed.sum() < max(FEWEST, usable.sum() / 2):
+        return result(Finding.UNFAMILIAR)
+    slope, offset = theil_sen(mm[believed], z[believed])
+    line = slope * mm + offset
+    noise = max(spread(z[believed] - line[believed]), LEAST_SPREAD)
+    relation = rank_correlation(mm[believed], z[believed])
+    per_mm = slope * UNIT_MM if interval is not None else None
+    if abs(relation) < 0.6 or noise > GREATEST_SPREAD:
+        apart = length / UNIT_MM
+        covered = float(np.ptp(np.quantile(z[believed], [0.05, 0.95])))
+        like_a_body = interval is not None and length >= LONG_MM and 0.5 * apart < covered < 2 * apart
+        return result(Finding.SHUFFLED if like_a_body else Finding.UNCLEAR, per_mm)
+    if per_mm is not None and length >= LONG_MM and not SLOPES[0] < abs(per_mm) < SLOPES[1]:
+        return result(Finding.UNCLEAR, per_mm)
+    middle = float(np.median(line[believed]))
+    if not known[0] - MARGIN <= middle <= known[1] + MARGIN:
+        return result(Finding.OUTSIDE, per_mm)
+    outliers = usable & ((np.abs(z - line) > OUTLIER * noise) | ~familiar)
+    own = np.where(outliers, 0.0, z - line)
+    places = line + _running_median(mm, own, usable, WINDOW_MM if interval is not None else 5.0)
+    beyond = (places < known[0] - MARGIN) | (places > known[1] + MARGIN) | (places < 0) | (places > 1)
+    places = np.where(usable & ~beyond, places, np.nan)
+    return result(Finding.FINE if slope > 0 else Finding.REVERSED, per_mm, places)
+
+
+def _running_median(mm: Array, values: Array, usable: NDArray[np.bool_], window: float) -> Array:
+    """Median of the usable values within half a window of each position."""
+    near = (np.abs(mm[:, None] - mm[None, :]) <= window / 2) & usable[None, :]
+    spreaded = np.where(near, values[None, :], np.nan)
+    found = np.zeros(len(mm))
+    found[usable] = np.nanmedian(spreaded[usable], axis=1)
+    return found

@@ -1,0 +1,186 @@
+"""The series of a release as the part regressor sees them: numbers, mm and small 8-bit pictures.
+
+Only the order of slices is learned from. Locations and types are read too, but serve to hang the finished score on
+DeepLesion's scale (`anchor`), never to train.
+"""
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from detection.bodypart.errors import NotARelease, UnreadableSlice
+
+Picture = NDArray[np.uint8]
+
+WINDOW = (-175.0, 275.0)
+"""HU shown as 0 and 255 (SSBR)."""
+OFFSET = 32768
+"""PNG value = HU + 32768."""
+TRAIN, VAL, TEST = 1, 2, 3
+"""Train_Val_Test."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A lesion's slice: published or computed z (0..1) and Coarse_lesion_type, where the release has them."""
+
+    slice: int
+    z: float | None
+    type: int | None
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One series folder.
+
+    Attributes
+    ----------
+    numbers : slice numbers present, ascending, gaps possible.
+    interval : mm from one number to the next; None where the release does not say.
+    split : 1 train, 2 validation, 3 test.
+    """
+
+    folder: Path
+    patient: int
+    split: int
+    interval: float | None
+    numbers: tuple[int, ...]
+    marks: tuple[Mark, ...]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def path(self, number: int) -> Path:
+        return self.folder / f"{number:03d}.png"
+
+    def millimetres(self) -> NDArray[np.float64]:
+        """Position of each slice along the series from slice 0, growing towards the feet; without interval 1 mm."""
+        return np.array(self.numbers, dtype=np.float64) * (self.interval or 1.0)
+
+
+def volumes(release: Path) -> list[Volume]:
+    """List the series of a release, sorted by name.
+
+    Raises
+    ------
+    NotARelease : no DL_info.csv, not in its format, or no series folder on disk.
+    """
+    grouped: dict[str, list[dict[str, str]]] = {}
+    try:
+        with (release / "DL_info.csv").open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file):
+                grouped.setdefault(row["File_name"].strip().rsplit("_", 1)[0], []).append(row)
+        found = [_volume(release / "Images_png" / name, rows) for name, rows in sorted(grouped.items())]
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, AttributeError) as error:
+        raise NotARelease(f"{release.name} has no DL_info.csv in DeepLesion's format") from error
+    found = [volume for volume in found if volume.numbers]
+    if not found:
+        raise NotARelease(f"{release.name} has no slices below Images_png")
+    return found
+
+
+def _volume(folder: Path, rows: list[dict[str, str]]) -> Volume:
+    numbers = sorted(int(path.stem) for path in folder.glob("*.png") if path.stem.isdecimal())
+    intervals = [abs(float(row["Spacing_mm_px_"].split(",")[2])) for row in rows]
+    usable = [value for value in intervals if math.isfinite(value) and value > 0]
+    return Volume(
+        folder=folder,
+        patient=int(rows[0]["Patient_index"]),
+        split=int(rows[0]["Train_Val_Test"]),
+        interval=usable[0] if usable else None,
+        numbers=tuple(numbers),
+        marks=tuple(_mark(row) for row in rows),
+    )
+
+
+def _mark(row: dict[str, str]) -> Mark:
+    z = float((row["Normalized_lesion_location"] or "nan").split(",")[-1])
+    kind = int(row["Coarse_lesion_type"])
+    return Mark(int(row["Key_slice_index"]), z if math.isfinite(z) else None, kind if kind > 0 else None)
+
+
+def picture(hu: NDArray[np.generic], size: int) -> Picture:
+    """Window a slice and shrink it to `size` x `size`, each pixel the mean of what it covers.
+
+    Parameters
+    ----------
+    hu : (rows, columns), any size.
+    """
+    low, high = WINDOW
+    grey = np.clip((np.asarray(hu, dtype=np.float32) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+    return np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BOX))
+
+
+def read_hu(path: Path) -> NDArray[np.int32]:
+    """Decode one 16-bit slice to HU.
+
+    Raises
+    ------
+    UnreadableSlice : missing, not a PNG, or not grey.
+    """
+    try:
+        with Image.open(path) as image:
+            values = np.asarray(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UnreadableSlice(f"slice {path.parent.name}/{path.name} cannot be read") from error
+    if values.ndim != 2:
+        raise UnreadableSlice(f"slice {path.parent.name}/{path.name} is not a grey picture")
+    return values.astype(np.int32) - OFFSET
+
+
+def read_picture(path: Path, size: int) -> Picture:
+    """Decode one slice to what the network sees."""
+    return picture(read_hu(path), size)
+
+
+class Pictures:
+    """The pictures of many series, decoded once each when first asked for and kept as 8-bit greys."""
+
+    def __init__(self, series: Sequence[Volume], size: int, threads: int) -> None:
+        self._volumes = series
+        self._size = size
+        ends = np.cumsum([len(volume.numbers) for volume in series])
+        self._starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+        self._greys = np.empty((int(ends[-1]), size, size), dtype=np.uint8)
+        self._known = np.zeros(len(self._greys), dtype=bool)
+        self._pool = ThreadPoolExecutor(threads)
+
+    def get(self, wanted: Sequence[tuple[int, int]]) -> Picture:
+        """Return pictures, (N, size, size), by index of the series and index of the slice in it."""
+        places = np.array([self._starts[series] + at for series, at in wanted], dtype=np.int64)
+        missing = {
+            int(place): self._volumes[series].path(self._volumes[series].numbers[at])
+            for place, (series, at) in zip(places, wanted, strict=True)
+            if not self._known[place]
+        }
+        for place, grey in zip(missing, self._pool.map(self._read, missing.values()), strict=True):
+            self._greys[place] = grey
+            self._known[place] = True
+        return self._greys[places]
+
+    def whole(self, series: int) -> Picture:
+        """Return all pictures of one series."""
+        return self.get([(series, at) for at in range(len(self._volumes[series].numbers))])
+
+    def _read(self, path: Path) -> Picture:
+        return read_picture(path, self._size)
+
+    def close(self) -> None:
+        """End the decoding threads."""
+        self._pool.shutdown()
+
+
+def read_series(volume: Volume) -> Iterator[tuple[int, NDArray[np.int32]]]:
+    """Yield number and HU of every slice of a series, for `Model.score`."""
+    for number in volume.numbers:
+        yield number, read_hu(volume.path(number))
+
+

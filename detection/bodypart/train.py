@@ -1,0 +1,67 @@
+"""Command line: `python -m detection.bodypart.train RELEASE --preset small --out RUN`."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from detection.bodypart.errors import BodyPartError
+from detection.bodypart.settings import PRESETS
+from detection.bodypart.training import train
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train once; prints the model's record as one line of JSON and returns the exit status."""
+    options = _parser().parse_args(arguments)
+    preset = PRESETS[options.preset]
+    if options.steps:
+        preset = dataclasses.replace(preset, steps=options.steps)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        model = train(
+            options.release,
+            options.out,
+            preset=preset,
+            seed=options.seed,
+            device=options.device,
+            seconds=options.seconds,
+            threads=options.threads or torch.get_num_threads(),
+            progress=_progress,
+        )
+    except BodyPartError as error:
+        print(f"{error}.", file=sys.stderr)  # noqa: T201
+        return 1
+    except OSError as error:
+        print(f"{options.out} cannot be written: {error.strerror}.", file=sys.stderr)  # noqa: T201
+        return 1
+    facts = {"version": model.version, "anchor": dataclasses.asdict(model.anchor), **model.record}
+    print(json.dumps(facts))  # noqa: T201
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m detection.bodypart.train", description="Train a body-part regressor on a release."
+    )
+    parser.add_argument("release", type=Path, help="folder with DL_info.csv and Images_png")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run; a broken-off run goes on")
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="small")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="instead of the preset's")
+    parser.add_argument("--seconds", type=float, help="stop learning after so long")
+    parser.add_argument("--threads", type=int, help="processor threads; the result depends on them")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\rsteps {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""The training loop: no labels, only the order of slices and the distances between them."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from detection.bodypart import finish
+from detection.bodypart.errors import RunExists, TooFewSeries
+from detection.bodypart.losses import distance_loss, order_loss
+from detection.bodypart.model import Model, save_atomically, save_model
+from detection.bodypart.network import Regressor
+from detection.bodypart.sampling import draw
+from detection.bodypart.settings import Preset
+from detection.bodypart.slices import TEST, VAL, Pictures, Volume, volumes
+
+Progress = Callable[[int, int], None]
+
+FEWEST_SERIES = 8
+SHORTEST_MM = 20.0
+EVERY = 50
+"""Steps between two checkpoints."""
+ZOOM, STRETCH, SHIFT = 0.05, 0.03, 0.06
+"""How much pictures are changed at random, per series: no field of view is to be learned by heart."""
+BRIGHTNESS = 0.1
+VALIDATION_SHARE = 0.1
+
+
+@dataclass
+class Run:
+    """What a training works on."""
+
+    preset: Preset
+    seed: int
+    train: list[Volume]
+    val: list[Volume]
+    pictures: Pictures
+    device: str
+
+
+def train(
+    release: Path,
+    out: Path,
+    *,
+    preset: Preset,
+    seed: int = 0,
+    device: str = "cpu",
+    seconds: float | None = None,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> Model:
+    """Train a regressor and write `model.pt`, `metrics.jsonl` and `checkpoint.pt` into `out`.
+
+    A run that was broken off goes on from its newest checkpoint and ends as it would have ended.
+
+    Parameters
+    ----------
+    release : a release folder; its test patients are left alone.
+    seed : decides everything on a processor with the same number of threads.
+    seconds : stop learning after so long; the learning rate follows the steps, so it is better to lower those.
+    threads : for decoding.
+    progress : called with steps done and in all.
+
+    Raises
+    ------
+    NotARelease, UnreadableSlice, TooFewSeries, RunExists
+    """
+    learn, check = _divided(volumes(release), preset, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = Pictures([*learn, *check], preset.size, threads)
+    run = Run(preset, seed, learn, check, pictures, device)
+    try:
+        torch.manual_seed(seed)
+        network = Regressor(preset.channels, preset.depth).to(device).to(memory_format=torch.channels_last)
+        begin = time.monotonic()
+        steps = _learn(run, network, out, seconds, progress)
+        record = {
+            "release": release.name,
+            "release_sha256": _hash(release / "DL_info.csv"),
+            "seed": seed,
+            "steps": steps,
+            "series": len(learn),
+            "validation_series": len(check),
+            "seconds": round(time.monotonic() - begin, 1),
+        }
+        model = finish.finish(network, preset, learn, check, pictures, record, device)
+    finally:
+        pictures.close()
+    save_model(model, out / "model.pt")
+    return model
+
+
+def _divided(series: list[Volume], preset: Preset, seed: int) -> tuple[list[Volume], list[Volume]]:
+    """Choose series to learn from and series of other patients to check with; test patients take no part."""
+    usable = [
+        each
+        for each in series
+        if each.split != TEST and len(each.numbers) >= preset.slices and np.ptp(each.millimetres()) >= SHORTEST_MM
+    ]
+    if len(usable) < FEWEST_SERIES:
+        raise TooFewSeries(
+            f"the release has {len(usable)} series of {preset.slices} or more slices outside its test split; "
+            f"at least {FEWEST_SERIES} are needed"
+        )
+    random = np.random.default_rng([seed, 1])
+    patients = sorted({each.patient for each in usable})
+    held = {each.patient for each in usable if each.split == VAL}
+    if not held or len(held) == len(patients):
+        count = max(1, round(len(patients) * VALIDATION_SHARE))
+        held = set(random.permutation(patients)[:count].tolist())
+    learn = [each for each in usable if each.patient not in held]
+    check = [each for each in usable if each.patient in held]
+    if not learn:
+        raise TooFewSeries("all series are of one patient; at least two patients are needed")
+    if preset.series:
+        learn = _some(learn, preset.series, random)
+        check = _some(check, max(4, preset.series // 6), random)
+    return learn, check
+
+
+def _some(series: list[Volume], count: int, random: np.random.Generator) -> list[Volume]:
+    chosen = sorted(random.permutation(len(series))[:count].tolist())
+    return [series[index] for index in chosen]
+
+
+def _learn(run: Run, network: Regressor, out: Path, seconds: float | None, progress: Progress | None) -> int:
+    """Optimise; returns the steps done."""
+    preset = run.preset
+    optimizer = torch.optim.AdamW(network.parameters(), lr=preset.rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, preset.rate, total_steps=preset.steps)
+    identity = _identity(run)
+    start, lines = _resume(out, identity, network, optimizer, schedule)
+    positions = [volume.millimetres() for volume in run.train]
+    begin = time.monotonic()
+    network.train()
+    done = start
+    for step in range(start, preset.steps):
+        random = np.random.default_rng([run.seed, 2, step])
+        pictures, gaps = _batch(run, positions, random)
+        scores = network(_changed(pictures, preset.slices, random)).view(-1, preset.slices)
+        order, distance = order_loss(scores), distance_loss(scores, gaps)
+        optimizer.zero_grad(set_to_none=True)
+        (order + distance).backward()
+        optimizer.step()
+        schedule.step()
+        done = step + 1
+        ended = done == preset.steps or (seconds is not None and time.monotonic() - begin > seconds)
+        if done % 10 == 0 or ended:
+            lines.append({"step": done, "order_loss": order.item(), "distance_loss": distance.item()})
+            if progress is not None:
+                progress(done, preset.steps)
+        if done % EVERY == 0 or ended:
+            state = (network.state_dict(), optimizer.state_dict(), schedule.state_dict())
+            save_atomically({"identity": identity, "step": done, "lines": lines, "state": state}, out / "checkpoint.pt")
+            _write_lines(lines, out / "metrics.jsonl")
+        if ended:
+            break
+    return done
+
+
+def _batch(run: Run, positions: list[NDArray[np.float64]], random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    count = run.preset.volumes
+    chosen = random.choice(len(run.train), count, replace=count > len(run.train))
+    samples = [(int(index), draw(positions[index], run.preset.slices, random)) for index in chosen]
+    greys = run.pictures.get([(index, int(at)) for index, sample in samples for at in sample.at])
+    gaps = torch.from_numpy(np.stack([sample.gaps for _, sample in samples]))
+    return torch.from_numpy(greys).to(run.device).float(), gaps.to(run.device)
+
+
+def _changed(pictures: Tensor, slices: int, random: np.random.Generator) -> Tensor:
+    """Zoom, stretch and shift all slices of a series alike, and brighten each by itself."""
+    series, (rows, columns) = len(pictures) // slices, pictures.shape[1:]
+    zoom = 1 + random.uniform(-ZOOM, ZOOM, series)
+    theta = np.zeros((series, 2, 3), dtype=np.float32)
+    theta[:, 0, 0] = zoom * (1 + random.uniform(-STRETCH, STRETCH, series))
+    theta[:, 1, 1] = zoom
+    theta[:, :, 2] = random.uniform(-SHIFT, SHIFT, (series, 2))
+    shape = (series, slices, rows, columns)
+    grid = functional.affine_grid(torch.from_numpy(theta).to(pictures.device), list(shape), align_corners=False)
+    moved = functional.grid_sample(pictures.view(shape), grid, align_corners=False)
+    light = 1 + random.uniform(-BRIGHTNESS, BRIGHTNESS, (len(pictures), 1, 1)).astype(np.float32)
+    return moved.view(-1, rows, columns) * torch.from_numpy(light).to(pictures.device)
+
+
+def _identity(run: Run) -> str:
+    names = [volume.name for volume in (*run.train, *run.val)]
+    return json.dumps([dataclasses.asdict(run.preset), run.seed, hashlib.sha256(repr(names).encode()).hexdigest()])
+
+
+def _resume(
+    out: Path,
+    identity: str,
+    network: Regressor,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> tuple[int, list[dict[str, Any]]]:
+    path = out / "checkpoint.pt"
+    if not path.is_file():
+        return 0, []
+    stored = torch.load(path, weights_only=True)
+    if stored["identity"] != identity:
+        raise RunExists(f"{out.name} holds a run of other settings or another release; choose another folder")
+    weights, optimizer_state, schedule_state = stored["state"]
+    network.load_state_dict(weights)
+    optimizer.load_state_dict(optimizer_state)
+    schedule.load_state_dict(schedule_state)
+    return stored["step"], stored["lines"]
+
+
+def _write_lines(lines: list[dict[str, Any]], path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

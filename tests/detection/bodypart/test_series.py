@@ -1,0 +1,129 @@
+"""What the line over a series reveals: outliers, reversal, disorder, and when to say nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detection.bodypart.anchor import UNIT_MM
+from detection.bodypart.series import Finding, SeriesScores, judge
+
+KNOWN = (0.3, 0.9)
+
+
+def scored(
+    count: int = 60, start: float = 0.4, interval: float | None = 5.0, noise: float = 0.004
+) -> tuple[np.ndarray, np.ndarray]:
+    numbers = np.arange(1, count + 1)
+    z = start + numbers * (interval or 5.0) / UNIT_MM
+    return numbers, z + np.random.default_rng(3).normal(0, noise, count)
+
+
+def look(numbers: np.ndarray, z: np.ndarray, interval: float | None = 5.0, familiar=None) -> SeriesScores:
+    sure = np.ones(len(z), dtype=bool) if familiar is None else familiar
+    return judge(numbers, z * 20, z, sure, interval, KNOWN, "bpr-test")
+
+
+def test_an_ordinary_series_is_smoothed_and_fine() -> None:
+    numbers, z = scored()
+    found = look(numbers, z)
+    assert found.finding is Finding.FINE
+    truth = 0.4 + numbers * 5 / UNIT_MM
+    assert np.abs(found.z - truth).max() < np.abs(z - truth).max()
+    assert found.slope_mm == pytest.approx(1, abs=0.1)
+
+
+def test_metal_is_replaced_by_the_line() -> None:
+    numbers, z = scored()
+    z[20:24] = 0.88
+    found = look(numbers, z)
+    assert found.outliers[20:24].all()
+    assert found.outliers.sum() == 4
+    np.testing.assert_allclose(found.z[20:24], 0.4 + numbers[20:24] * 5 / UNIT_MM, atol=0.01)
+
+
+def test_a_reversed_series_is_named_and_located_by_its_images() -> None:
+    numbers, z = scored()
+    found = look(numbers, z[::-1])
+    assert found.finding is Finding.REVERSED
+    assert found.slope_mm < 0
+    assert found.at(1) > found.at(60)
+
+
+@given(st.integers(0, 1000))
+def test_a_shuffled_series_is_named_and_gets_no_location(seed: int) -> None:
+    numbers, z = scored()
+    order = np.random.default_rng(seed).permutation(60)
+    found = look(numbers, z[order])
+    assert found.finding is Finding.SHUFFLED
+    assert np.isnan(found.z).all()
+
+
+def test_slices_may_come_in_any_order_with_their_numbers() -> None:
+    numbers, z = scored()
+    order = np.random.default_rng(5).permutation(60)
+    found = look(numbers[order], z[order])
+    assert found.finding is Finding.FINE
+    np.testing.assert_allclose(found.z, look(numbers, z).z[order])
+
+
+def test_scores_that_say_nothing_are_unclear() -> None:
+    numbers = np.arange(60)
+    found = look(numbers, 0.6 + np.random.default_rng(0).normal(0, 0.003, 60))
+    assert found.finding is Finding.UNCLEAR
+    assert np.isnan(found.z).all()
+
+
+def test_a_slope_that_no_body_has_is_unclear() -> None:
+    numbers = np.arange(60)
+    assert look(numbers, 0.4 + numbers * 0.0005).finding is Finding.UNCLEAR
+
+
+@pytest.mark.parametrize(("count", "interval"), [(1, 5.0), (3, 5.0), (4, 1.0), (10, 1.0)])
+def test_too_few_slices_get_no_location(count: int, interval: float) -> None:
+    numbers, z = scored(count, interval=interval)
+    found = look(numbers, z, interval)
+    assert found.finding is Finding.TOO_FEW
+    assert np.isnan(found.z).all()
+    assert "Too few" in found.sentence
+
+
+def test_an_unfamiliar_series_gets_no_location() -> None:
+    numbers, z = scored()
+    found = look(numbers, z, familiar=numbers > 45)
+    assert found.finding is Finding.UNFAMILIAR
+    assert np.isnan(found.z).all()
+
+
+def test_a_series_beyond_the_known_part_gets_no_location() -> None:
+    numbers, z = scored(40, start=0.0)
+    assert look(numbers, z - 0.05).finding is Finding.OUTSIDE
+
+
+def test_slices_beyond_the_known_part_stay_unknown() -> None:
+    numbers, z = scored(120, start=0.31)
+    found = judge(numbers, z, z, np.ones(120, dtype=bool), 5.0, (0.3, 0.6), "bpr-test")
+    assert found.finding is Finding.FINE
+    assert found.at(10) is not None
+    assert found.at(120) is None
+
+
+def test_empty_slices_stay_unknown_and_empty_series_say_so() -> None:
+    numbers, z = scored()
+    z[30] = np.nan
+    found = look(numbers, z)
+    assert found.finding is Finding.FINE
+    assert found.at(31) is None
+    assert look(numbers, np.full(60, np.nan)).finding is Finding.EMPTY
+    assert look(np.zeros(0, dtype=np.int64), np.zeros(0)).finding is Finding.EMPTY
+
+
+def test_without_interval_order_is_judged_by_number_alone() -> None:
+    numbers, z = scored()
+    found = look(numbers, z, interval=None)
+    assert found.finding is Finding.FINE
+    assert found.slope_mm is None
+
+
+def test_a_slice_that_was_not_scored_has_no_location() -> None:
+    assert look(*scored()).at(999) is None

@@ -1,0 +1,197 @@
+"""Training on made-up bodies: what it learns, repeats, resumes, refuses and writes."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from detection.bodypart import report
+from detection.bodypart.errors import NotAModel, OtherVersion, RunExists, TooFewSeries
+from detection.bodypart.model import Model, load_model, save_model
+from detection.bodypart.series import Finding
+from detection.bodypart.settings import PRESETS
+from detection.bodypart.slices import read_series, volumes
+from detection.bodypart.train import main
+from detection.bodypart.training import train
+from tests.detection.bodypart.columns import slice_at, write_release
+
+TINY = dataclasses.replace(PRESETS["small"], size=32, channels=(8, 16, 32), volumes=8, steps=120)
+SERIES = {
+    f"{patient:06d}_01_01": [*range(patient % 7, 18 + patient % 7), *range(24, 41 - patient % 5)]
+    for patient in range(1, 15)
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("columns")
+    write_release(folder, SERIES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp("run")
+    train(release, out, preset=TINY, threads=1)
+    return out
+
+
+@pytest.fixture
+def model(run: Path) -> Model:
+    return load_model(run / "model.pt")
+
+
+def body(seed: int, numbers=range(41)) -> list[tuple[int, np.ndarray]]:
+    return [(number, slice_at(number / 40, seed)) for number in numbers]
+
+
+def test_unseen_bodies_are_put_in_order(model: Model) -> None:
+    for seed in range(100, 104):
+        found = model.score(body(seed), 5.0)
+        assert found.finding is Finding.FINE
+        assert np.corrcoef(found.raw, np.arange(41))[0, 1] > 0.97
+        assert found.version == model.version
+
+
+def test_a_reversed_and_a_shuffled_series_are_found(model: Model) -> None:
+    slices = body(100)
+    turned = [(number, hu) for (number, _), (_, hu) in zip(slices, slices[::-1], strict=True)]
+    assert model.score(turned, 5.0).finding is Finding.REVERSED
+    order = np.random.default_rng(0).permutation(41)
+    mixed = [(number, slices[at][1]) for (number, _), at in zip(slices, order, strict=True)]
+    assert model.score(mixed, 5.0).finding is Finding.SHUFFLED
+
+
+def test_short_empty_and_foreign_series_get_no_location(model: Model) -> None:
+    air = [(number, np.full((64, 64), -1000)) for number in range(20)]
+    random = np.random.default_rng(0)
+    static = [(number, random.choice([-1000, 1000], (64, 64))) for number in range(20)]
+    for slices, finding in (
+        (body(100)[:3], Finding.TOO_FEW),
+        (body(100)[:1], Finding.TOO_FEW),
+        ([], Finding.EMPTY),
+        (air, Finding.EMPTY),
+        (static, Finding.UNFAMILIAR),
+    ):
+        found = model.score(slices, 5.0)
+        assert found.finding is finding
+        assert np.isnan(found.z).all()
+
+
+def test_the_same_seed_gives_the_same_model_and_another_another(release: Path, tmp_path: Path) -> None:
+    short = dataclasses.replace(TINY, steps=30)
+    first, second, third = (
+        train(release, tmp_path / name, preset=short, seed=seed, threads=1)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert first.version == second.version != third.version
+
+
+def test_a_broken_off_run_ends_as_it_would_have(release: Path, tmp_path: Path) -> None:
+    short = dataclasses.replace(TINY, steps=80)
+    whole = train(release, tmp_path / "whole", preset=short, threads=1)
+
+    class PulledPlug(Exception):
+        pass
+
+    def pull(done: int, total: int) -> None:
+        if done == 70:
+            raise PulledPlug
+
+    with pytest.raises(PulledPlug):
+        train(release, tmp_path / "broken", preset=short, threads=1, progress=pull)
+    assert not (tmp_path / "broken/model.pt").exists()
+    steps: list[int] = []
+    resumed = train(release, tmp_path / "broken", preset=short, threads=1, progress=lambda done, _: steps.append(done))
+    assert steps == [60, 70, 80]
+    assert resumed.version == whole.version
+
+
+def test_a_folder_of_another_run_is_refused(release: Path, run: Path) -> None:
+    with pytest.raises(RunExists):
+        train(release, run, preset=TINY, seed=7, threads=1)
+
+
+def test_too_few_series_are_refused(tmp_path: Path) -> None:
+    write_release(tmp_path, {name: SERIES[name] for name in list(SERIES)[:5]})
+    with pytest.raises(TooFewSeries, match="5 series"):
+        train(tmp_path, tmp_path / "run", preset=TINY, threads=1)
+
+
+def test_test_patients_take_no_part(tmp_path: Path) -> None:
+    write_release(tmp_path, SERIES, split=3)
+    with pytest.raises(TooFewSeries, match="0 series"):
+        train(tmp_path, tmp_path / "run", preset=TINY, threads=1)
+
+
+def test_a_model_comes_back_as_it_was_saved(model: Model, run: Path, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "copy.pt")
+    copy = load_model(tmp_path / "copy.pt")
+    assert copy.version == model.version
+    assert copy.anchor.method == "median"
+    np.testing.assert_array_equal(copy.score(body(100), 5.0).z, model.score(body(100), 5.0).z)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_other_files_are_named(run: Path, tmp_path: Path) -> None:
+    stored = torch.load(run / "model.pt", weights_only=True)
+    path = tmp_path / "model.pt"
+    torch.save({**stored, "format": 99}, path)
+    with pytest.raises(OtherVersion, match="format 99"):
+        load_model(path)
+    stored["weights"]["head.bias"] += 1
+    torch.save(stored, path)
+    with pytest.raises(NotAModel, match="not that of"):
+        load_model(path)
+    path.write_bytes((run / "model.pt").read_bytes()[:5000])
+    with pytest.raises(NotAModel):
+        load_model(path)
+    torch.save([1, 2], path)
+    with pytest.raises(NotAModel):
+        load_model(path)
+    with pytest.raises(NotAModel):
+        load_model(tmp_path / "nothing.pt")
+
+
+def test_the_page_gets_curve_scores_and_strip(release: Path, run: Path, model: Model) -> None:
+    curve = report.learning_curve(run)
+    assert curve["step"][-1] == TINY.steps
+    assert curve["order_loss"][-1] < curve["order_loss"][0]
+    series = volumes(release)[:4]
+    scores = report.score_series(model, series)
+    drawn = report.curves(series, scores)
+    assert len(drawn[0]["z"]) == len(series[0].numbers)
+    rows = report.strip(series, scores, heights=(0.55, 5.0))
+    found = rows[0]["slices"]
+    assert 2 <= len(found) == len({each["patient"] for each in found})
+    assert max(each["slice"] for each in found) - min(each["slice"] for each in found) <= 8
+    assert rows[1]["slices"] == []
+    json.dumps([curve, drawn, rows])
+
+
+def test_series_are_read_from_disk_as_they_are_scored(release: Path, model: Model) -> None:
+    volume = volumes(release)[0]
+    found = model.score(read_series(volume), volume.interval)
+    assert found.numbers.tolist() == list(volume.numbers)
+    assert found.at(volume.numbers[3]) is not None
+
+
+def test_the_command_trains_and_names_mistakes(release: Path, tmp_path: Path, capsys) -> None:
+    assert main([str(release), "--out", str(tmp_path / "run"), "--steps", "20", "--threads", "1"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["steps"] == 20
+    assert facts["version"] == load_model(tmp_path / "run/model.pt").version
+    assert main([str(tmp_path), "--out", str(tmp_path / "other")]) == 1
+    assert "has no DL_info.csv" in capsys.readouterr().err
