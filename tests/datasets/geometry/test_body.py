@@ -57,7 +57,7 @@ def test_lung_and_bowel_do_not_split_the_body() -> None:
 def test_position_moves_with_the_patient(right: int, down: int, x: float, y: float) -> None:
     here, there = body.Outline(10, 20, 90, 70), body.Outline(10 + right, 20 + down, 90 + right, 70 + down)
     point = np.array([10 + 80 * x, 20 + 50 * y])
-    assert_allclose(body.relative(point, here), body.relative(point + [right, down], there), atol=1e-12)
+    assert_allclose(body.relative(point, here), body.relative(point + np.array([right, down]), there), atol=1e-12)
 
 
 def test_x_grows_to_the_image_right_and_y_to_the_back() -> None:

@@ -10,10 +10,13 @@ from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from dicomweb_client.web import DICOMwebClient
 from pydicom.dataset import Dataset
+from requests.exceptions import ChunkedEncodingError
 
 from datasets.pacs import dicomweb, http
 from datasets.pacs.addresses import open_source
@@ -195,6 +198,38 @@ def test_a_server_that_stops_mid_series_ends_the_study_not_in_holes(monkeypatch:
         list(source_at(url).read_all(facts(*ct_series(3))))
 
 
+def test_a_series_that_comes_in_one_piece_is_filled_up_singly_where_it_broke_off(
+    orthanc: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DICOMWEB_PASSWORD", orthanc.password)
+    slices = own_study(6)
+    store(orthanc, *slices)
+    source = open_source(web(orthanc))
+    assert isinstance(source, DicomwebSource)
+    instances = source.instances(found(source, slices[0].StudyInstanceUID))
+    singly: list[str] = []
+    read = source.read
+    monkeypatch.setattr(source, "read", lambda each: (singly.append(each.SOPInstanceUID), read(each))[1])
+    assert len(dict(source.read_all(instances))) == 6
+    assert not singly
+    # One part may be no larger than two slices, which the third reaches only if the parts are added up.
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 20_000)
+    assert len(dict(source.read_all(instances))) == 6
+    assert not singly
+    whole = DICOMwebClient.iter_series
+
+    def broken(client: DICOMwebClient, *names: str, **options: Any) -> Iterator[Dataset]:
+        stream = whole(client, *names, **options)
+        yield next(stream)
+        yield next(stream)
+        raise ChunkedEncodingError
+
+    monkeypatch.setattr(DICOMwebClient, "iter_series", broken)
+    outcomes = dict(source.read_all(instances))
+    assert [isinstance(each, Dataset) for each in outcomes.values()] == [True] * 6
+    assert len(singly) == 4
+
+
 class Recording:
     """A server that keeps what it was asked."""
 
@@ -284,7 +319,7 @@ def test_headers_that_qido_leaves_out_come_from_the_metadata(
 def test_downloads_run_ahead_by_a_bounded_number(orthanc: Orthanc, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DICOMWEB_PASSWORD", orthanc.password)
     monkeypatch.setattr(dicomweb, "AHEAD", 4)
-    slices = own_study(20)
+    slices = own_study(50)
     store(orthanc, *slices)
     source = open_source(web(orthanc))
     assert isinstance(source, DicomwebSource)
@@ -296,7 +331,7 @@ def test_downloads_run_ahead_by_a_bounded_number(orthanc: Orthanc, monkeypatch: 
         return read(instance)
 
     monkeypatch.setattr(source, "read", counted)
-    instances = source.instances(found(source, slices[0].StudyInstanceUID))
+    instances = source.instances(found(source, slices[0].StudyInstanceUID))[:20]
     objects = source.read_all(instances)
     for done in range(1, 11):
         next(objects)

@@ -25,6 +25,7 @@ from highdicom.sr import (
     SourceImageForMeasurement,
     SourceImageForRegion,
     TrackingIdentifier,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -153,3 +154,21 @@ def test_a_region_is_no_recist_measurement(
     )
     (bookmark,) = readers.read(written(group, evidence, ComprehensiveSR, tmp_path / "sr.dcm"))
     assert (bookmark.tool, bookmark.reason, bookmark.image) == (tool, Reason.NOT_RECIST, evidence[0].SOPInstanceUID)
+
+
+def test_a_volumetric_report_gives_no_lesion_and_a_reason(tmp_path: Path) -> None:
+    evidence = slices()
+    outline = np.array([[10, 20], [30, 20], [20, 28], [10, 20]], dtype=float)
+    regions = [
+        ImageRegion(GraphicTypeValues.POLYLINE, outline, SourceImageForRegion.from_source_image(each))
+        for each in evidence[:2]
+    ]
+    group = VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(uid=TRACKING_UID, identifier="volume"),
+        referenced_regions=regions,
+        measurements=[Measurement(name=codes.SCT.Volume, value=1, unit=codes.UCUM.CubicMillimeter)],
+    )
+    (bookmark,) = readers.read(written(group, evidence, ComprehensiveSR, tmp_path / "sr.dcm"))
+    assert bookmark.reason is Reason.NOT_RECIST
+    assert bookmark.detail
+    assert not isinstance(resolve(bookmark, StudyImages(facts(*evidence))), Resolved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,24 @@ def test_garbage_in_a_compressed_frame_is_undecodable() -> None:
     slice_.PixelData = encapsulate([b"garbage " * 40 + b"\xff\xd9"])
     with pytest.raises(pixels.UndecodablePixels):
         pixels.grey_values(slice_)
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, JPEGLosslessSV1], ids=lambda syntax: syntax.name)
+def test_a_compressed_picture_that_claims_gigabytes_is_refused_before_it_is_decoded(
+    syntax: str, tmp_path: Path
+) -> None:
+    slice_ = read_file(in_syntax(syntax, tmp_path))
+    frame = bytearray(next(pydicom.encaps.generate_frames(slice_.PixelData, number_of_frames=1)))
+    if syntax == JPEG2000Lossless:
+        frame[8:16] = b"\x00\x00\xff\xff" * 2
+    else:
+        place = frame.index(slice_.Rows.to_bytes(2, "big") + slice_.Columns.to_bytes(2, "big"))
+        frame[place : place + 4] = b"\xff\xff\xff\xff"
+    slice_.PixelData = encapsulate([bytes(frame)])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(pixels.UndecodablePixels, match="not of the size"):
+        pixels.grey_values(slice_)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
 def test_a_compressed_picture_of_another_size_is_refused() -> None:

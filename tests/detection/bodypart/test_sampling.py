@@ -12,7 +12,7 @@ def test_slices_are_different_ascending_and_with_true_gaps(present: set[int], se
     mm = np.array(sorted(present)) * 2.5
     sample = draw(mm, 8, np.random.default_rng(seed))
     assert (np.diff(sample.at) > 0).all()
-    assert 0 <= sample.at[0]
+    assert sample.at[0] >= 0
     assert sample.at[-1] < len(mm)
     gaps = np.diff(mm[sample.at])
     np.testing.assert_allclose(sample.gaps, gaps / gaps.mean(), rtol=1e-5)

@@ -51,7 +51,7 @@ def test_a_damaged_slice_is_named_without_its_path(tmp_path: Path) -> None:
     folder = tmp_path / "000001_01_01"
     folder.mkdir()
     (folder / "001.png").write_bytes(b"\x89PNG but not really")
-    with pytest.raises(UnreadableSlice, match="slice 000001_01_01/001.png cannot be read"):
+    with pytest.raises(UnreadableSlice, match=r"slice 000001_01_01/001\.png cannot be read"):
         read_hu(folder / "001.png")
     Image.new("RGB", (8, 8)).save(folder / "002.png")
     with pytest.raises(UnreadableSlice, match="not a grey picture"):

@@ -1,0 +1,123 @@
+"""Locating: x and y from the body's outline, z from the slice's score; nothing is invented, nothing overwritten."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from datasets.models import (
+    Collection,
+    Lesion,
+    LesionLocation,
+    LocationModel,
+    SeriesLocation,
+    SliceLocation,
+)
+from datasets.services.locate import locate
+from tests.factories import make_collection, make_lesion, make_patient, make_series, make_slice, make_study
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass
+class Scores:
+    finding: str = "fine"
+    sentence: str = "Scores follow the slices from head to feet."
+    z: dict[int, float] = field(default_factory=dict)
+
+    def at(self, number):
+        return self.z.get(number)
+
+
+def scorer(slices, interval):
+    """A line from head to feet over the slice numbers, as a regressor would give it."""
+    return Scores(z={number: 0.5 + 0.01 * number for number, _ in slices})
+
+
+def body(size=128):
+    """A square body, columns and rows 24..103, in air."""
+    hu = np.full((size, size), -1000.0)
+    hu[24:104, 24:104] = 40
+    return hu
+
+
+@pytest.fixture(autouse=True)
+def data_dir(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+
+
+@pytest.fixture
+def collection():
+    return make_collection()
+
+
+@pytest.fixture
+def lesion(collection):
+    series = make_series(study=make_study(patient=make_patient(collection=collection)), columns=128, rows=128)
+    slices = [make_slice(series=series, pixels=body()) for _ in range(6)]
+    return make_lesion(slice=slices[2], centre=(63.5, 63.5), x=None, y=None, z=None, location_source="")
+
+
+def model(version="bpr-a"):
+    return LocationModel.objects.create(version=version, trained_on="demo-1.0")
+
+
+def test_a_lesion_gets_its_place_and_the_model_that_gave_it(collection, lesion):
+    counts = locate(collection=collection, model=model(), score=scorer)
+    lesion.refresh_from_db()
+    assert counts == {"fine": 1, "lesions": 1}
+    assert lesion.location_source == "bpr-a"
+    assert lesion.z == pytest.approx(0.53)
+    assert lesion.x == pytest.approx(0.5, abs=0.02), "the middle of the body"
+    assert 0.4 < lesion.y < 0.65
+    assert SliceLocation.objects.count() == 6
+
+
+def test_locating_again_adds_nothing_and_a_newer_model_keeps_what_the_older_said(collection, lesion):
+    first = model()
+    locate(collection=collection, model=first, score=scorer)
+    assert locate(collection=collection, model=first, score=scorer) == {}
+    locate(collection=collection, model=model("bpr-b"), score=lambda slices, interval: Scores(z={3: 0.9}))
+    lesion.refresh_from_db()
+    assert (lesion.z, lesion.location_source) == (0.9, "bpr-b")
+    assert [round(place.z, 2) for place in LesionLocation.objects.order_by("pk")] == [0.53, 0.9]
+
+
+def test_where_the_scores_make_no_sense_there_is_a_finding_and_no_place(collection, lesion):
+    def shuffled(slices, interval):
+        list(slices)
+        return Scores("shuffled", "The slices are out of order; no location is given.")
+
+    assert locate(collection=collection, model=model(), score=shuffled) == {"shuffled": 1, "lesions": 0}
+    lesion.refresh_from_db()
+    assert (lesion.x, lesion.z, lesion.location_source) == (None, None, "")
+    assert SeriesLocation.objects.get().sentence.startswith("The slices are out of order")
+
+
+def test_a_slice_without_a_body_gives_no_x_and_y_and_so_no_place(collection):
+    series = make_series(study=make_study(patient=make_patient(collection=collection)), columns=128, rows=128)
+    empty = make_slice(series=series, pixels=np.full((128, 128), -1000.0))
+    make_lesion(slice=empty, centre=(63.5, 63.5), x=None, y=None, z=None)
+    assert locate(collection=collection, model=model(), score=scorer)["lesions"] == 0
+
+
+def test_a_missing_file_is_left_out(collection, lesion, tmp_path):
+    seen = []
+
+    def watching(slices, interval):
+        seen.extend(number for number, _ in slices)
+        return Scores()
+
+    next(tmp_path.rglob("001.png")).unlink()
+    locate(collection=collection, model=model(), score=watching)
+    assert seen == [2, 3, 4, 5, 6]
+
+
+def test_a_published_dataset_keeps_its_own_locations(collection, lesion):
+    Collection.objects.filter(pk=collection.pk).update(kind=Collection.Kind.PUBLISHED)
+    Lesion.objects.filter(pk=lesion.pk).update(x=0.1, y=0.2, z=0.3, location_source="published")
+    collection.refresh_from_db()
+    locate(collection=collection, model=model(), score=scorer)
+    lesion.refresh_from_db()
+    assert (lesion.x, lesion.z, lesion.location_source) == (0.1, 0.3, "published")
+    assert LesionLocation.objects.get().z == pytest.approx(0.53), "the model's stands beside it"

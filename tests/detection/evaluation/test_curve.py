@@ -1,0 +1,43 @@
+"""The curve and its two interpolations."""
+
+import numpy as np
+import pytest
+
+from detection.evaluation.curve import froc, interpolate
+
+RIGHT = "TFTFTTFT"
+"""Detections of two images with ten lesions, surest first."""
+
+
+def fixture_curve():
+    scores = np.linspace(0.9, 0.1, len(RIGHT))
+    right = np.array([letter == "T" for letter in RIGHT])
+    hits = np.full(10, -np.inf)
+    hits[: right.sum()] = scores[right]
+    return froc(hits, scores[~right], 2)
+
+
+@pytest.mark.parametrize(
+    ("ties", "expected"), [("lowest", [0.1, 0.1, 0.2, 0.4, 0.4]), ("highest", [0.1, 0.2, 0.4, 0.4, 0.5])]
+)
+def test_several_points_at_one_rate_give_the_lowest_or_the_highest(ties, expected):
+    assert fixture_curve().at([0, 0.5, 1, 1.25, 1.5], ties) == pytest.approx(expected)
+
+
+def test_a_curve_stays_where_the_detections_end():
+    assert fixture_curve().at([16])[0] == pytest.approx(0.5)
+
+
+def test_equal_scores_are_one_step_whatever_their_order():
+    curve = froc(np.array([0.5, 0.5, -np.inf]), np.array([0.5, 0.2]), 1)
+    assert curve.false_positives.tolist() == [1, 2]
+    assert curve.sensitivity == pytest.approx([2 / 3, 2 / 3])
+    assert curve.thresholds.tolist() == [0.5, 0.2]
+
+
+def test_left_of_a_first_point_with_false_positives_the_curve_comes_from_the_origin():
+    assert interpolate(np.array([2.0]), np.array([0.8]), np.array([0.5, 1.0]), "lowest") == pytest.approx([0.2, 0.4])
+
+
+def test_without_detections_nothing_is_found():
+    assert froc(np.full(3, -np.inf), np.zeros(0), 2).at([0.5, 16]).tolist() == [0, 0]

@@ -1,0 +1,34 @@
+"""The GPU benchmark goes its whole way on a CPU, and needs torch, numpy and Pillow alone."""
+
+import json
+import os
+import subprocess
+import sys
+
+ABSENT = ("django", "celery", "lightning_fabric", "tensorboard", "pydicom", "highdicom", "torchvision", "plotly")
+
+
+def test_the_gpu_benchmark_runs_reduced_without_the_other_packages():
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r}))\n"
+        "from benchmarks import gpu\n"
+        "gpu.main(['--reduced'])"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[0]["device"] == "CPU"
+    speeds = [(line["what"], line["batch"]) for line in lines if "what" in line]
+    assert speeds == [("inference", 1), ("inference", 2), ("training", 2)]
+    trained = [(line["network"], line["share"]) for line in lines if "share" in line]
+    assert trained == [("tiny-context", 1.0), ("tiny", 0.1), ("tiny", 0.25), ("tiny", 0.5), ("tiny", 1.0)]
+    assert all(line["steps"] > 0 for line in lines if "share" in line)
+
+
+def test_the_detector_imports_neither_django_nor_the_dataset():
+    code = (
+        "import sys, detection.train, detection.evaluate, detection.evaluation.froc, detection.evaluation.volumes\n"
+        "sys.exit(any(name.split('.')[0] in {'django', 'datasets', 'torchvision'} for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,155 @@
+"""From training to the report and the pictures."""
+
+import csv
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from detection import evaluate as command
+from detection import evaluate_volumes
+from detection.data.dataset import Slices
+from detection.data.release import open_release
+from detection.evaluate import evaluate
+from detection.evaluation import pictures
+from detection.network.detector import Detector
+from detection.presets import PAPER, TINY
+from detection.training import settings
+from detection.training.loop import Machine, train
+from detection.training.settings import Settings
+from tests.detection.releases import REAL, needs_real, save_png, write_release, write_table
+
+SMALL = dataclasses.replace(
+    TINY,
+    input=dataclasses.replace(TINY.input, size=64),
+    training=dataclasses.replace(TINY.training, epochs=20, drop_after=16, batch=4, warmup=5),
+)
+
+
+def trained(folder, release, preset):
+    opened = open_release(release)
+    asked = Settings(preset, opened.name, opened.sha256)
+    settings.write(folder, asked)
+    torch.manual_seed(0)
+    data = Slices(opened, opened.samples("train"), preset.input, cache=folder / "cache")
+    train(folder, asked, Detector(preset), data, Machine("cpu"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    return write_release(tmp_path_factory.mktemp("many"), patients=40)
+
+
+@pytest.fixture(scope="module")
+def run(many, tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("run"), many, SMALL)
+
+
+def test_a_trained_network_finds_discs_and_says_so(run, many):
+    content = evaluate(run, many, accelerator="cpu", repeats=20, count=3)
+    assert content["sensitivity"]["4"] >= 0.7
+    assert (content["images"], content["run"]["preset"], content["run"]["weights"]) == (8, "tiny", "random")
+    folder = run / "evaluation-test"
+    assert json.loads((folder / "report.json").read_text())["sensitivity"] == content["sensitivity"]
+    for picture in content["pictures"]:
+        with Image.open(folder / picture["file"]) as image:
+            assert image.mode == "RGB"
+    with (folder / "detections.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["File_name", "x1", "y1", "x2", "y2", "score"]
+    assert all(1 <= float(row[edge]) <= 64 for row in rows for edge in ("x1", "y1", "x2", "y2"))
+
+
+def test_bfloat16_finds_what_float32_finds(run, many, tmp_path):
+    fast, precise = (
+        evaluate(
+            run, many, split="all", accelerator="cpu", precise=precise, out=tmp_path / str(precise), repeats=0, count=0
+        )
+        for precise in (False, True)
+    )
+    assert fast["average_sensitivity"] == pytest.approx(precise["average_sensitivity"], abs=0.03)
+
+
+def test_the_command_prints_the_sensitivities_and_refuses_what_is_no_run(run, many, tmp_path, capsys):
+    assert command.main([str(run), str(many), "--split", "val", "--accelerator", "cpu", "--bootstrap", "5"]) == 0
+    assert "average_sensitivity" in json.loads(capsys.readouterr().out)
+    assert command.main([str(tmp_path), str(many)]) == 1
+    assert capsys.readouterr().err.endswith("is no run: it holds no run.json.\n")
+
+
+@needs_real
+def test_the_real_slices_go_the_whole_way(tmp_path):
+    """Two steps with AlexNet as backbone on the 43 slices, then detections, report and pictures of them."""
+    with (REAL / "DL_info.csv").open() as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if (REAL / "Images_png" / row["File_name"][:12] / f"{int(row['Key_slice_index']):03d}.png").is_file()
+        ]
+    release = tmp_path / "release"
+    release.mkdir()
+    for row in rows:
+        row["Train_Val_Test"] = "1" if row["Train_Val_Test"] == "2" else "3"
+    write_table(release / "DL_info.csv", rows)
+    os.symlink(REAL / "Images_png", release / "Images_png")
+    preset = dataclasses.replace(
+        PAPER,
+        input=dataclasses.replace(PAPER.input, size=128),
+        network=dataclasses.replace(PAPER.network, backbone="alexnet"),
+        training=dataclasses.replace(PAPER.training, epochs=1, drop_after=1),
+    )
+    folder = trained(tmp_path / "run", release, preset)
+    content = evaluate(folder, release, accelerator="cpu", repeats=20, count=2)
+    assert content["images"] == len({row["File_name"] for row in rows if row["Train_Val_Test"] == "3"})
+    assert content["detections"] > 0
+    assert len(content["pictures"]) >= 2
+
+
+def test_sub_volumes_are_detected_slice_by_slice_and_scored_in_3d(run, many, tmp_path, capsys):
+    lesions = {lesion.folder: lesion for lesion in open_release(many).lesions if lesion.split == 3}
+    truth = {
+        f"{folder}_009-011": [[x1 + 3, y1 + 3, 9, x2 - 1, y2 - 1, 11]]
+        for folder, (x1, y1, x2, y2) in ((folder, lesion.box) for folder, lesion in lesions.items())
+    }
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps({**truth, "000999_01_01_001-002": []}))
+    arguments = [str(run), str(many), "--truth", str(path), "--out", str(tmp_path / "out"), "--accelerator", "cpu"]
+    assert evaluate_volumes.main(arguments) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["volumes"], content["missing_volumes"], content["lesions"]) == (8, 1, 8)
+    assert content["sensitivity"]["4"] >= 0.7
+    assert list(content["marked_lesions_alone"]) == ["0.5", "1", "2", "4"]
+    assert (tmp_path / "out/report.json").is_file()
+    path.write_text('{"000999_01_01_001-002": []}')
+    assert evaluate_volumes.main(arguments) == 1
+    assert capsys.readouterr().err == "discs holds no image of the sub-volumes in truth.json.\n"
+
+
+def test_pictures_are_drawn_in_the_papers_colours(tmp_path):
+    save_png(tmp_path / "001.png", np.zeros((128, 128)))
+    lesions = np.array([[20.0, 20, 50, 50], [80, 80, 110, 110]])
+    found = np.array([[21.0, 21, 51, 51, 0.9], [70, 10, 90, 30, 0.8], [5, 90, 20, 110, 0.4]])
+    pictures.draw(tmp_path / "001.png", lesions, found, tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as image:
+        colours = {colour for _, colour in image.getcolors(1 << 20)}
+        assert image.size == (512, 512)
+        assert image.getpixel((int(70.5 * 4 - 0.5), 60)) == pictures.RED
+        assert image.getpixel((30, 400)) != pictures.RED, "unsure detections are not shown"
+    assert {pictures.YELLOW, pictures.GREEN, pictures.RED, pictures.BLUE} <= colours
+
+
+def test_pictures_are_chosen_by_seed_and_the_worst_misses_follow():
+    box = np.array([[0.0, 0, 10, 10]])
+    hit, unsure = np.array([[0.0, 0, 10, 10, 0.9]]), np.array([[0.0, 0, 10, 10, 0.3]])
+    found = [hit, hit, np.zeros((0, 5)), unsure, hit]
+    chosen = pictures.choose([box] * 5, found, count=1, seed=1)
+    assert chosen == pictures.choose([box] * 5, found, count=1, seed=1)
+    drawn = chosen[0][0]
+    assert chosen[0][1] == "random"
+    expected = next(index for index in (2, 3) if index != drawn)
+    assert chosen[1:] == [(expected, "missed")]
