@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from django.db import transaction
+from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from datasets import png
@@ -91,7 +92,7 @@ def _slices(series: Series) -> Slices:
             continue
 
 
-def _stored(series: Series):  # type: ignore[no-untyped-def]
+def _stored(series: Series) -> QuerySet[Slice]:
     return Slice.objects.filter(series=series, stored=True).order_by("number")
 
 

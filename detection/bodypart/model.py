@@ -56,8 +56,8 @@ class Model:
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         for tensor in (self.familiarity.mean, self.familiarity.whitening):
             digest.update(tensor.cpu().numpy().tobytes())
-        numbers = (dataclasses.astuple(self.anchor), self.known, self.familiarity.limit, dataclasses.asdict(self.preset))
-        digest.update(json.dumps(numbers, sort_keys=True).encode())
+        settings = dataclasses.astuple(self.anchor), dataclasses.astuple(self.preset)
+        digest.update(json.dumps([*settings, self.known, self.familiarity.limit]).encode())
         return f"bpr-{self.preset.name}-{digest.hexdigest()[:12]}"
 
     def score(
@@ -150,14 +150,14 @@ def load_model(path: Path, device: str = "cpu") -> Model:
     if not isinstance(stored, dict) or stored.get("kind") != "body-part regressor":
         raise NotAModel(f"{path.name} is no body-part regressor")
     if stored["format"] != FORMAT:
-        raise OtherVersion(f"{path.name} has format {stored['format']}; this version reads format {FORMAT}: train anew")
+        raise OtherVersion(f"{path.name} has format {stored['format']}; readable here is format {FORMAT}: train anew")
     try:
         preset = Preset(**{**stored["preset"], "channels": tuple(stored["preset"]["channels"])})
         network = Regressor(preset.channels, preset.depth)
         network.load_state_dict(stored["weights"])
         low, high = stored["known"]
         model = Model(
-            network=network.eval().to(memory_format=torch.channels_last),
+            network=network.eval(),
             preset=preset,
             anchor=Anchor(**stored["anchor"]),
             familiarity=Familiarity(**stored["familiarity"]),

@@ -123,7 +123,7 @@ def judge(
 
     if not usable.any():
         return result(Finding.EMPTY)
-    mm = numbers * (interval or 1.0)
+    mm = numbers.astype(np.float64) * (interval or 1.0)
     length = float(np.ptp(mm[usable]))
     if usable.sum() < FEWEST or (interval is not None and length < SHORTEST_MM):
         return result(Finding.TOO_FEW)

@@ -182,5 +182,3 @@ def read_series(volume: Volume) -> Iterator[tuple[int, NDArray[np.int32]]]:
     """Yield number and HU of every slice of a series, for `Model.score`."""
     for number in volume.numbers:
         yield number, read_hu(volume.path(number))
-
-

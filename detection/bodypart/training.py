@@ -82,7 +82,7 @@ def train(
     run = Run(preset, seed, learn, check, pictures, device)
     try:
         torch.manual_seed(seed)
-        network = Regressor(preset.channels, preset.depth).to(device).to(memory_format=torch.channels_last)
+        network = Regressor(preset.channels, preset.depth).to(device)
         begin = time.monotonic()
         steps = _learn(run, network, out, seconds, progress)
         record = {
@@ -162,7 +162,8 @@ def _learn(run: Run, network: Regressor, out: Path, seconds: float | None, progr
                 progress(done, preset.steps)
         if done % EVERY == 0 or ended:
             state = (network.state_dict(), optimizer.state_dict(), schedule.state_dict())
-            save_atomically({"identity": identity, "step": done, "lines": lines, "state": state}, out / "checkpoint.pt")
+            content = {"identity": identity, "step": done, "lines": lines, "state": state}
+            save_atomically(content, out / "checkpoint.pt")
             _write_lines(lines, out / "metrics.jsonl")
         if ended:
             break
