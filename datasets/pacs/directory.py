@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import pydicom
@@ -21,6 +21,9 @@ from datasets.pacs.source import EVERYTHING, Problem, Progress, Query, SourceNot
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP class of a DICOMDIR: a table of contents, which may be old; the files speak for themselves."""
+
+TAG_BYTES = 8
+"""An element's tag, kind and length."""
 
 REPORT_EVERY = 64
 """Files between two reports of progress."""
@@ -62,9 +65,10 @@ class DirectorySource:
         for uid in self._shelf.studies():
             study = self._study(uid)
             missing.discard(study.AccessionNumber)
+            self._documents.meet(study)
             if query.wants(study):
                 yield study
-        self.problems += not_found(missing)
+        self.problems += [*not_found(missing), *self._documents.unmet()]
 
     def instances(self, study: Study) -> list[Instance]:
         return by_series([*self._instances(study.StudyInstanceUID), *self._documents.instances(study)])
@@ -161,17 +165,23 @@ def read_stream(file: BinaryIO, header_only: bool = False) -> Dataset:
     ------
     Unreadable : one sentence on why it cannot be read.
     """
+    watched = _Watched(file)
     try:
-        return pydicom.dcmread(
-            file,
+        dataset = pydicom.dcmread(
+            watched,
             force=_begins_without_preamble(file),
             stop_before_pixels=header_only,
             specific_tags=list(HEADER_TAGS) if header_only else None,
         )
+        if watched.ended_early and not header_only:
+            # Left to itself, a report that was cut gives those of its measurements that were left.
+            raise EOFError
+        return dataset
     except InvalidDicomError:
         raise Unreadable("not a DICOM file") from None
     except OSError as error:
-        raise Unreadable(error.strerror or "cannot be read") from None
+        # Without a reason of the operating system it is pydicom's own, for an item that is not there.
+        raise Unreadable(error.strerror or "its DICOM structure is damaged or truncated") from None
     except zlib.error:
         raise Unreadable("its deflated content is damaged or truncated") from None
     except EOFError:
@@ -186,6 +196,24 @@ def _read(path: str, header_only: bool) -> Dataset:
             return read_stream(file, header_only)
     except OSError as error:
         raise Unreadable(error.strerror or "cannot be read") from None
+
+
+class _Watched:
+    """A stream that notes whether more was to be read from it than it holds."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.ended_early = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as the stream does. Zeros after the last element are padding."""
+        data = self._file.read(size)
+        if 0 < len(data) < size and (size > TAG_BYTES or data.strip(b"\0")):
+            self.ended_early = True
+        return data
 
 
 def _begins_without_preamble(file: BinaryIO) -> bool:

@@ -79,7 +79,6 @@ class Documents:
 
     def instances(self, study: Study) -> list[Instance]:
         """The objects that stand for what the files say about a study."""
-        self._met |= {study.StudyInstanceUID, study.AccessionNumber}
         return [from_dataset(_object(part, study), part.place) for part in self._parts(study)]
 
     def read(self, instance: Instance) -> Dataset | None:
@@ -97,14 +96,20 @@ class Documents:
                     raise Unreadable(error.strerror or "cannot be read") from None
         return None
 
+    def meet(self, study: Study) -> None:
+        """Note that the source has a study."""
+        self._met |= {study.StudyInstanceUID, study.AccessionNumber}
+
     def unmet(self) -> list[Problem]:
-        """The files that speak of studies which nobody asked for."""
+        """The files that mark studies which the source was not found to have."""
         left: dict[str, int] = defaultdict(int)
         for by_name in (self._by_study, self._by_accession):
             for name, parts in by_name.items():
                 for part in parts if name not in self._met else ():
                     left[part.place] += 1
-        return [Problem(place, f"it marks {count} studies that were not harvested") for place, count in left.items()]
+        return [
+            Problem(place, f"{count} of the studies that it marks were not found") for place, count in left.items()
+        ]
 
     def _parts(self, study: Study) -> Iterator[_Part]:
         yield from self._by_study.get(study.StudyInstanceUID, ())
@@ -127,7 +132,11 @@ class WithDocuments:
                 raise SourceNotFound(f"{path.name} cannot be taken: {error}") from None
 
     def studies(self, query: Query = EVERYTHING, progress: Progress | None = None) -> Iterator[Study]:
-        return self._source.studies(query, progress)
+        for study in self._source.studies(query, progress):
+            self._documents.meet(study)
+            yield study
+        if query.changed is None:
+            self.problems += self._documents.unmet()
 
     def instances(self, study: Study) -> list[Instance]:
         return by_series([*self._source.instances(study), *self._documents.instances(study)])

@@ -24,7 +24,7 @@ UNIT_MM = 1132.0
 MEDIAN_Z = 0.587
 TYPE_MEDIANS = {1: 0.678, 2: 0.636, 3: 0.447, 4: 0.600, 5: 0.496, 6: 0.657, 7: 0.486, 8: 0.804}
 """Coarse_lesion_type -> median z of the official test split."""
-ENOUGH = 20
+ENOUGH = 10
 """Lesions below which a way is not taken."""
 
 

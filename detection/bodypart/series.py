@@ -23,7 +23,7 @@ LONG_MM = 100.0
 """Length from which the slope is asked to be that of a body."""
 SLOPES = (0.4, 2.5)
 """Least and greatest slope in proportion to DeepLesion's 1 per 1,132 mm."""
-WINDOW_MM = 30.0
+WINDOW_MM = 60.0
 """Length over which single scores are smoothed along the line."""
 OUTLIER = 4.0
 """Spreads from the line beyond which a score is replaced by the line's."""

@@ -172,7 +172,9 @@ def _learn(run: Run, network: Regressor, out: Path, seconds: float | None, progr
 
 def _batch(run: Run, positions: list[NDArray[np.float64]], random: np.random.Generator) -> tuple[Tensor, Tensor]:
     count = run.preset.volumes
-    chosen = random.choice(len(run.train), count, replace=count > len(run.train))
+    # Long series tie regions together; short ones, all of them noise between neighbours, would bend the score.
+    lengths = np.array([np.ptp(mm) for mm in positions])
+    chosen = random.choice(len(run.train), count, p=lengths / lengths.sum())
     samples = [(int(index), draw(positions[index], run.preset.slices, random)) for index in chosen]
     greys = run.pictures.get([(index, int(at)) for index, sample in samples for at in sample.at])
     gaps = torch.from_numpy(np.stack([sample.gaps for _, sample in samples]))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import random
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from datasets.geometry.volume import Flips
 from datasets.pacs import deidentify, pixels, readers
-from datasets.pacs.directory import DirectorySource
+from datasets.pacs.directory import DirectorySource, read_stream
 from datasets.pacs.instance import Instance
 from datasets.pacs.resolve import StudyImages, resolve
 from datasets.pacs.source import Source, Unreadable
@@ -55,6 +57,23 @@ def use(source: Source, instance: Instance) -> None:
         return
     with contextlib.suppress(pixels.PixelError):
         pixels.encode_slice(dataset, Flips(columns=False, rows=False))
+
+
+@pytest.mark.parametrize("undefined_lengths", [False, True])
+def test_a_report_that_was_cut_gives_no_part_of_its_measurements(undefined_lengths: bool) -> None:
+    whole = report(*[bidimensional("1.2.3.1.1.1000") for _ in range(3)])
+    for element in whole.iterall():
+        if element.VR == "SQ":
+            element.is_undefined_length = undefined_lengths
+    file = BytesIO()
+    pydicom.dcmwrite(file, whole, enforce_file_format=True)
+    data = file.getvalue()
+    assert len(readers.read(read_stream(BytesIO(data)))) == 3
+    assert len(readers.read(read_stream(BytesIO(data + bytes(5))))) == 3
+    for end in range(400, len(data), 7):
+        with contextlib.suppress(Unreadable):
+            # What ends right behind an element of the report's own looks whole, and holds none of them.
+            assert not [each for each in readers.read(read_stream(BytesIO(data[:end]))) if each.reason is None]
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,15 @@ def test_a_csv_file_beside_the_images_gives_lesions(hospital: Path) -> None:
     assert not found.flags
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_rows_whose_study_is_not_there_are_a_problem(hospital: Path, tmp_path: Path, inside: bool) -> None:
+    path = (hospital if inside else tmp_path) / "export.csv"
+    path.write_text(f"{COLUMNS}\n{line()}\n{line(accession='B1')}\n{line(accession='B2')}\n")
+    source = open_source(f"dir://{hospital}", [] if inside else [path])
+    list(source.studies())
+    assert [str(each) for each in source.problems] == ["export.csv: 2 of the studies that it marks were not found"]
+
+
 def test_an_xml_file_says_the_same(hospital: Path, tmp_path: Path) -> None:
     csv, xml = tmp_path / "a.csv", tmp_path / "b.xml"
     csv.write_text(f"{COLUMNS}\n{line()}\n")

@@ -72,7 +72,7 @@ def test_context_starts_as_if_there_were_the_middle_group_alone():
     with torch.no_grad():
         key, fused = network.features(hu)
         alone = network.backbone(network.window(hu[:, 3:6]))
-    torch.testing.assert_close(key, alone)
+    torch.testing.assert_close(key, alone, atol=1e-3, rtol=1e-3)
     assert (fused - key).abs().mean() < 0.1 * key.abs().mean()
 
 
@@ -104,3 +104,16 @@ def test_box_frame_and_map_agree():
     maps = columns.expand(1, 512, 64, 64).contiguous()
     pooled = head.pool(maps, torch.tensor([[100.0, 100.0, 170.0, 170.0]]), torch.zeros(1, dtype=torch.int64))
     assert pooled[0, 0, 0].tolist() == pytest.approx([105, 115, 125, 135, 145, 155, 165], abs=0.01)
+
+
+def test_sure_proposals_without_a_lesion_can_be_left_out_of_the_background():
+    head = Detector(TINY).head
+    lesions = torch.tensor([[10.0, 10, 20, 20]])
+    proposals = torch.tensor([[50.0, 50, 60, 60], [70, 70, 80, 80], [10, 10, 20, 21]])
+    logits = torch.tensor([5.0, -5.0, 5.0])
+    for share, background in ((0.0, 2), (1.0, 1)):
+        config = dataclasses.replace(TINY.training, ignore_unannotated=share)
+        boxes, target, truth = head.choose(proposals, logits, lesions, config, torch.Generator().manual_seed(0))
+        assert target.tolist() == [1, 1] + [0] * background
+        assert torch.equal(truth[:2], lesions.expand(2, 4))
+    assert boxes[2].tolist() == [70, 70, 80, 80]

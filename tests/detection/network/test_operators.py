@@ -16,7 +16,7 @@ def naive_nms(boxes, scores, threshold):
     order = sorted(range(len(scores)), key=lambda number: -float(scores[number]))
     kept = []
     for number in order:
-        if all(not float(iou(boxes[other : other + 1], boxes[number : number + 1])) > threshold for other in kept):
+        if not (iou(boxes[number : number + 1], boxes[kept]) > threshold).any():
             kept.append(number)
     return kept
 
@@ -74,7 +74,7 @@ def random_boxes(count, generator, side=60.0):
     return torch.cat([corner, corner + torch.rand(count, 2, generator=generator) * side / 2], dim=1)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("threshold", [0.3, 0.7])
 def test_nms_keeps_what_going_box_by_box_keeps(seed, threshold):
     generator = torch.Generator().manual_seed(seed)

@@ -1,0 +1,57 @@
+"""How fast the body-part regressor scores slices that are decoded already, on one core."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+
+from detection.bodypart.anchor import Anchor
+from detection.bodypart.familiar import learn
+from detection.bodypart.model import Model
+from detection.bodypart.network import Regressor
+from detection.bodypart.settings import PRESETS, Preset
+
+CACHED = 128
+SLICES = 256
+ROUNDS = 3
+
+Result = tuple[str, float, str, float | None]
+
+
+def run() -> Iterator[Result]:
+    """Yield name, slices per second, explanation, and the least that will do."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for name, bound in (("small", 150.0), ("full", None)):
+            rate = _rate(PRESETS[name])
+            yield f"body-part regressor, {name} preset", rate, "slices per second and core, of 128 x 128", bound
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _rate(preset: Preset) -> float:
+    torch.manual_seed(0)
+    greys = np.random.default_rng(0).integers(0, 256, (SLICES, CACHED, CACHED), dtype=np.uint8)
+    network = Regressor(preset.channels, preset.depth).eval()
+    features = torch.randn(SLICES, preset.channels[-1])
+    model = Model(network, preset, Anchor(1.0, 0.0, "median", 0), learn(features, features), (0.0, 1.0), {})
+    best = float("inf")
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        model.score_pictures(_shrunk(each, preset.size) for each in greys)
+        best = min(best, time.perf_counter() - begin)
+    return SLICES / best
+
+
+def _shrunk(grey: np.ndarray, size: int) -> np.ndarray:
+    if size == CACHED:
+        return grey
+    return np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BOX))
+
+
+if __name__ == "__main__":
+    for title, value, meaning, least in run():
+        print(f"{title}: {value:.0f} {meaning}{'' if least is None else f' (at least {least:.0f})'}")

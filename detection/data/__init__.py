@@ -1,0 +1,1 @@
+"""From a release on disk to what the network sees."""

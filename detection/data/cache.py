@@ -1,0 +1,76 @@
+"""Decoded and resampled slices in one memory-mapped file, filled as they are first asked for.
+
+Decoding a PNG takes longer than the network on a GPU; reading from here does not. Several processes may fill it at the
+same time: they write the same values, and a slice counts as present only when it has been written in full.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from detection.data.frame import Frame
+from detection.data.slices import Hu
+from detection.errors import DetectorError
+
+RESERVE = 1 << 28
+"""Bytes of the disk that stay free."""
+
+
+class DiskFull(DetectorError):
+    """The cache does not fit on the disk."""
+
+
+class SliceCache:
+    """Slices of `size` x `size` HU under string keys, each with its frame."""
+
+    def __init__(self, folder: Path, identity: str, keys: Sequence[str], size: int) -> None:
+        """Open the cache of these keys, or start it.
+
+        Parameters
+        ----------
+        identity : names the release and how its slices are resampled; another one is another file.
+
+        Raises
+        ------
+        DiskFull
+        """
+        self._rows = {key: number for number, key in enumerate(keys)}
+        content = "\n".join([identity, str(size), *keys])
+        name = hashlib.sha256(content.encode()).hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        self._paths = [folder / f"{name}.{part}" for part in ("slices", "frames", "filled")]
+        bytes_needed = len(keys) * size * size * 2
+        if not self._paths[2].exists() and shutil.disk_usage(folder).free < bytes_needed + RESERVE:
+            raise DiskFull(
+                f"The slice cache needs {bytes_needed / 1e9:.1f} GB in {folder}; name another place with --cache"
+            )
+        self._shapes = [(len(keys), size, size), (len(keys), 4), (len(keys),)]
+        self._open()
+
+    def _open(self) -> None:
+        kinds = (np.int16, np.float64, np.uint8)
+        self._slices, self._frames, self._filled = (
+            np.memmap(path, dtype=kind, mode="r+" if path.exists() else "w+", shape=shape)
+            for path, kind, shape in zip(self._paths, kinds, self._shapes, strict=True)
+        )
+
+    def get(self, key: str, make: Callable[[], tuple[Hu, Frame]]) -> tuple[Hu, Frame]:
+        """Give a slice, made and kept if it is not there; the array is not to be written to."""
+        row = self._rows[key]
+        if not self._filled[row]:
+            hu, frame = make()
+            self._slices[row] = hu
+            self._frames[row] = (frame.scale_x, frame.scale_y, frame.left, frame.top)
+            self._filled[row] = 1
+        return self._slices[row], Frame(*self._frames[row].tolist())
+
+    def __getstate__(self) -> dict[str, object]:
+        """Loader processes map the files themselves."""
+        return {"_rows": self._rows, "_paths": self._paths, "_shapes": self._shapes}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._open()

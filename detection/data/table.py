@@ -1,0 +1,129 @@
+"""DL_info.csv as the detector needs it: boxes, sizes, split. The file is 1-based, a `Lesion` 0-based."""
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from detection.errors import BadTable
+
+SPLITS = {"train": 1, "val": 2, "test": 3}
+"""Train_Val_Test."""
+
+TYPES = {
+    1: "bone",
+    2: "abdomen",
+    3: "mediastinum",
+    4: "liver",
+    5: "lung",
+    6: "kidney",
+    7: "soft tissue",
+    8: "pelvis",
+    -1: "unknown",
+}
+"""Coarse_lesion_type."""
+
+COLUMNS = (
+    "File_name",
+    "Patient_index",
+    "Key_slice_index",
+    "Bounding_boxes",
+    "Lesion_diameters_Pixel_",
+    "Coarse_lesion_type",
+    "Possibly_noisy",
+    "Spacing_mm_px_",
+    "Image_size",
+    "Train_Val_Test",
+)
+
+T = TypeVar("T")
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesion:
+    """One row."""
+
+    file_name: str
+    patient: int
+    slice: int
+    box: Box
+    """x1, y1, x2, y2, 0-based, pixel centres at integers."""
+    diameter_mm: float
+    """Mean of the long and the short diameter, the size in Fig. 10."""
+    type: int
+    noisy: bool
+    spacing: float
+    """mm per pixel."""
+    interval: float
+    """mm between slices; 0 where unknown."""
+    image_size: tuple[int, int]
+    """Columns, rows."""
+    split: int
+
+    @property
+    def folder(self) -> str:
+        """Name of the series' folder below Images_png."""
+        return self.file_name.rpartition("_")[0]
+
+
+def read_lesions(path: Path) -> list[Lesion]:
+    """Read every row of a DL_info.csv, in its order; columns may come in any order and among others.
+
+    Raises
+    ------
+    BadTable : no such file, a column is missing, or a cell cannot be read (which line and column is said).
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise BadTable(f"{path.name} is not a DL_info.csv: it has no column {', '.join(missing)}")
+            return [_lesion(path, reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text file with commas"
+        raise BadTable(f"{path.name} cannot be read: {reason}") from error
+
+
+def select(lesions: Sequence[Lesion], split: str, *, noisy: bool = False) -> list[Lesion]:
+    """Keep the rows of one split (train, val, test or all), without noisy ones unless asked for."""
+    wanted = set(SPLITS.values()) if split == "all" else {SPLITS[split]}
+    return [lesion for lesion in lesions if lesion.split in wanted and (noisy or not lesion.noisy)]
+
+
+def _lesion(path: Path, line: int, row: dict[str, str]) -> Lesion:
+    def read(column: str, convert: Callable[[str], T]) -> T:
+        try:
+            return convert(row[column])
+        except (TypeError, ValueError, AttributeError) as error:
+            raise BadTable(f"{path.name} line {line}: {column} cannot be read") from error
+
+    x1, y1, x2, y2 = read("Bounding_boxes", lambda text: _numbers(text, 4))
+    if not (x2 > x1 and y2 > y1):
+        raise BadTable(f"{path.name} line {line}: the box in Bounding_boxes has no extent")
+    long, short = read("Lesion_diameters_Pixel_", lambda text: _numbers(text, 2))
+    spacing, _, interval = read("Spacing_mm_px_", lambda text: _numbers(text, 3, may_be_nan=True))
+    columns, rows = read("Image_size", lambda text: _numbers(text, 2))
+    return Lesion(
+        file_name=read("File_name", str.strip),
+        patient=read("Patient_index", int),
+        slice=read("Key_slice_index", int),
+        box=(x1 - 1, y1 - 1, x2 - 1, y2 - 1),
+        diameter_mm=(long + short) / 2 * spacing,
+        type=read("Coarse_lesion_type", int),
+        noisy=read("Possibly_noisy", int) == 1,
+        spacing=spacing,
+        interval=abs(interval) if math.isfinite(interval) else 0.0,
+        image_size=(int(columns), int(rows)),
+        split=read("Train_Val_Test", int),
+    )
+
+
+def _numbers(text: str, count: int, *, may_be_nan: bool = False) -> list[float]:
+    values = [float(part) for part in text.split(",")]
+    if len(values) != count or not (may_be_nan or all(map(math.isfinite, values))):
+        raise ValueError(text)
+    return values

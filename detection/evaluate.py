@@ -1,0 +1,151 @@
+"""Command line: `python -m detection.evaluate RUN RELEASE --split test`: detections.csv, report.json, pictures."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.data.dataset import Slices
+from detection.data.release import Release, Sample, open_release
+from detection.data.table import SPLITS, select
+from detection.errors import DetectorError
+from detection.evaluation import pictures
+from detection.evaluation.report import report
+from detection.evaluation.tables import read_detections, truth_of, write_detections
+from detection.inference import BATCH, detect, is_fast_in_bfloat16, pick_device, prepare
+from detection.training import checkpoint
+from detection.training.settings import replace
+
+DETECTIONS, REPORT, PICTURES = "detections.csv", "report.json", "pictures"
+
+Progress = Callable[[int, int], None]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Evaluate a run; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        content = evaluate(
+            options.run, options.release, split=options.split, out=options.out, accelerator=options.accelerator,
+            precise=options.precise, batch=options.batch, workers=options.workers, cache=options.cache,
+            count=options.pictures, repeats=options.bootstrap, progress=_tell,
+        )  # fmt: skip
+    except DetectorError as error:
+        sys.stderr.write(f"{error}.\n")
+        return 1
+    summary = {name: content[name] for name in ("sensitivity", "average_sensitivity")}
+    sys.stdout.write(json.dumps(summary) + "\n")
+    return 0
+
+
+def evaluate(
+    run: Path,
+    folder: Path,
+    *,
+    split: str = "test",
+    out: Path | None = None,
+    accelerator: str = "auto",
+    precise: bool = False,
+    batch: int = BATCH,
+    workers: int = 0,
+    cache: Path | None = None,
+    count: int = 12,
+    repeats: int = 1000,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Detect in one split of a release and score it; returns the report, which is in `out` with everything else.
+
+    Parameters
+    ----------
+    run : folder that training wrote; `folder` : the release.
+    out : RUN/evaluation-{split} unless given.
+    precise : compute in float32 also where bfloat16 is faster.
+    count : pictures at random, and as many of the worst misses.
+    repeats : draws for the confidence bands.
+    progress : called with images done and in all.
+
+    Raises
+    ------
+    DetectorError : any of its kinds.
+    """
+    network, settings, step = checkpoint.detector(run)
+    release = open_release(folder)
+    samples = release.samples(split)
+    data = Slices(release, samples, settings.preset.input, cache=cache)
+    device = pick_device(accelerator)
+    fast = not precise and is_fast_in_bfloat16(device)
+    prepare(network, device, fast=fast)
+    out = out or run / f"evaluation-{split}"
+    out.mkdir(parents=True, exist_ok=True)
+    found: list[NDArray[np.float64]] = []
+    for index, boxes in detect(network, data, device=device, batch=batch, workers=workers):
+        found.append(boxes)
+        if progress is not None:
+            progress(index + 1, len(samples))
+    write_detections(
+        out / DETECTIONS, [(sample.file_name, _in_csv(boxes)) for sample, boxes in zip(samples, found, strict=True)]
+    )
+    content = _report(release, split, out, repeats)
+    content |= {
+        "run": {"preset": settings.preset.name, "step": step, "release": settings.release, "seed": settings.seed,
+                "fraction": settings.fraction, "weights": settings.weights},
+        "release": release.name, "release_sha256": release.sha256, "split": split,
+        "precision": "bfloat16" if fast else "float32", "device": str(device),
+    }  # fmt: skip
+    content["pictures"] = _pictures(release, samples, found, out, count, settings.seed)
+    replace(out / REPORT, json.dumps(content, indent=1) + "\n")
+    return content
+
+
+def _in_csv(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The table's frame is 1-based."""
+    return np.add(boxes, (1, 1, 1, 1, 0))
+
+
+def _report(release: Release, split: str, out: Path, repeats: int) -> dict[str, Any]:
+    truth = truth_of(select(release.lesions, split))
+    return report(truth, read_detections(out / DETECTIONS, truth), repeats=repeats)
+
+
+def _pictures(
+    release: Release, samples: list[Sample], found: list[NDArray[np.float64]], out: Path, count: int, seed: int
+) -> list[dict[str, Any]]:
+    chosen = pictures.choose([sample.boxes for sample in samples], found, count=count, seed=seed)
+    (out / PICTURES).mkdir(exist_ok=True)
+    listed = []
+    for index, reason in chosen:
+        sample = samples[index]
+        path = release.images / sample.folder / f"{sample.slice:03d}.png"
+        pictures.draw(path, sample.boxes, found[index], out / PICTURES / sample.file_name)
+        listed.append({"file": f"{PICTURES}/{sample.file_name}", "reason": reason})
+    return listed
+
+
+def _tell(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\rimages {done}/{total}" + "\n" * (done == total))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m detection.evaluate", description="Evaluate a trained detector.")
+    parser.add_argument("run", type=Path, help="folder that detection.train wrote")
+    parser.add_argument("release", type=Path, help="release folder, or the published DeepLesion")
+    parser.add_argument("--split", choices=[*SPLITS, "all"], default="test")
+    parser.add_argument("--out", type=Path, help="folder for the results (RUN/evaluation-SPLIT)")
+    parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--precise", action="store_true", help="float32 instead of bfloat16")
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--workers", type=int, default=0, help="loader processes (0)")
+    parser.add_argument("--cache", type=Path, help="folder for decoded slices; none is kept without it")
+    parser.add_argument("--pictures", type=int, default=12, help="pictures at random, and of the worst misses (12)")
+    parser.add_argument("--bootstrap", type=int, default=1000, help="draws for the confidence bands (1000)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

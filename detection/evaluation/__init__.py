@@ -1,0 +1,1 @@
+"""How good a detector is, at the terms of the DeepLesion literature; numpy alone, for anyone's detections."""

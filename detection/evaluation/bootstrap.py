@@ -1,0 +1,133 @@
+"""Confidence bands by drawing patients with replacement, as lesions of one patient are not independent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.evaluation.curve import AVERAGED, Ties, interpolate, steps
+from detection.evaluation.matching import Match
+from detection.evaluation.overlap import Floats
+from detection.evaluation.tables import Detections, Ints, Truth
+
+MARGIN = 4
+"""Detections beyond so many times the last reported rate cannot matter; a draw that needs them after all gets them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Hits and false positives, surest first."""
+
+    patient: Ints
+    """(E,) index into the sorted patients."""
+    is_hit: NDArray[np.bool_]
+    last: Ints
+    """(P,) last event of each distinct score."""
+    images_of: Floats
+    """(Q,) images of each patient."""
+    lesions_of: Floats
+    """(Q,) lesions of each patient."""
+
+
+def events(truth: Truth, found: Detections, match: Match) -> Events:
+    """Line up what a FROC curve counts, with the patient behind each."""
+    patients, of_image = np.unique(truth.patients, return_inverse=True)
+    hit = match.hit_scores > -np.inf
+    wrong = match.false_positive
+    scores = np.concatenate([found.scores[wrong], match.hit_scores[hit]])
+    patient = np.concatenate([of_image[found.image[wrong]], of_image[truth.image[hit]]])
+    order = np.argsort(-scores)
+    count = len(patients)
+    return Events(
+        patient[order],
+        order >= int(wrong.sum()),
+        steps(scores[order]),
+        np.bincount(of_image, minlength=count).astype(np.float64),
+        np.bincount(of_image[truth.image], minlength=count).astype(np.float64),
+    )
+
+
+def draws(patients: int, repeats: int, seed: int) -> NDArray[np.int64]:
+    """How often each patient is drawn, (repeats, patients); the same for the same seed, so that runs can be paired."""
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(patients, np.full(patients, 1 / patients), size=repeats)
+
+
+def resample(
+    truth: Truth,
+    found: Detections,
+    match: Match,
+    points: Sequence[float],
+    *,
+    repeats: int,
+    seed: int,
+    ties: Ties = "lowest",
+) -> Floats:
+    """Sensitivity at `points` in every draw, (repeats, len(points)); NaN in a draw without lesions."""
+    line = events(truth, found, match)
+    at = np.asarray(points, dtype=np.float64)
+    wrong_so_far = np.cumsum(~line.is_hit)[line.last] if len(line.last) else np.zeros(0)
+    enough = int(np.searchsorted(wrong_so_far, MARGIN * at.max() * line.images_of.sum())) + 1
+    values = np.empty((repeats, len(at)))
+    for number, weights in enumerate(draws(len(line.images_of), repeats, seed).astype(np.float64)):
+        value = _curve_at(line, weights, line.last[:enough], at, ties)
+        values[number] = _curve_at(line, weights, line.last, at, ties) if value is None else value
+    return values
+
+
+def _curve_at(line: Events, weights: Floats, last: Ints, at: Floats, ties: Ties) -> Floats | None:
+    """Curve of one draw; None where its first points do not reach far enough."""
+    lesions = weights @ line.lesions_of
+    if lesions == 0:
+        return np.full(len(at), np.nan)
+    count = int(last[-1]) + 1 if len(last) else 0
+    weight = weights[line.patient[:count]]
+    hits = np.cumsum(np.where(line.is_hit[:count], weight, 0.0))[last]
+    wrong = np.cumsum(np.where(line.is_hit[:count], 0.0, weight))[last]
+    rate = wrong / (weights @ line.images_of)
+    if len(last) < len(line.last) and rate[-1] <= at.max():
+        return None
+    return interpolate(rate, hits / lesions, at, ties)
+
+
+def band(values: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Lower and upper end of the central share of the draws, per column."""
+    low, high = np.nanpercentile(values, [50 * (1 - level), 50 * (1 + level)], axis=0)
+    return low, high
+
+
+def paired_difference(
+    truth: Truth,
+    first: tuple[Detections, Match],
+    second: tuple[Detections, Match],
+    *,
+    repeats: int = 1000,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Difference in average sensitivity (0.5, 1, 2, 4 FP per image) of two detectors over the same patients.
+
+    Returns
+    -------
+    `difference` (second - first), its 95% band `low`..`high`, and `p`, the two-sided share of draws at or beyond zero.
+    """
+    means = [
+        resample(truth, found, match, AVERAGED, repeats=repeats, seed=seed).mean(axis=1)
+        for found, match in (first, second)
+    ]
+    whole = [_whole(truth, found, match) for found, match in (first, second)]
+    difference = means[1] - means[0]
+    low, high = band(difference[:, None])
+    beyond = min(float(np.mean(difference <= 0)), float(np.mean(difference >= 0)))
+    return {
+        "difference": whole[1] - whole[0],
+        "low": float(low[0]),
+        "high": float(high[0]),
+        "p": min(1.0, 2 * beyond),
+    }
+
+
+def _whole(truth: Truth, found: Detections, match: Match) -> float:
+    line = events(truth, found, match)
+    value = _curve_at(line, np.ones(len(line.images_of)), line.last, np.asarray(AVERAGED), "lowest")
+    return 0.0 if value is None else float(value.mean())

@@ -1,0 +1,79 @@
+"""The FROC curve of matched detections, and its value at given false-positive rates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.evaluation.overlap import Floats
+
+Ties = Literal["lowest", "highest"]
+
+POINTS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 8.0, 16.0)
+"""False positives per image that are reported."""
+
+AVERAGED = (0.5, 1.0, 2.0, 4.0)
+"""Their mean is the usual single number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A FROC curve: one point per distinct score, equal scores being one step whatever their order."""
+
+    false_positives: Floats
+    """(P,) per image, ascending."""
+    sensitivity: Floats
+    """(P,) ascending."""
+    thresholds: Floats
+    """(P,) score from which detections count, descending."""
+
+    def at(self, points: Sequence[float], ties: Ties = "lowest") -> Floats:
+        """Sensitivity at false-positive rates, by linear interpolation.
+
+        Parameters
+        ----------
+        ties : where several points share a rate, take the lowest or the highest sensitivity among them.
+
+        Left of the first point the curve comes from the origin; right of the last one it stays.
+        """
+        return interpolate(self.false_positives, self.sensitivity, np.asarray(points, dtype=np.float64), ties)
+
+
+def froc(hit_scores: Floats, false_positive_scores: Floats, images: int) -> Curve:
+    """Curve from the score at which each lesion is hit (-inf: never) and the scores of the false positives."""
+    hits = hit_scores[hit_scores > -np.inf]
+    scores = np.concatenate([false_positive_scores, hits])
+    order = np.argsort(-scores)
+    ranked = scores[order]
+    is_hit = order >= len(false_positive_scores)
+    last = steps(ranked)
+    hit_count = np.cumsum(is_hit)[last]
+    sensitivity = hit_count / max(len(hit_scores), 1)
+    return Curve((last + 1 - hit_count) / images, sensitivity, ranked[last])
+
+
+def steps(ranked: Floats) -> NDArray[np.int64]:
+    """Index of the last of each group of equal values."""
+    if not len(ranked):
+        return np.zeros(0, dtype=np.int64)
+    return np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
+
+
+def interpolate(x: Floats, y: Floats, at: Floats, ties: Ties) -> Floats:
+    """Value of the curve at `at`; see `Curve.at`."""
+    if not len(x):
+        return np.zeros(len(at))
+    if x[0] > 0:
+        x, y = np.append(0.0, x), np.append(0.0, y)
+    if ties == "lowest":
+        right = np.searchsorted(x, at, side="left")
+        left = right - 1
+    else:
+        left = np.searchsorted(x, at, side="right") - 1
+        right = left + 1
+    low, high = np.clip(left, 0, len(x) - 1), np.clip(right, 0, len(x) - 1)
+    width = x[high] - x[low]
+    share = np.divide(at - x[low], width, out=np.zeros(len(at)), where=width > 0)
+    return np.where(right >= len(x), y[-1], y[low] + np.clip(share, 0, 1) * (y[high] - y[low]))

@@ -1,0 +1,82 @@
+"""Command line: `python -m detection.evaluation.froc --truth DL_info.csv --detections detections.csv`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from detection.data.table import SPLITS
+from detection.errors import DetectorError
+from detection.evaluation import bootstrap
+from detection.evaluation.matching import match
+from detection.evaluation.report import report
+from detection.evaluation.tables import read_detections, read_truth
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the FROC report of a detections file as JSON; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        content = evaluate(options)
+    except DetectorError as error:
+        sys.stderr.write(f"{error}.\n")
+        return 1
+    sys.stdout.write(json.dumps(content, indent=1) + "\n")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    """Score one detections file, and its difference to another where one is given."""
+    truth = read_truth(options.truth, options.split)
+    found = read_detections(options.detections, truth)
+    content = report(
+        truth,
+        found,
+        iou=options.iou,
+        convention=options.convention,
+        ties=options.interpolation,
+        repeats=options.bootstrap,
+        seed=options.seed,
+    )
+    if options.compare is not None:
+        other = read_detections(options.compare, truth)
+        pair = [(each, match(truth, each, options.iou, options.convention)) for each in (other, found)]
+        content["compared"] = bootstrap.paired_difference(
+            truth, pair[0], pair[1], repeats=max(options.bootstrap, 1), seed=options.seed
+        )
+    return content
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m detection.evaluation.froc", description="Score anyone's detections as the literature does."
+    )
+    parser.add_argument("--truth", type=Path, required=True, help="DL_info.csv")
+    parser.add_argument("--detections", type=Path, required=True, help="CSV: File_name, x1, y1, x2, y2, score")
+    parser.add_argument("--compare", type=Path, help="a second CSV; prints the paired difference to it")
+    parser.add_argument("--split", choices=[*SPLITS, "all"], default="test")
+    parser.add_argument("--iou", type=_overlap, default=0.5, help="overlap from which a lesion is hit (0.5)")
+    parser.add_argument("--convention", choices=["deeplesion", "strict"], default="deeplesion")
+    parser.add_argument("--interpolation", choices=["lowest", "highest"], default="lowest")
+    parser.add_argument("--bootstrap", type=_count, default=1000, help="draws for the bands (1000); 0 for none")
+    parser.add_argument("--seed", type=_count, default=0)
+    return parser
+
+
+def _overlap(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

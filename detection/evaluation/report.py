@@ -1,0 +1,77 @@
+"""Everything that is reported about one set of detections, ready for JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from detection.evaluation import bootstrap, strata
+from detection.evaluation.curve import AVERAGED, POINTS, Curve, Ties
+from detection.evaluation.matching import Convention, match
+from detection.evaluation.tables import Detections, Ints, Truth
+
+DRAWN_POINTS = 200
+"""Points of a curve that a figure needs."""
+
+
+def report(
+    truth: Truth,
+    found: Detections,
+    *,
+    iou: float = 0.5,
+    convention: Convention = "deeplesion",
+    ties: Ties = "lowest",
+    points: Sequence[float] = POINTS,
+    repeats: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """FROC of all lesions with patient-level bands, by type, by size and by overlap threshold.
+
+    Parameters
+    ----------
+    repeats : draws of patients for the 95% bands; 0 leaves the bands out.
+    """
+    matched = match(truth, found, iou, convention)
+    curve = strata.curve_of(truth, found, matched)
+    content: dict[str, Any] = {
+        "convention": convention,
+        "iou": iou,
+        "interpolation": ties,
+        "images": len(truth.names),
+        "patients": len(np.unique(truth.patients)),
+        "lesions": len(truth.boxes),
+        "detections": len(found.scores),
+        "ignored_detections": found.ignored,
+        **strata.summary(curve, points, ties),
+    }
+    if repeats:
+        content["bands"] = _bands(bootstrap.resample(
+            truth, found, matched, [*points, *AVERAGED], repeats=repeats, seed=seed, ties=ties
+        ), points)  # fmt: skip
+        content["bootstrap"] = {"repeats": repeats, "seed": seed, "unit": "patient", "level": 0.95}
+    content |= strata.by_stratum(truth, found, matched, points, ties)
+    content["by_iou"] = strata.by_threshold(truth, found, points, convention, ties)
+    content["curve"] = thinned(curve, 2 * max(points))
+    return content
+
+
+def thinned(curve: Curve, furthest: float) -> dict[str, list[float]]:
+    """Few enough points for a figure, up to `furthest` false positives per image."""
+    end = max(int(np.searchsorted(curve.false_positives, furthest, side="right")), 1)
+    rows: Ints = np.unique(np.geomspace(1, end, DRAWN_POINTS).astype(np.int64)) - 1
+    rows = rows[: len(curve.thresholds)]
+    return {
+        "false_positives": [round(float(value), 5) for value in curve.false_positives[rows]],
+        "sensitivity": [round(float(value), 5) for value in curve.sensitivity[rows]],
+        "score": [round(float(value), 6) for value in curve.thresholds[rows]],
+    }
+
+
+def _bands(values: np.typing.NDArray[np.float64], points: Sequence[float]) -> dict[str, Any]:
+    low, high = bootstrap.band(values[:, : len(points)])
+    mean_low, mean_high = bootstrap.band(values[:, len(points) :].mean(axis=1, keepdims=True))
+    pairs = zip(points, low, high, strict=True)
+    return {
+        "sensitivity": {f"{point:g}": [round(float(a), 6), round(float(b), 6)] for point, a, b in pairs},
+        "average_sensitivity": [round(float(mean_low[0]), 6), round(float(mean_high[0]), 6)],
+    }

@@ -1,0 +1,80 @@
+"""Sensitivity by lesion type (Fig. 9), by size (Fig. 10) and by overlap threshold (Fig. 11).
+
+False positives are those of all types and sizes, as the network names neither.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.data.table import TYPES
+from detection.evaluation.curve import AVERAGED, Curve, Ties, froc
+from detection.evaluation.matching import Convention, Match, match
+from detection.evaluation.tables import Detections, Truth
+
+SIZE_EDGES_MM = (10, 15, 20, 25, 30, 40, 50)
+"""Of the mean of both diameters; a bin holds its lower edge."""
+
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""Overlaps of Fig. 11."""
+
+
+def size_labels() -> list[str]:
+    """Names of the size bins in mm, small to large."""
+    inner = [f"{low}-{high}" for low, high in pairwise(SIZE_EDGES_MM)]
+    return [f"<{SIZE_EDGES_MM[0]}", *inner, f">={SIZE_EDGES_MM[-1]}"]
+
+
+def strata(truth: Truth) -> dict[str, dict[str, NDArray[np.bool_]]]:
+    """Lesions of each type and of each size that occur, as masks over the lesions."""
+    sizes = np.digitize(truth.sizes, SIZE_EDGES_MM)
+    by_type = {name: truth.types == code for code, name in TYPES.items()}
+    by_size = {label: sizes == number for number, label in enumerate(size_labels())}
+    return {
+        "by_type": {name: mask for name, mask in by_type.items() if mask.any()},
+        "by_size": {name: mask for name, mask in by_size.items() if mask.any()},
+    }
+
+
+def curve_of(truth: Truth, found: Detections, matched: Match, lesions: NDArray[np.bool_] | None = None) -> Curve:
+    """FROC curve of all lesions, or of some of them against the false positives of all."""
+    hit_scores = matched.hit_scores if lesions is None else matched.hit_scores[lesions]
+    return froc(hit_scores, found.scores[matched.false_positive], len(truth.names))
+
+
+def by_stratum(
+    truth: Truth, found: Detections, matched: Match, points: Sequence[float], ties: Ties
+) -> dict[str, dict[str, Any]]:
+    """Number of lesions and sensitivity per type and per size."""
+    return {
+        family: {
+            name: {
+                "lesions": int(mask.sum()),
+                **summary(curve_of(truth, found, matched, mask), points, ties),
+            }
+            for name, mask in masks.items()
+        }
+        for family, masks in strata(truth).items()
+    }
+
+
+def by_threshold(
+    truth: Truth, found: Detections, points: Sequence[float], convention: Convention, ties: Ties
+) -> dict[str, dict[str, Any]]:
+    """Sensitivity per overlap threshold."""
+    return {
+        f"{iou:g}": summary(curve_of(truth, found, match(truth, found, iou, convention)), points, ties)
+        for iou in THRESHOLDS
+    }
+
+
+def summary(curve: Curve, points: Sequence[float], ties: Ties) -> dict[str, Any]:
+    """Sensitivity at the points and the usual average."""
+    values = curve.at(points, ties)
+    return {
+        "sensitivity": {f"{point:g}": round(float(value), 6) for point, value in zip(points, values, strict=True)},
+        "average_sensitivity": round(float(curve.at(AVERAGED, ties).mean()), 6),
+    }

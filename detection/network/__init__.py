@@ -1,0 +1,1 @@
+"""The paper's detector and the parts it is made of."""

@@ -1,0 +1,76 @@
+"""ImageNet weights for a backbone, from a file or from PyTorch's own server."""
+
+import pickle
+import re
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+
+from detection.errors import BadCheckpoint
+from detection.network.backbones import Backbone
+
+URLS = {
+    "vgg16": "https://download.pytorch.org/models/vgg16-397923af.pth",
+    "alexnet": "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+    "resnet50": "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    "densenet121": "https://download.pytorch.org/models/densenet121-a639ec97.pth",
+}
+"""torchvision's standard checkpoints."""
+
+
+class NoWeights(Exception):
+    """There are no pretrained weights to be had, and why."""
+
+
+def from_file(backbone: Backbone, path: Path) -> None:
+    """Load a checkpoint with torchvision's names into a backbone; what it has beyond the backbone is left.
+
+    Raises
+    ------
+    BadCheckpoint : the file cannot be read, or a weight is missing or has another shape; nothing was loaded.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise BadCheckpoint(f"{path} cannot be read as a file of weights") from error
+    if not isinstance(content, dict):
+        raise BadCheckpoint(f"{path} holds no weights by name")
+    load(backbone, content, path.name)
+
+
+def from_imagenet(backbone: Backbone, name: str) -> str:
+    """Load the standard ImageNet weights, fetched unless PyTorch has them already; returns their file's name.
+
+    Raises
+    ------
+    NoWeights : there are none for this backbone, or they cannot be fetched.
+    """
+    if name not in URLS:
+        raise NoWeights(f"there are no pretrained weights for {name}")
+    url = URLS[name]
+    try:
+        content = torch.hub.load_state_dict_from_url(url, map_location="cpu", progress=False, weights_only=True)
+    except (URLError, OSError, RuntimeError) as error:
+        reason = getattr(error, "reason", error)
+        raise NoWeights(f"{url} could not be fetched ({reason})") from error
+    load(backbone, content, url.rpartition("/")[2])
+    return url.rpartition("/")[2]
+
+
+def load(backbone: Backbone, content: dict[str, Tensor], name: str) -> None:
+    """Copy weights by name; see `from_file`."""
+    content = {_renamed(key): value for key, value in content.items()}
+    wanted = backbone.state_dict()
+    for key, value in wanted.items():
+        if key not in content:
+            raise BadCheckpoint(f"{name} lacks {key}: it belongs to another backbone")
+        if content[key].shape != value.shape:
+            raise BadCheckpoint(f"{name} has another shape for {key}: it belongs to another backbone")
+    backbone.load_state_dict({key: content[key] for key in wanted})
+
+
+def _renamed(key: str) -> str:
+    """Older DenseNet files write norm.1 for norm1."""
+    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", key)

@@ -1,0 +1,178 @@
+"""The training loop, on Lightning Fabric for devices, precision and several processes.
+
+A step depends on the seed, its number and the weights alone, so that a resumed run draws the curve of one that never
+stopped.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from detection.data.dataset import Batch, Slices, batches, loader
+from detection.errors import BadRun, NonFiniteLoss, OutOfMemory
+from detection.network.detector import Detector, Losses
+from detection.training import checkpoint
+from detection.training.journal import Journal, Progress
+from detection.training.optimizer import learning_rate, make_optimizer
+from detection.training.settings import Settings
+
+SAVE_SECONDS = 600.0
+"""Within an epoch, checkpoints are at least this far apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a run goes; none of it changes the result but for rounding."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    workers: int = 0
+    """Loader processes per device."""
+    seconds: float = float("inf")
+    """Stop with a checkpoint after so long."""
+
+
+def train(
+    folder: Path,
+    settings: Settings,
+    network: Detector,
+    data: Slices,
+    machine: Machine,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> int:
+    """Train a network into a run folder; returns the steps done in all.
+
+    Parameters
+    ----------
+    resume : go on from the folder's checkpoint; from the beginning where the run was cut off before its first.
+
+    Raises
+    ------
+    BadRun : the batch does not divide among the devices.
+    BadCheckpoint : resuming from what is not this run's.
+    NonFiniteLoss : training diverged; the message names the images of the batch.
+    OutOfMemory
+    """
+    config = settings.preset.training
+    fabric = _fabric(machine, settings.precision)
+    check_batch(config.batch, fabric.world_size)
+    in_order: Any = {"memory_format": torch.channels_last}
+    network.to(**in_order)
+    bare = make_optimizer(network, config)
+    model, optimizer = fabric.setup(network, bare)
+    start = 0
+    if resume and (folder / checkpoint.FILE).exists():
+        content = checkpoint.load(folder, settings.preset)
+        checkpoint.restore(network, content, folder)
+        bare.load_state_dict(content["optimizer"])
+        start = int(content["step"])
+    model.train()
+    per_epoch = len(batches(len(data), config.batch, seed=settings.seed, epoch=0))
+    total = per_epoch * config.epochs
+    journal = Journal(folder, start, total, progress) if fabric.is_global_zero else None
+    began = saved = time.monotonic()
+    step = start
+    try:
+        for step, batch in _stream(fabric, settings, data, machine, start, per_epoch):
+            values = _step(fabric, model, optimizer, batch, settings, step, per_epoch)
+            _finite(values, batch, data, step)
+            if journal is not None:
+                journal.step(step, values)
+            over = _agreed(fabric, time.monotonic() - began > machine.seconds)
+            if step % per_epoch == 0 or over or _agreed(fabric, time.monotonic() - saved > SAVE_SECONDS):
+                saved = time.monotonic()
+                if journal is not None:
+                    checkpoint.save(folder, settings.preset, network, bare, step)
+                fabric.barrier()
+            if over:
+                break
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory("The device's memory is too small for this batch; try a smaller --batch") from error
+    finally:
+        if journal is not None:
+            journal.close()
+    return step
+
+
+def check_batch(batch: int, devices: int) -> None:
+    """Refuse a batch that cannot be shared out evenly."""
+    if batch % devices:
+        raise BadRun(f"A batch of {batch} does not divide among {devices} devices")
+
+
+def is_first_process() -> bool:
+    """Tell whether this process writes the run's files, before there is a Fabric to ask."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
+
+
+def _fabric(machine: Machine, precision: Any) -> Fabric:
+    """Under torchrun, the processes there are; else this one, or as many as there are devices to be used."""
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices))
+    nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices
+    strategy = "ddp" if devices * nodes > 1 else "auto"
+    fabric = Fabric(
+        accelerator=machine.accelerator, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision
+    )
+    fabric.launch()
+    return fabric
+
+
+def _stream(
+    fabric: Fabric, settings: Settings, data: Slices, machine: Machine, start: int, per_epoch: int
+) -> Iterator[tuple[int, Batch]]:
+    """Batches of this process from the step after `start` on, with their numbers."""
+    config = settings.preset.training
+    for epoch in range(start // per_epoch, config.epochs):
+        picks = batches(
+            len(data), config.batch, seed=settings.seed, epoch=epoch, rank=fabric.global_rank, world=fabric.world_size
+        )
+        first = max(start - epoch * per_epoch, 0)
+        pin = fabric.device.type == "cuda"
+        for place, batch in enumerate(loader(data, picks[first:], workers=machine.workers, pin=pin)):
+            yield epoch * per_epoch + first + place + 1, batch.to(fabric.device)
+
+
+def _step(
+    fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, settings: Settings, step: int,
+    per_epoch: int,
+) -> dict[str, float]:  # fmt: skip
+    config = settings.preset.training
+    rate = learning_rate(config, step, per_epoch)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    generator = torch.Generator().manual_seed((settings.seed * 1_000_003 + step) * 64 + fabric.global_rank)
+    losses: Losses = model(batch.hu, batch.boxes, generator)
+    total = losses.total()
+    optimizer.zero_grad(set_to_none=True)
+    fabric.backward(total)
+    fabric.clip_gradients(model, optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
+    values = torch.stack([total, *losses]).detach().float().tolist()
+    if all(map(_is_finite, values)):
+        optimizer.step()
+    names = ("loss", *(f"loss_{name}" for name in losses._fields))
+    return {**dict(zip(names, values, strict=True)), "learning_rate": rate}
+
+
+def _finite(values: dict[str, float], batch: Batch, data: Slices, step: int) -> None:
+    if all(map(_is_finite, values.values())):
+        return
+    names = ", ".join(data.samples[index].file_name for index in batch.index)
+    raise NonFiniteLoss(f"The loss is not finite at step {step}, in the batch of {names}; lower the learning rate")
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0
+
+
+def _agreed(fabric: Fabric, wanted: bool) -> bool:
+    """What the first process wants, so that all do the same."""
+    return bool(fabric.broadcast(wanted)) if fabric.world_size > 1 else wanted
