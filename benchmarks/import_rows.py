@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.result import Result
 from datasets import dl_info
 
 ROWS = 32_735
@@ -22,7 +23,7 @@ REAL = REPOSITORY.parent / "shared" / "data" / "deeplesion" / "DL_info.csv"
 TABLES = ("patient", "study", "series", "slice", "lesion")
 
 
-def run() -> Iterator[tuple[str, float, str, float | None]]:
+def run() -> Iterator[Result]:
     """Yield name, ratio or figure, what it means, and its bound; processor time, which other work disturbs least."""
     with tempfile.TemporaryDirectory() as folder:
         best: dict[str, float] = {}
@@ -32,8 +33,8 @@ def run() -> Iterator[tuple[str, float, str, float | None]]:
             measured |= {"bare": bare}
             best = {name: min(value, best.get(name, value)) for name, value in measured.items()}
     explanation = f"{ROWS} rows: import {best['seconds']:.2f} s, bare executemany {best['bare']:.2f} s"
-    yield "import / executemany", best["seconds"] / best["bare"], explanation, 6.0
-    yield "import, peak memory MB", best["megabytes"], "resident memory of the importing process", 500.0
+    yield Result("import / executemany", best["seconds"] / best["bare"], explanation, at_most=6.0)
+    yield Result("import, peak memory", best["megabytes"], "MB resident while importing", at_most=500.0)
 
 
 def write_rows(path: Path) -> None:

@@ -11,6 +11,7 @@ from detection.network.detector import Detector
 from detection.presets import PAPER
 
 THREADS = 2
+REPEATS = 6
 AT_LEAST = 2.3
 """Times as fast as eager float32."""
 
@@ -25,7 +26,11 @@ def run() -> Iterator[tuple[str, float, str, float | None]]:
         fast = prepare(copy.deepcopy(eager), torch.device("cpu"), fast=True)
         image = torch.randint(-1000, 1000, (1, 3, 512, 512), dtype=torch.int16)
         with torch.inference_mode():
-            slow_seconds, fast_seconds = (best(lambda network=network: network(image), 3) for network in (eager, fast))
+            eager(image)
+            fast(image)
+            # In turns, so that whatever else the machine does meets both.
+            pairs = [(best(lambda: eager(image), 1), best(lambda: fast(image), 1)) for _ in range(REPEATS)]
+            slow_seconds, fast_seconds = map(min, zip(*pairs, strict=True))
     finally:
         torch.set_num_threads(threads)
     explanation = f"bfloat16 {fast_seconds:.2f} s, eager float32 {slow_seconds:.2f} s, {THREADS} threads"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
 from typing import Protocol, cast
+from weakref import WeakKeyDictionary
 
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -86,7 +87,8 @@ class Arrivals:
         self.objects: dict[str, Dataset | Unreadable] = {}
         self.too_large = False
         self._wanted = wanted
-        self._bytes: dict[Association, int] = {}
+        self._bytes: WeakKeyDictionary[Association, int] = WeakKeyDictionary()
+        """Received since the last object, by association."""
 
     @property
     def handlers(self) -> list[tuple[evt.EventType, Callable[[Event], int | None]]]:

@@ -36,16 +36,19 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float, limit: int) -> Tensor:
 def roi_align(maps: Tensor, boxes: Tensor, image: Tensor, *, size: int, scale: float) -> Tensor:
     """See `detection.network.roi_align.roi_align`."""
     if OPS is not None and maps.is_cuda:
-        rois = torch.cat([image[:, None].to(boxes.dtype), boxes], dim=1).to(maps.dtype)
-        pooled: Tensor = OPS.roi_align(maps, rois, size, scale, 2, True)
-        return pooled
+        pooled: Tensor = OPS.roi_align(maps.float(), _rois(boxes, image), size, scale, 2, True)
+        return pooled.to(maps.dtype)
     return own_align.roi_align(maps, boxes, image, size=size, scale=scale)
 
 
 def roi_pool(maps: Tensor, boxes: Tensor, image: Tensor, *, size: int, scale: float) -> Tensor:
     """See `detection.network.roi_pool.roi_pool`."""
     if OPS is not None and maps.is_cuda:
-        rois = torch.cat([image[:, None].to(boxes.dtype), boxes], dim=1).to(maps.dtype)
-        pooled: Tensor = OPS.roi_pool(maps, rois, size, scale)
-        return pooled
+        pooled: Tensor = OPS.roi_pool(maps.float(), _rois(boxes, image), size, scale)
+        return pooled.to(maps.dtype)
     return own_pool.roi_pool(maps, boxes, image, size=size, scale=scale)
+
+
+def _rois(boxes: Tensor, image: Tensor) -> Tensor:
+    """Boxes as torchvision wants them; in float32, as bfloat16 cannot tell neighbouring pixels apart."""
+    return torch.cat([image[:, None].float(), boxes.float()], dim=1)

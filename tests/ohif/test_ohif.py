@@ -44,7 +44,7 @@ def plane(slice_: Dataset) -> ImagePlane:
 def ohif(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install OHIF's libraries as the lock file pins them, and give the folder."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        _give_up("not installed: nodejs and npm, which OHIF's libraries need")
+        _give_up("OHIF's libraries need node and npm, which are not on this machine")
     folder = tmp_path_factory.mktemp("ohif")
     for name in ("package.json", "package-lock.json", "write.mjs"):
         shutil.copy(HERE / name, folder)

@@ -10,7 +10,13 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from datasets.geometry.volume import Flips
 from datasets.pacs import deidentify, pixels, readers
@@ -18,7 +24,9 @@ from datasets.pacs.directory import DirectorySource, read_stream
 from datasets.pacs.instance import Instance
 from datasets.pacs.resolve import StudyImages, resolve
 from datasets.pacs.source import Source, Unreadable
-from tests.datasets.pacs.dicom_files import bidimensional, ct, ct_series, facts, report, save
+from tests.datasets.pacs import test_aim as aim
+from tests.datasets.pacs import test_presentation as presentation
+from tests.datasets.pacs.dicom_files import CROSS, bidimensional, ct, ct_series, facts, report, save
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -51,7 +59,7 @@ def use(source: Source, instance: Instance) -> None:
     deidentify.image_facts(instance), deidentify.patient_facts(instance), deidentify.refusal(instance)
     if readers.is_annotation(instance):
         bookmarks = readers.read(dataset)
-        assert bookmarks
+        assert bookmarks or instance.SOPClassUID == GrayscaleSoftcopyPresentationStateStorage
         for bookmark in bookmarks:
             resolve(bookmark, images)
         return
@@ -79,8 +87,10 @@ def test_a_report_that_was_cut_gives_no_part_of_its_measurements(undefined_lengt
 @pytest.mark.parametrize(
     "whole",
     [report(bidimensional("1.2.3.1.1.1050"), bidimensional("1.2.3.1.1.1000"), SOPInstanceUID="1.2.3.1.7.1")]
+    + [presentation.state(presentation.annotation(*map(presentation.graphic, CROSS)))]
+    + [report(SOPClassUID=aim.ENCAPSULATED_XML, EncapsulatedDocument=aim.aim3(("Polyline", aim.LONG)))]
     + [compressed(s) for s in (ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless)],
-    ids=["report", "native", "rle", "jpeg2000", "jpegls"],
+    ids=["report", "presentation", "document", "native", "rle", "jpeg2000", "jpegls"],
 )
 def test_damage_anywhere_is_survived(whole: Dataset, tmp_path: Path) -> None:
     data = save(whole, tmp_path / "whole").read_bytes()

@@ -32,7 +32,9 @@ def test_unseen_patients_are_put_in_order(tmp_path: Path, record_property) -> No
         torch.set_num_threads(threads)
     assert model.anchor.method == "locations"
     within = [measures.rank_correlation(each.raw, each.numbers.astype(float)) for each in scores]
-    found = [(mark.z, each.at(mark.slice)) for volume, each in zip(series, scores, strict=True) for mark in volume.marks]
+    found = [
+        (mark.z, each.at(mark.slice)) for volume, each in zip(series, scores, strict=True) for mark in volume.marks
+    ]
     off = [abs(z - place) for z, place in found if z is not None and place is not None]
     record_property("rank correlation within volumes, error of z", f"{np.median(within):.3f}, {np.median(off):.3f}")
     print(f"rank correlation {np.median(within):.3f}, median error of z {np.median(off):.3f} over {len(off)} lesions")

@@ -36,7 +36,10 @@ class Command(BaseCommand):
     help = "Takes the RECIST bookmarks of a source into a collection: slices, lesions, and why the others gave none."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("source", help="dir:///path, DICOM files in folders of any shape")
+        parser.add_argument(
+            "source",
+            help="dir:///path (DICOM files in folders of any shape), dicomweb+https://host/root, dimse://AET@host:port",
+        )
         parser.add_argument("--collection", default="hospital", help="short name of the collection (default hospital)")
         parser.add_argument("--title", default="", help="title of a new collection")
         parser.add_argument(
