@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.result import Result
 from detection.bodypart.anchor import Anchor
 from detection.bodypart.familiar import learn
 from detection.bodypart.model import Model
@@ -17,8 +18,6 @@ CACHED = 128
 SLICES = 256
 ROUNDS = 3
 
-Result = tuple[str, float, str, float | None]
-
 
 def run() -> Iterator[Result]:
     """Yield name, slices per second, explanation, and the least that will do."""
@@ -27,7 +26,8 @@ def run() -> Iterator[Result]:
     try:
         for name, bound in (("small", 150.0), ("full", None)):
             rate = _rate(PRESETS[name])
-            yield f"body-part regressor, {name} preset", rate, "slices per second and core, of 128 x 128", bound
+            what = "slices of 128 x 128 per second and core"
+            yield Result(f"body-part regressor, {name} preset", rate, what, at_least=bound)
     finally:
         torch.set_num_threads(threads)
 

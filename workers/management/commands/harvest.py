@@ -38,7 +38,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "source",
-            help="dir:///path (DICOM files in folders of any shape), dicomweb+https://host/root, dimse://AET@host:port",
+            help="dir:///path, dicomweb+https://host/root or dimse://AET@host:port",
         )
         parser.add_argument("--collection", default="hospital", help="short name of the collection (default hospital)")
         parser.add_argument("--title", default="", help="title of a new collection")
