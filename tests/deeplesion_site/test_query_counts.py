@@ -10,12 +10,12 @@ from datasets.models import Release
 from tests import factories
 
 QUERIES = {
-    "/": 11,
-    "/map.json": 5,
-    "/lesions/": 7,
-    "/lesions/?view=table": 7,
-    "/lesions/?release=full-1.0&split=train&type=lung": 7,
-    "/statistics/": 18,
+    "/": 12,
+    "/map.json": 6,
+    "/lesions/": 8,
+    "/lesions/?view=table": 8,
+    "/lesions/?release=full-1.0&split=train&type=lung": 8,
+    "/statistics/": 19,
     "/releases/": 1,
     "/releases/full-1.0/": 3,
     "/api/v1/lesions/": 4,
@@ -66,7 +66,7 @@ def test_statistics_of_published_data_are_computed_once(
     client: Client, full: Release, dataset: SimpleNamespace, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client.get("/statistics/")
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         client.get("/statistics/")
 
 
