@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.result import Result
 from detection.evaluation.curve import Curve, froc
 from detection.evaluation.matching import Convention, match
 from detection.evaluation.tables import Detections, Truth
@@ -18,17 +19,19 @@ LOOP_IMAGES = 200
 """The loop is measured on so many; its time grows with the images."""
 
 
-def run() -> Iterator[tuple[str, float, str, float | None]]:
+def run() -> Iterator[Result]:
     """Measure matching and curve, without reading the files."""
     truth, found = example(IMAGES, PER_IMAGE)
     seconds = best(lambda: curve(truth, found))
-    yield "FROC, seconds", seconds, f"{IMAGES} images, {len(found.scores)} detections", SECONDS
+    yield Result("FROC, seconds", seconds, f"{IMAGES} images, {len(found.scores)} detections", at_most=SECONDS)
     small = example(LOOP_IMAGES, PER_IMAGE)
     loop = best(lambda: naive(*small, 0.5, "deeplesion"), 1) * IMAGES / LOOP_IMAGES
-    yield "FROC / naive loop", seconds / loop, f"the loop takes {loop:.1f} s (from {LOOP_IMAGES} images)", 0.1
+    yield Result(
+        "FROC / naive loop", seconds / loop, f"the loop takes {loop:.1f} s (from {LOOP_IMAGES} images)", at_most=0.1
+    )
     monai = _monai(truth, found)
     if monai is not None:
-        yield "FROC / monai.metrics", seconds / monai, f"monai's curve alone takes {monai:.3f} s", None
+        yield Result("FROC / monai.metrics", seconds / monai, f"monai's curve alone takes {monai:.3f} s")
 
 
 def curve(truth: Truth, found: Detections) -> Curve:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.result import Result
 from detection.data.dataset import Slices, batches, loader
 from detection.data.release import open_release
 from detection.data.table import COLUMNS
@@ -21,7 +22,7 @@ PER_SECOND = 150.0
 """What one core must give."""
 
 
-def run() -> Iterator[tuple[str, float, str, float | None]]:
+def run() -> Iterator[Result]:
     """Measure batches of eight with three interpolated channels of 512 x 512."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -38,8 +39,8 @@ def run() -> Iterator[tuple[str, float, str, float | None]]:
         torch.set_num_threads(threads)
     explanation = f"from cache {fast:.0f} samples/s and core, decoding each time {slow:.0f}"
     # Bounds are from above, so the time per sample is given.
-    yield "loader, ms per sample", 1000 / fast, explanation, 1000 / PER_SECOND
-    yield "loader, cached / decoded", slow / fast, explanation, None
+    yield Result("loader, ms per sample", 1000 / fast, explanation, at_most=1000 / PER_SECOND)
+    yield Result("loader, cached / decoded", slow / fast, explanation)
 
 
 def write_release(folder: Path) -> None:

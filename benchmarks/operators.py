@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from benchmarks.froc import best
+from benchmarks.result import Result
 from detection.network import operators
 from detection.network.nms import nms
 from detection.network.overlap import iou
@@ -14,7 +15,7 @@ from detection.network.roi_pool import roi_pool
 BOXES, PROPOSALS, CHANNELS, CELLS = 6_000, 300, 512, 64
 
 
-def run() -> Iterator[tuple[str, float, str, float | None]]:
+def run() -> Iterator[Result]:
     """Measure in milliseconds, and NMS against going box by box."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -25,24 +26,24 @@ def run() -> Iterator[tuple[str, float, str, float | None]]:
         torch.set_num_threads(threads)
 
 
-def _measured() -> Iterator[tuple[str, float, str, float | None]]:
+def _measured() -> Iterator[Result]:
     boxes, scores = _boxes()
     own = 1000 * best(lambda: nms(boxes, scores, 0.7, PROPOSALS), 20)
     plain = 1000 * best(lambda: _box_by_box(boxes, scores, 0.7, PROPOSALS), 3)
-    yield "NMS, ms", own, f"{BOXES} boxes, stops at {PROPOSALS}", 6.0
-    yield "NMS / box by box", own / plain, f"box by box {plain:.1f} ms", 0.3
+    yield Result("NMS, ms", own, f"{BOXES} boxes, stops at {PROPOSALS}", at_most=6.0)
+    yield Result("NMS / box by box", own / plain, f"box by box {plain:.1f} ms", at_most=0.3)
     maps = torch.randn(1, CHANNELS, CELLS, CELLS).to(memory_format=torch.channels_last)
     image = torch.zeros(PROPOSALS, dtype=torch.int64)
     some = boxes[:PROPOSALS]
     shape = f"{PROPOSALS} x {CHANNELS} x 7 x 7"
     aligned = 1000 * best(lambda: roi_align(maps, some, image, size=7, scale=1 / 8), 10)
-    yield "RoIAlign, ms", aligned, shape, 10.0
+    yield Result("RoIAlign, ms", aligned, shape, at_most=10.0)
     pooled = 1000 * best(lambda: roi_pool(maps, some, image, size=7, scale=1 / 8), 10)
-    yield "RoI pooling, ms", pooled, shape, None
+    yield Result("RoI pooling, ms", pooled, shape)
     if operators.OPS is not None:
         rois = torch.cat([image[:, None].float(), some], dim=1)
         theirs = 1000 * best(lambda: operators.OPS.roi_align(maps, rois, 7, 1 / 8, 2, True), 5)
-        yield "RoIAlign / torchvision", aligned / theirs, f"torchvision {theirs:.1f} ms", 1.0
+        yield Result("RoIAlign / torchvision", aligned / theirs, f"torchvision {theirs:.1f} ms", at_most=1.0)
 
 
 def _boxes() -> tuple[torch.Tensor, torch.Tensor]:
