@@ -63,6 +63,17 @@ def update(model: type[Model], fields: Sequence[str], rows: Rows) -> None:
     _run(f"UPDATE {table} SET {changes} WHERE id = %s", rows)  # noqa: S608 (names of the model)
 
 
+def analyze(*models: type[Model]) -> None:
+    """Let PostgreSQL count tables that were just filled: until then it takes them for empty and plans accordingly.
+
+    Its own daemon counts later, and not before the transaction that fills them has ended.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for model in models:
+                cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
+
+
 def _run(statement: str, rows: Rows) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(statement, list(rows))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from django.db import transaction
 
-from datasets import dl_info
-from datasets.models import Collection, Lesion, Slice
+from datasets import bulk, dl_info
+from datasets.models import Collection, Lesion, Patient, Series, Slice, Study
 from datasets.services import import_images, import_rows
 from datasets.services import release as releases
 from datasets.services.errors import Refused
@@ -105,6 +105,7 @@ def import_deeplesion(
             on_rows(batch[-1][0], total)
         _refuse_bad_rows(summary, strict)
         writer.write_neighbours()
+        bulk.analyze(Patient, Study, Series, Slice, Lesion)
         on_rows(total, total)
         summary.added, summary.known = writer.added(), writer.known
         if release:

@@ -135,6 +135,7 @@ def _freeze(release: Release) -> None:
     """Check and count a draft, then publish it; from here on the database refuses every change."""
     if not release.members.exists():
         raise ReleaseRefused(f"{release.name} would hold no lesion")
+    bulk.analyze(ReleasePatient, ReleaseLesion)
     leakage.check(release)
     series = "lesion__slice__series"
     found = (

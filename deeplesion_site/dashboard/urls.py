@@ -1,6 +1,7 @@
 """Addresses of the pages."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from deeplesion_site.dashboard import (
     about,
@@ -14,6 +15,15 @@ from deeplesion_site.dashboard import (
     statistics_page,
 )
 
+
+class ReleaseName(StringConverter):
+    """What a release may be called; anything else is no page."""
+
+    regex = "[a-z0-9][a-z0-9._-]*"
+
+
+register_converter(ReleaseName, "release")
+
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("locating/", overview.locating, name="locating"),
@@ -25,11 +35,11 @@ urlpatterns = [
     path("slices/<int:pk>.png", slices.slice_png, name="slice-png"),
     path("statistics/", statistics_page.statistics_page, name="statistics"),
     path("releases/", release_pages.release_list, name="releases"),
-    path("releases/<str:name>/", release_pages.release_page, name="release"),
-    path("releases/<str:name>/progress/", release_pages.release_progress, name="release-progress"),
-    path("releases/<str:name>/DL_info.csv", downloads.table, name="release-table"),
-    path("releases/<str:name>/manifest.json", downloads.manifest_json, name="release-manifest"),
-    path("releases/<str:name>/archive.zip", downloads.archive, name="release-archive"),
+    path("releases/<release:name>/", release_pages.release_page, name="release"),
+    path("releases/<release:name>/progress/", release_pages.release_progress, name="release-progress"),
+    path("releases/<release:name>/DL_info.csv", downloads.table, name="release-table"),
+    path("releases/<release:name>/manifest.json", downloads.manifest_json, name="release-manifest"),
+    path("releases/<release:name>/archive.zip", downloads.archive, name="release-archive"),
     path("jobs/", jobs.job_list, name="jobs"),
     path("jobs/<int:pk>/", jobs.job_page, name="job"),
     path("about/", about.about, name="about"),
