@@ -78,6 +78,8 @@ class Command(BaseCommand):
                 f"dir://{hospital / 'dicom'}",
                 collection=COLLECTION,
                 title="Phantom hospital",
+                # Whole volumes, as in the paper: the body-part regressor learns from shoulders to groin.
+                context=None,
                 progress=True,
             )
             call_command("release", "create", RELEASE, collection=COLLECTION, split="70/15/15", seed=SEED)
