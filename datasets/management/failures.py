@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.db import IntegrityError, OperationalError
+from django.db import IntegrityError, OperationalError, ProgrammingError
 
 from datasets.dl_info import NotDeepLesion
 from datasets.services.errors import Refused
@@ -36,5 +36,11 @@ def one_sentence() -> Iterator[None]:
         raise CommandError(
             "something else wrote to the same rows meanwhile; nothing was written, run this again"
         ) from error
-    except OperationalError as error:
-        raise CommandError(f"the database failed: {str(error).strip().splitlines()[0]}") from error
+    except (OperationalError, ProgrammingError) as error:
+        cause = str(error).strip().splitlines()[0]
+        missing = "no such table" in cause or "does not exist" in cause
+        raise CommandError(
+            "the database has no tables yet: run manage.py migrate first"
+            if missing
+            else f"the database failed: {cause}"
+        ) from error

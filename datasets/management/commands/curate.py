@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from datasets.management.failures import one_sentence
 from datasets.models import Collection
 from datasets.services.curate import curate
 
@@ -22,7 +23,8 @@ class Command(BaseCommand):
             if not chosen:
                 raise CommandError(f"there is no harvested collection {collection}")
         for each in chosen:
-            counts = curate(collection=each)
+            with one_sentence():
+                counts = curate(collection=each)
             self.stdout.write(
                 f"{each.slug}: {counts['lesions']} lesions, {counts['merged']} marks merged, "
                 f"{counts['possibly_noisy']} possibly noisy"

@@ -29,6 +29,8 @@ class Report:
     tools: Counter[str] = field(default_factory=Counter)
     modalities: Counter[str] = field(default_factory=Counter)
     years: Counter[str] = field(default_factory=Counter)
+    details: list[str] = field(default_factory=list)
+    """What becomes of each new mark; for the terminal of a dry run."""
     problems: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -52,12 +54,12 @@ class Report:
 
     def lines(self) -> list[str]:
         """A summary of a few lines."""
-        would = "would be " if self.dry_run else ""
-        lines = [
+        lines = ["Dry run: nothing was written."] if self.dry_run else []
+        lines += [
             f"{self.studies} studies, {self.studies_with_bookmarks} with bookmarks; "
             f"{self.annotations} annotations, {self.known} of them known.",
-            f"{self.lesions} lesions {would}new on {self.slices} slices {would}new; "
-            f"{self.changed_series} series changed since they were harvested.",
+            f"New lesions: {self.lesions}. New slices: {self.slices}. "
+            f"Series changed since they were harvested: {self.changed_series}.",
         ]
         if self.reasons:
             lines.append(f"{self.reasons.total()} annotations give no lesion:")

@@ -188,12 +188,18 @@ class StudyHarvest:
             self.report.tools[mark.bookmark.tool] += 1
             self.report.modalities[mark.outcome.modality or "unknown"] += 1
             self.report.years[str(year or "unknown")] += 1
+            name = f"{mark.place} {mark.bookmark.label}".strip()
             if again:
                 self.report.reasons[Annotation.Reason.SAVED_AGAIN] += 1
+                self.report.details.append(f"{name}: rejected, {Annotation.Reason.SAVED_AGAIN.label}")
             elif isinstance(mark.outcome, Measurement):
                 self.report.lesions += 1
+                long_mm, short_mm = mark.outcome.diameters_mm
+                size = f"{long_mm:.1f} x {short_mm:.1f} mm"
+                self.report.details.append(f"{name}: new, {size} on slice {mark.outcome.slice_index + 1}")
             else:
                 self.report.reasons[mark.outcome.reason] += 1
+                self.report.details.append(f"{name}: rejected, {mark.outcome.reason}, {mark.outcome.detail}")
 
 
 def _stored(series: Series) -> set[int]:

@@ -95,7 +95,7 @@ def test_a_mark_becomes_a_lesion_with_its_slices_numbered_from_the_head(hospital
     series, patient = Series.objects.get(), Patient.objects.get()
     assert (series.columns, series.rows, series.spacing_x, series.slice_interval) == (64, 48, 0.8, 5.0)
     assert (patient.sex, Study.objects.get().age) == ("F", 62)
-    assert "1 lesions new on 5 slices new" in out
+    assert "New lesions: 1. New slices: 5." in out
     assert Job.objects.get().state == Job.State.SUCCEEDED
 
 
@@ -112,12 +112,13 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(hospital, data_dir):
     before = rows_of_everything()
     status, out, _ = run(hospital, dry_run=True)
     assert status == 0
-    assert "1 lesions would be new on 5 slices would be new" in out
+    assert "New lesions: 1. New slices: 5." in out
+    assert "reports/first: new, 16.0 x 12.8 mm on slice 3" in out
     assert rows_of_everything() == before
     assert Job.objects.count() == 0
-    assert not (data_dir / "slices").exists()
+    assert list(data_dir.iterdir()) == [], "no slice, no key"
     run(hospital)
-    assert "0 lesions would be new on 0 slices would be new" in run(hospital, dry_run=True)[1]
+    assert "New lesions: 0. New slices: 0." in run(hospital, dry_run=True)[1]
 
 
 def test_a_later_report_on_a_stored_slice_adds_a_lesion_and_no_slice(hospital):
@@ -321,6 +322,17 @@ def test_wrong_addresses_are_told_in_one_sentence(tmp_path):
         with pytest.raises(CommandError, match=words):
             call_command("harvest", address)
     assert Collection.objects.count() == 0
+
+
+def test_a_name_that_is_none_is_told_in_one_sentence(hospital):
+    with pytest.raises(CommandError, match="valid “slug”"):
+        call_command("harvest", f"dir://{hospital}", collection="Bad Slug")
+
+
+def test_a_dry_run_names_what_is_rejected_and_why(hospital):
+    length = axis(code("410668003", "SCT", "Length"), (1.5, 1.5, 9.5, 9.5), MARKED.SOPInstanceUID)
+    save(report(content("CONTAINER", GROUP, length), SOPInstanceUID="1.9.3"), hospital / "line")
+    assert "line: rejected, not_recist, " in run(hospital, dry_run=True)[1]
 
 
 def test_a_published_dataset_is_not_harvested_into(hospital):

@@ -1,5 +1,6 @@
 """`manage.py harvest SOURCE`: bookmarks of a PACS to lesions."""
 
+import secrets
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from datasets.management.failures import one_sentence
 from datasets.management.progress import bar
 from datasets.models import Collection
 from datasets.pacs.addresses import open_source
-from datasets.pacs.deidentify import KeyUnusable, Pseudonymiser, load_or_create_key
-from datasets.pacs.source import SourceError
+from datasets.pacs.deidentify import KEY_BYTES, KeyUnusable, Pseudonymiser, load_or_create_key
+from datasets.pacs.source import Source, SourceError
 from datasets.services.harvest import DEFAULT_CONTEXT_MM, HarvestStopped, Report, harvest
 from workers import engine
 from workers.models import Job
@@ -52,18 +54,33 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="show what would be taken, write nothing")
 
     def handle(self, *, source: str, collection: str, title: str, dry_run: bool, **options: Any) -> None:
-        progress_bars = options["progress"]
         try:
-            opened = open_source(source)
-            key = load_or_create_key(settings.IDENTITY_KEY_FILE)
-        except (SourceError, KeyUnusable) as error:
+            with one_sentence():
+                report = self.harvest(open_source(source), self.target(collection, title), dry_run, options)
+        except (SourceError, KeyUnusable, HarvestStopped) as error:
             raise CommandError(str(error)) from None
+        self.tell(report)
+
+    def target(self, slug: str, title: str) -> Collection:
+        """The collection to harvest into; a new one is not saved yet."""
+        known = Collection.objects.filter(slug=slug).first()
+        if known is not None and known.kind != Collection.Kind.HOSPITAL:
+            raise CommandError(f"{slug} is a published dataset; harvest into a collection of its own")
+        made = Collection(slug=slug, title=title or slug.replace("-", " ").capitalize(), kind=Collection.Kind.HOSPITAL)
+        if known is None:
+            made.full_clean()
+        return known or made
+
+    def harvest(self, source: Source, target: Collection, dry_run: bool, options: dict[str, Any]) -> Report:
+        """Harvest, recorded as a job; a dry run leaves no trace, not even a key."""
+        key_file = settings.IDENTITY_KEY_FILE
+        key = secrets.token_bytes(KEY_BYTES) if dry_run and not key_file.exists() else load_or_create_key(key_file)
         kept: list[Report] = []
 
         def work(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
-            with bar("Headers", "files", progress_bars) as scanning:
+            with bar("Headers", "files", options["progress"]) as scanning:
                 report = harvest(
-                    source=opened,
+                    source=source,
                     collection=target,
                     pseudonymiser=Pseudonymiser(key),
                     context_mm=options["context"],
@@ -74,30 +91,21 @@ class Command(BaseCommand):
             kept.append(report)
             return report.as_json()
 
-        target = Collection.objects.filter(slug=collection).first() or Collection(
-            slug=collection, title=title or collection.replace("-", " ").capitalize(), kind=Collection.Kind.HOSPITAL
-        )
-        if target.kind != Collection.Kind.HOSPITAL:
-            raise CommandError(f"{collection} is a published dataset; harvest into a collection of its own")
-        try:
-            with bar("Harvest", "studies", progress_bars) as shown:
-                if dry_run:
-                    work({}, shown)
-                else:
-                    target.full_clean()
-                    target.save()
-                    engine.run_here(
-                        kind=Job.Kind.HARVEST,
-                        params={"collection": collection},
-                        work=work,
-                        progress=shown,
-                    )
-        except (SourceError, HarvestStopped) as error:
-            raise CommandError(str(error)) from None
-        self.tell(kept[0])
+        with bar("Harvest", "studies", options["progress"]) as shown:
+            if dry_run:
+                work({}, shown)
+            else:
+                target.save()
+                params = {"collection": target.slug}
+                engine.run_here(kind=Job.Kind.HARVEST, params=params, work=work, progress=shown)
+        return kept[0]
 
     def tell(self, report: Report) -> None:
         """Print the report; problems go to standard error and end in an exit status that is not 0."""
+        if report.dry_run:
+            self.stdout.write("\n".join(report.details[:SHOWN]))
+            if len(report.details) > SHOWN:
+                self.stdout.write(f"... and {len(report.details) - SHOWN} more")
         self.stdout.write("\n".join(report.lines()))
         if report.problems:
             for problem in report.problems[:SHOWN]:
