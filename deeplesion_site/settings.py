@@ -6,18 +6,19 @@ import environ
 import plotly
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
+from deeplesion_site import environment
 from deeplesion_site.keys import read_or_create
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR = environment.folder("DATA_DIR", BASE_DIR / "var")
+PORT = environment.port("PORT", 8000)
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = environment.boolean("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-PUBLIC_READ = env.bool("PUBLIC_READ", default=True)
+PUBLIC_READ = environment.boolean("PUBLIC_READ", True)
 IDENTITY_KEY_FILE = Path(env.str("IDENTITY_KEY_FILE", default=str(DATA_DIR / "identity_key")))
 
 INSTALLED_APPS = [
@@ -74,7 +75,7 @@ TEMPLATES = [
 
 # SQLite: readers never wait for the writer (WAL), and a transaction takes the write lock when it begins,
 # so that two writers queue instead of failing half-way.
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -119,8 +120,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # Two instances on one host and different ports must not log each other out.
-SESSION_COOKIE_NAME = env.str("SESSION_COOKIE_NAME", default=f"session_{env.int('PORT', default=8000)}")
-CSRF_COOKIE_NAME = f"csrf_{env.int('PORT', default=8000)}"
+SESSION_COOKIE_NAME = env.str("SESSION_COOKIE_NAME", default=f"session_{PORT}")
+CSRF_COOKIE_NAME = f"csrf_{PORT}"
 SESSION_COOKIE_HTTPONLY = True
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost")

@@ -1,6 +1,5 @@
 """`make demo`: the whole system on a phantom hospital, from its PACS to a release on screen."""
 
-import os
 import signal
 from argparse import ArgumentParser
 from pathlib import Path
@@ -31,7 +30,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--patients", type=int, help=f"size of the phantom hospital (default {PATIENTS})")
         parser.add_argument("--deeplesion", type=Path, metavar="DIR", help="a DeepLesion download to import as well")
-        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument("--port", type=int, default=settings.PORT)
 
     def handle(self, *, patients: int | None, deeplesion: Path | None, port: int, **_: Any) -> None:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):

@@ -1,0 +1,62 @@
+"""Settings from the environment, each read once; a value that makes no sense ends the program in one sentence."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+PORTS = range(1, 65536)
+ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
+
+
+def boolean(name: str, default: bool) -> bool:
+    """Read a switch."""
+    return _read(name, default, lambda text: BOOLEANS[text.lower()], "1 or 0")
+
+
+def port(name: str, default: int) -> int:
+    """Read a TCP port."""
+    return _read(name, default, lambda text: PORTS[PORTS.index(int(text))], "a port from 1 to 65535")
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """Read the address of a database as Django's settings want it."""
+    text = os.environ.get(name) or default
+    try:
+        found = environ.Env.db_url_config(text) if "://" in text else {}
+    except (KeyError, ValueError, ImproperlyConfigured):
+        found = {}
+    if found.get("ENGINE") not in ENGINES:
+        _refuse(name, "an address such as postgres://user:password@host:port/name or sqlite:////path/to/file")
+    return dict(found)
+
+
+def folder(name: str, default: Path) -> Path:
+    """Read a folder and make it where it is not there."""
+    path = Path(os.environ.get(name) or default).resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _refuse(name, f"a folder that can be written ({path}: {error.strerror})")
+    return path
+
+
+def _read(name: str, default: T, convert: Callable[[str], T], expected: str) -> T:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        return convert(text)
+    except (KeyError, ValueError, IndexError):
+        _refuse(name, expected)
+
+
+def _refuse(name: str, expected: str) -> NoReturn:
+    # The value is not repeated: an address may hold a password.
+    raise SystemExit(f"The setting {name} must be {expected}; see docs/settings.md.")
