@@ -4,8 +4,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-SAY_AT_MOST = 50
-
 
 @dataclass
 class Report:
