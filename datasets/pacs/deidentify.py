@@ -118,12 +118,6 @@ def date_of(text: str) -> date | None:
         return None
 
 
-def content_year(instance: Instance) -> int | None:
-    """The year in which an annotation object was made; its study's where it does not say."""
-    made = date_of(instance.ContentDate) or date_of(instance.StudyDate)
-    return made.year if made else None
-
-
 class Pseudonymiser:
     """Keyed hashes in place of identifiers: without the key they say nothing, with it they are always the same."""
 

@@ -108,13 +108,6 @@ def test_dates(text: str, day: date | None) -> None:
     assert deidentify.date_of(text) == day
 
 
-@pytest.mark.parametrize(
-    ("made", "studied", "year"), [("20160101", "20150420", 2016), (None, "20150420", 2015), (None, "unknown", None)]
-)
-def test_the_year_of_an_annotation_is_its_own_or_its_studys(made: str | None, studied: str, year: int | None) -> None:
-    assert deidentify.content_year(facts(ct(ContentDate=made, StudyDate=studied))[0]) == year
-
-
 def test_the_same_key_gives_the_same_pseudonym_and_another_key_another() -> None:
     first, again, other = Pseudonymiser(KEY), Pseudonymiser(KEY), Pseudonymiser(KEY[::-1])
     assert first.patient("4711", "A", "1.2") == again.patient("4711", "A", "1.9")
