@@ -14,6 +14,7 @@ from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from datasets.pacs.addressing import DimseAddress
+from datasets.pacs.dimse_pause import make_pauses_hold
 from datasets.pacs.source import AccessDenied, BadAnswer, SourceError, SourceUnreachable, TruncatedAnswer
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -98,6 +99,7 @@ class Link:
             raise SourceUnreachable(UNKNOWN_NAME) from None
         if not association.is_established:
             raise self._why_not(association)
+        make_pauses_hold(association)
         if not association.accepted_contexts:
             association.release()
             raise BadAnswer("the server does not offer this service to us")
