@@ -44,9 +44,9 @@ class Bowel:
             warp,
             grow(
                 np.array([[4.0, -14, 262], [5, -20, 235], [2, -16, 205]]),
-                centres[random.permutation(len(centres))[:110]],
-                0.75,
-                0.36,
+                centres[random.permutation(len(centres))[:260]],
+                0.95,
+                0.34,
             ),
         )
 
@@ -123,11 +123,11 @@ class Bowel:
 
 def _small_bowel(build: Build, random: np.random.Generator, oral: float) -> tuple[Points, Points]:
     """Loops that fill the middle of the abdomen without overlapping; segments and per segment HU and gas level."""
-    spacing = 22.5 + 6.0 * (build.visceral - 0.9)
+    spacing = 20.5 + 6.0 * (build.visceral - 0.9)
     axes = [np.arange(low, high, spacing) for low, high in ((-80, 84), (-74, 12), (60, 284))]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     points += random.uniform(-6, 6, points.shape)
-    room = np.square(points[:, 0] / 88) + np.square((points[:, 1] + 30) / 50) < 1.15
+    room = np.square(points[:, 0] / 92) + np.square((points[:, 1] + 30) / 54) < 1.2
     behind = (np.abs(points[:, 0]) < 26) & (points[:, 1] > -2)
     below_bladder = (points[:, 2] < 85) & (points[:, 1] < -5)
     high = (points[:, 2] > 246) & (points[:, 0] < 14)

@@ -177,4 +177,7 @@ def paint(canvas: Canvas, build: Build, phase: str, depths: Depths) -> None:
             distance += np.float32(0.8) * canvas.noise(window, 17.0, 62)
             under = depths.inside[window] - depths.outer[window] + np.float32(2 + 7 * build.fat)
             texture = tone + 5 * canvas.noise(window, 9.0, 63)
+            # Fat between the fascicles: thin strands, more of them with age and fat.
+            strands = np.clip(1 - np.abs(canvas.noise(window, 26.0, 64)) * 9, 0, 1)
+            texture -= strands * np.float32(45 * build.fat)
             canvas.paint(window, soft(np.maximum(distance, under), edge), texture)

@@ -136,13 +136,13 @@ class Thorax:
     def _tree(self, side: int, warp: Warp) -> NDArray[np.float64]:
         """Pulmonary vessels of one lung (-1: right)."""
         random = self.build.rng("lung vessels", side)
-        points = random.uniform((8, -95, 290), (140, 105, 565), size=(4200, 3)) * (side, 1, 1)
+        points = random.uniform((8, -95, 290), (140, 105, 565), size=(9000, 3)) * (side, 1, 1)
         x, y, z = (points[:, axis, None].astype(np.float32) for axis in range(3))
         inside, _ = cavity(self.build, x, y, z)
         depth = self.lung_distance(x, y, z, inside)[:, 0]
-        targets = points[depth < -4][:560]
+        targets = points[depth < -3][:1300]
         hilum = np.array([[side * 34.0, 8.0, 450.0], [side * 42.0, 14.0, 440.0]])
-        return grow(hilum, targets, thinnest=0.72, power=0.4)
+        return grow(hilum, targets, thinnest=0.62, power=0.4)
 
     def diaphragm(self, x: Array, y: Array) -> Array:
         """Height of the diaphragm over a place, mm; x, y in the warped body frame."""
