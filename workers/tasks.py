@@ -6,7 +6,7 @@ from celery import shared_task
 
 from datasets.models import Release
 from datasets.services import manifest
-from workers import engine, locating
+from workers import engine, harvesting, locating
 from workers.models import Job
 
 
@@ -24,6 +24,7 @@ def train_then_locate(params: dict[str, Any], progress: engine.Progress) -> dict
 
 
 WORK: dict[str, engine.Work] = {
+    Job.Kind.HARVEST: harvesting.perform,
     Job.Kind.MANIFEST: prepare_downloads,
     Job.Kind.BODYPART: train_then_locate,
     Job.Kind.LOCATE: locating.locate_lesions,

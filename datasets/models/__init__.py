@@ -1,7 +1,7 @@
 """The dataset's tables. What must always hold is a constraint in the database."""
 
 from datasets.models.annotation import Annotation
-from datasets.models.identity import SourceIdentity
+from datasets.models.identity import HarvestedStudy, SourceIdentity
 from datasets.models.lesion import FollowUp, Lesion, LesionType
 from datasets.models.location import LesionLocation, LocationModel, SeriesLocation, SliceLocation
 from datasets.models.patient import Collection, Patient, Series, Slice, Study
@@ -12,6 +12,7 @@ __all__ = [
     "Annotation",
     "Collection",
     "FollowUp",
+    "HarvestedStudy",
     "Lesion",
     "LesionLocation",
     "LesionType",

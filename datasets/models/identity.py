@@ -1,4 +1,4 @@
-"""SourceIdentity: which source object became which number. Restricted: no API, page or export reads it."""
+"""What ties the dataset to its source, by keyed hashes alone. Restricted: no API, page or export reads it."""
 
 from django.db import models
 from django.db.models import Q
@@ -42,3 +42,23 @@ class SourceIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.level} {self.pk}"
+
+
+class HarvestedStudy(models.Model):
+    """A study of a source as it was when it was last harvested whole: the mark up to which the source is known.
+
+    Reports arrive long after their images and servers keep no common record of when, so there is one mark per study
+    and not one date per source.
+    """
+
+    collection = models.ForeignKey(Collection, models.PROTECT, related_name="+")
+    source = models.CharField(max_length=64, help_text="keyed hash of the source's address")
+    study = models.CharField(max_length=64, help_text="keyed hash")
+    instances = models.PositiveIntegerField(help_text="how many objects the source counted; 0 where it did not")
+
+    class Meta:
+        verbose_name_plural = "harvested studies"
+        constraints = (models.UniqueConstraint(fields=("collection", "source", "study"), name="harvested_study_once"),)
+
+    def __str__(self) -> str:
+        return f"harvested study {self.pk}"

@@ -1,8 +1,9 @@
-"""From an address, as a person types it, to the source behind it."""
+"""From an address, as a person types it, to the source behind it, and to what may be shown of it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from datasets.pacs.addressing import dimse_address, web_address
 from datasets.pacs.dicomweb import DicomwebSource
 from datasets.pacs.dimse import DimseSource
 from datasets.pacs.directory import DirectorySource
@@ -18,6 +19,19 @@ _OPENERS: dict[str, Callable[[str], Source]] = {
 """What opens the addresses of each scheme."""
 
 
+def label_of(address: str) -> str:
+    """What may be stored and shown of an address: servers by name, a folder without its own, which may name a patient.
+
+    Raises
+    ------
+    UnknownScheme, BadAddress
+    """
+    scheme = _known(address)
+    if scheme == "dir":
+        return "a folder"
+    return (web_address if scheme.startswith("dicomweb") else dimse_address)(address).label
+
+
 def open_source(address: str, documents: Sequence[Path] = ()) -> Source:
     """Open the source at an address, such as `dir:///data/export`.
 
@@ -29,9 +43,13 @@ def open_source(address: str, documents: Sequence[Path] = ()) -> Source:
     ------
     UnknownScheme, BadAddress, SourceNotFound : one sentence that says what is wrong with the address.
     """
+    source = _OPENERS[_known(address)](address)
+    return WithDocuments(source, documents) if documents else source
+
+
+def _known(address: str) -> str:
     scheme, colon, _ = address.partition(":")
     if not colon or scheme not in _OPENERS:
         known = ", ".join(f"{name}:" for name in _OPENERS)
         raise UnknownScheme(f"the address of a source begins with {known} as in dir:///data/export")
-    source = _OPENERS[scheme](address)
-    return WithDocuments(source, documents) if documents else source
+    return scheme

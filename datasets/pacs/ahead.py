@@ -1,4 +1,4 @@
-"""Downloads that run ahead of whoever uses them, by a bounded number: both keep busy, and memory stays small."""
+"""Work on threads that runs ahead of whoever uses it, by a bounded number: both keep busy, and memory stays small."""
 
 import queue
 import threading
@@ -20,7 +20,7 @@ def map_ahead(work: Callable[[T], R], items: Iterable[T], threads: int, ahead: i
     What `work` raises is raised at its place; then, and when the consumer stops, what has not begun is dropped.
     """
     pending: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="download")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
     try:
         for item in items:
             pending.append(pool.submit(work, item))

@@ -100,7 +100,7 @@ class DicomwebSource:
         except http.NotThere:
             raise Unreadable("the server does not hold it any more") from None
         except (TooLarge, TruncatedAnswer, BadAnswer) as error:
-            raise Unreadable(str(error)) from None
+            raise Unreadable.because(error) from error
         except (InvalidDicomError, zlib.error, *DECODE_ERRORS):
             raise Unreadable("what the server gave for it is no whole DICOM object") from None
         return checked(dataset, instance)

@@ -33,7 +33,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from datasets.pacs.dimse_link import ANSWER_S, PDU_BYTES, PENDING, SUCCESS, Link, code_of
 from datasets.pacs.directory import read_stream
 from datasets.pacs.instance import Instance
-from datasets.pacs.source import BadAddress, BadAnswer, SourceUnreachable, Unreadable
+from datasets.pacs.source import BadAddress, BadAnswer, SourceUnreachable, TooLarge, Unreadable
 
 MOVE, GET = "1.2.840.10008.5.1.4.1.2.2.2", "1.2.840.10008.5.1.4.1.2.2.3"
 """Study Root Query/Retrieve Information Model - MOVE, GET."""
@@ -235,5 +235,6 @@ def _settled(arrivals: Arrivals, instances: Sequence[Instance]) -> dict[str, Dat
     objects = dict(arrivals.objects)
     if arrivals.too_large and len(instances) == 1:
         size = MAX_OBJECT_BYTES // 2**20
-        objects[instances[0].SOPInstanceUID] = Unreadable(f"it is larger than {size} MB, which no slice or report is")
+        cause = TooLarge(f"it is larger than {size} MB, which no slice or report is")
+        objects[instances[0].SOPInstanceUID] = Unreadable.because(cause)
     return objects

@@ -62,6 +62,7 @@ class DirectorySource:
         if not self._scanned:
             self._scan(progress)
         missing = set(query.accession_numbers)
+        query = self._documents.reopening(query)
         for uid in self._shelf.studies():
             study = self._study(uid)
             missing.discard(study.AccessionNumber)

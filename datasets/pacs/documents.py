@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -20,6 +20,7 @@ from datasets.pacs.readers.document import ENCAPSULATED_XML, Aim, Export, NoAnno
 from datasets.pacs.readers.markup import MAX_BYTES
 from datasets.pacs.source import (
     EVERYTHING,
+    NotFound,
     Problem,
     Progress,
     Query,
@@ -96,6 +97,16 @@ class Documents:
                     raise Unreadable(error.strerror or "cannot be read") from None
         return None
 
+    def reopening(self, query: Query) -> Query:
+        """The same query, for which a study with documents is never the same as at the last harvest.
+
+        A file that grows changes nothing in what the server counts.
+        """
+        changed = query.changed
+        if changed is None:
+            return query
+        return replace(query, changed=lambda study: any(self._parts(study)) or changed(study))
+
     def meet(self, study: Study) -> None:
         """Note that the source has a study."""
         self._met |= {study.StudyInstanceUID, study.AccessionNumber}
@@ -108,7 +119,8 @@ class Documents:
                 for part in parts if name not in self._met else ():
                     left[part.place] += 1
         return [
-            Problem(place, f"{count} of the studies that it marks were not found") for place, count in left.items()
+            Problem(place, f"{count} of the studies that it marks were not found", NotFound)
+            for place, count in left.items()
         ]
 
     def _parts(self, study: Study) -> Iterator[_Part]:
@@ -132,11 +144,10 @@ class WithDocuments:
                 raise SourceNotFound(f"{path.name} cannot be taken: {error}") from None
 
     def studies(self, query: Query = EVERYTHING, progress: Progress | None = None) -> Iterator[Study]:
-        for study in self._source.studies(query, progress):
+        for study in self._source.studies(self._documents.reopening(query), progress):
             self._documents.meet(study)
             yield study
-        if query.changed is None:
-            self.problems += self._documents.unmet()
+        self.problems += self._documents.unmet()
 
     def instances(self, study: Study) -> list[Instance]:
         return by_series([*self._source.instances(study), *self._documents.instances(study)])

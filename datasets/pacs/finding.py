@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from datasets.pacs.instance import Header, value_of
-from datasets.pacs.source import Problem, Progress, Query, Study, merged
+from datasets.pacs.source import NotFound, Problem, Progress, Query, Study, merged
 
 Find = Callable[[Mapping[str, str]], Iterable[Study]]
 """Searches a server for the studies with given values of matching keys."""
@@ -75,7 +75,10 @@ class StudyFinder:
 
 def not_found(accession_numbers: Iterable[str]) -> list[Problem]:
     """What is said of accession numbers that no study has."""
-    return [Problem(number, "no study was found for this accession number") for number in sorted(accession_numbers)]
+    return [
+        Problem(number, "no study was found for this accession number", NotFound)
+        for number in sorted(accession_numbers)
+    ]
 
 
 def study_of(answer: Header) -> Study:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -56,7 +56,18 @@ class TooLarge(SourceError):
 
 
 class Unreadable(SourceError):
-    """One object cannot be read; the others can."""
+    """One object cannot be read; the others can. Its cause, where another error is it, is the one to be named."""
+
+    @classmethod
+    def because(cls, cause: SourceError) -> Unreadable:
+        """The same sentence, about one object alone."""
+        error = cls(str(cause))
+        error.__cause__ = cause
+        return error
+
+
+class NotFound(SourceError):
+    """The source has no study of a name that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,8 @@ class Problem:
     place: str
     """Its name within the source, for the person who runs the harvest."""
     reason: str
+    error: type[SourceError] = Unreadable
+    """What it counts as in a report."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
@@ -89,7 +102,7 @@ class Study:
 class Query:
     """Which studies to list; all conditions hold together, and an empty one asks for nothing."""
 
-    accession_numbers: frozenset[str] = frozenset()
+    accession_numbers: Collection[str] = frozenset()
     first_date: date | None = None
     """StudyDate on or after this day."""
     last_date: date | None = None

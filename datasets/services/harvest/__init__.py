@@ -6,14 +6,26 @@ interrupted anywhere and run again. Source: paper section 2.2.1.
 
 import errno
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import date
 
 from datasets.models import Collection
 from datasets.pacs import deidentify
 from datasets.pacs.deidentify import Pseudonymiser
+from datasets.pacs.source import (
+    EVERYTHING,
+    AccessDenied,
+    Problem,
+    Query,
+    Source,
+    SourceError,
+    SourceUnreachable,
+    Study,
+    TlsFailure,
+)
 from datasets.pacs.source import Progress as ScanProgress
-from datasets.pacs.source import Source, SourceError, Study
 from datasets.services.curate import curate
+from datasets.services.harvest.history import History
 from datasets.services.harvest.numbers import Visit
 from datasets.services.harvest.report import Report
 from datasets.services.harvest.slices import DEFAULT_CONTEXT_MM
@@ -21,9 +33,19 @@ from datasets.services.harvest.study import StudyHarvest
 
 __all__ = ["DEFAULT_CONTEXT_MM", "HarvestStopped", "Report", "harvest"]
 
+GONE = (SourceUnreachable, AccessDenied, TlsFailure)
+"""What says that the next study will fare no better."""
+
+PATIENCE = 3
+"""Studies in a row that may fail so before the harvest stops."""
+
 
 class HarvestStopped(RuntimeError):
-    """The harvest cannot go on; what it has committed is whole."""
+    """The harvest cannot go on; what it has committed is whole, and running it again goes on from there."""
+
+    def __init__(self, sentence: str, report: Report) -> None:
+        super().__init__(sentence)
+        self.report = report
 
 
 def harvest(
@@ -31,6 +53,8 @@ def harvest(
     source: Source,
     collection: Collection,
     pseudonymiser: Pseudonymiser,
+    query: Query = EVERYTHING,
+    since_last: bool = False,
     context_mm: float | None = DEFAULT_CONTEXT_MM,
     dry_run: bool = False,
     on_scan: ScanProgress | None = None,
@@ -41,33 +65,69 @@ def harvest(
     Parameters
     ----------
     collection : saved; for a dry run it need not be.
+    query : which studies to look at.
+    since_last : leave out studies that are as they were when the source was last harvested into the collection.
     context_mm : how much of the volume to keep on each side of a lesion; None keeps the whole volume.
     dry_run : resolve and count, read no pixels, write nothing.
 
     Raises
     ------
-    SourceError : the source cannot be listed. HarvestStopped : the disk is full or cannot be written.
+    HarvestStopped : the source cannot be listed or does not answer any more, the disk is full, or Ctrl-C.
     """
     report = Report(dry_run=dry_run)
     run = StudyHarvest(source, collection, pseudonymiser, context_mm, report)
-    visits = _in_order(source.studies(progress=on_scan), pseudonymiser)
-    for done, (study, visit) in enumerate(visits):
-        progress(done, len(visits))
-        try:
-            run.study(study, visit)
-        except SourceError as error:
-            report.problems.append(f"a study: {error}")
-        except OSError as error:
-            cause = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or "it cannot be written")
-            raise HarvestStopped(
-                f"The harvest stopped at study {done + 1} of {len(visits)}: {cause}. "
-                "What was committed is whole; run it again when there is room."
-            ) from error
-    progress(len(visits), len(visits))
-    report.problems += [str(problem) for problem in source.problems]
-    if not dry_run:
-        report.curated = curate(collection=collection)
+    history = History(collection, pseudonymiser, source.label)
+    if since_last:
+        query = replace(query, changed=history.changed)
+    place = "before its first study"
+    try:
+        visits = _in_order(source.studies(query, on_scan), pseudonymiser)
+        failed = 0
+        for done, (study, visit) in enumerate(visits):
+            progress(done, len(visits))
+            place = f"at study {done + 1} of {len(visits)}"
+            before = len(report.problems) + len(source.problems)
+            try:
+                run.study(study, visit)
+            except SourceError as error:
+                report.add(f"study {done + 1} of {len(visits)}", error)
+                failed = failed + 1 if isinstance(error, GONE) else 0
+                if failed == PATIENCE:
+                    cause = f"{PATIENCE} studies in a row failed, the last because {error}"
+                    raise _stopped(report, place, cause) from error
+                continue
+            failed = 0
+            if not dry_run and before == len(report.problems) + len(source.problems):
+                history.remember(study)
+        progress(len(visits), len(visits))
+        place = "while it curated"
+        if not dry_run:
+            report.curated = curate(collection=collection)
+    except SourceError as error:
+        report.add("the source", error)
+        raise HarvestStopped(f"Nothing was harvested: {error}.", report) from error
+    except OSError as error:
+        cause = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or "it cannot be written")
+        raise _stopped(report, place, cause) from error
+    except KeyboardInterrupt:
+        raise _stopped(report, place, "it was interrupted") from None
+    finally:
+        _take_over(source.problems, query.accession_numbers, report)
     return report
+
+
+def _stopped(report: Report, place: str, cause: str) -> HarvestStopped:
+    return HarvestStopped(
+        f"The harvest stopped {place}: {cause}. What was committed is whole; run it again and it goes on from there.",
+        report,
+    )
+
+
+def _take_over(problems: Iterable[Problem], numbers: Iterable[str], report: Report) -> None:
+    """Put what the source left out into the report; an accession number is told by its place in the list."""
+    places = {number: f"accession number {place} of the list" for place, number in enumerate(numbers, start=1)}
+    for problem in problems:
+        report.add_named(places.get(problem.place, problem.place), problem.reason, problem.error.__name__)
 
 
 def _in_order(studies: Iterable[Study], pseudonymiser: Pseudonymiser) -> list[tuple[Study, Visit]]:

@@ -4,6 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from datasets.pacs.pixels import PixelError
+from datasets.pacs.source import SourceError
+
 
 @dataclass
 class Report:
@@ -30,11 +33,24 @@ class Report:
     details: list[str] = field(default_factory=list)
     """What becomes of each new mark; for the terminal of a dry run."""
     problems: list[str] = field(default_factory=list)
+    """What was left out, each with its place."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """The problems by the name of their error."""
+
+    def add(self, place: str, error: Exception) -> None:
+        """Note what went wrong, under the name of its first cause."""
+        self.add_named(place, str(error), name_of(error))
+
+    def add_named(self, place: str, sentence: str, name: str) -> None:
+        """Note what went wrong."""
+        self.problems.append(f"{place}: {sentence}")
+        self.errors[name] += 1
 
     def as_json(self) -> dict[str, Any]:
         """What may be stored: everything but the places."""
         counts = {
-            name: dict(sorted(getattr(self, name).items())) for name in ("reasons", "tools", "modalities", "years")
+            name: dict(sorted(getattr(self, name).items()))
+            for name in ("reasons", "tools", "modalities", "years", "errors")
         }
         return {
             "dry_run": self.dry_run,
@@ -67,4 +83,14 @@ class Report:
                 f"{self.curated['merged']} duplicate marks merged, "
                 f"{self.curated['possibly_noisy']} of {self.curated['lesions']} lesions possibly noisy."
             )
+        if self.errors:
+            lines.append(f"{self.errors.total()} problems:")
+            lines += [f"  {count:6d}  {name}" for name, count in self.errors.most_common()]
         return lines
+
+
+def name_of(error: BaseException) -> str:
+    """The class of an error, or of the error of ours behind it."""
+    while isinstance(error.__cause__, SourceError | PixelError):
+        error = error.__cause__
+    return type(error).__name__

@@ -1,10 +1,6 @@
 """The slices around new lesions: decoded, encoded and put in place, several at a time, never a series in memory."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from django.core.files.base import ContentFile
@@ -17,12 +13,11 @@ from datasets import dl_info
 from datasets.geometry import hu
 from datasets.models import Series, Slice
 from datasets.pacs import deidentify
+from datasets.pacs.ahead import map_ahead
 from datasets.pacs.instance import Instance
 from datasets.pacs.pixels import EncodedSlice, PixelError, encode_slice
 from datasets.pacs.series import Volume
 from datasets.pacs.source import Source, Unreadable
-
-T = TypeVar("T")
 
 THREADS = 2
 """Decoding and DEFLATE run outside Python's lock."""
@@ -42,7 +37,7 @@ class Written:
     """Not yet in the database."""
     key_slices: dict[int, NDArray[np.int32]] = field(default_factory=dict)
     """HU of the slices with lesions, by place in the volume."""
-    failures: dict[int, tuple[Instance, str]] = field(default_factory=dict)
+    failures: dict[int, tuple[Instance, Unreadable | PixelError]] = field(default_factory=dict)
     """Slices that could not be had, by place in the volume, and why."""
 
 
@@ -81,14 +76,13 @@ def write_slices(
     places = {volume.instances[index].SOPInstanceUID: index for index in missing}
     datasets = source.read_all([volume.instances[index] for index in missing])
 
-    def write(
-        instance: Instance, dataset: Dataset | Unreadable
-    ) -> tuple[int, Slice, NDArray[np.uint16] | None] | None:
+    def write(arrived: tuple[Instance, Dataset | Unreadable]) -> tuple[int, Slice, NDArray[np.uint16] | None] | None:
+        instance, dataset = arrived
         index = places[instance.SOPInstanceUID]
         try:
             encoded = _encode(instance, dataset, volume)
         except (Unreadable, PixelError) as error:
-            written.failures[index] = (instance, str(error))
+            written.failures[index] = (instance, error)
             return None
         storage.save(_path(series, index), ContentFile(encoded.png))
         window = deidentify.image_facts(instance).window or (None, None)
@@ -104,13 +98,12 @@ def write_slices(
         )
         return index, row, encoded.values if index in keys else None
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        for result in _in_order(pool, write, datasets):
-            if result is not None:
-                index, row, values = result
-                written.rows.append(row)
-                if values is not None:
-                    written.key_slices[index] = hu.from_png(values)
+    for result in map_ahead(write, datasets, THREADS, IN_FLIGHT):
+        if result is not None:
+            index, row, values = result
+            written.rows.append(row)
+            if values is not None:
+                written.key_slices[index] = hu.from_png(values)
     return written
 
 
@@ -122,19 +115,6 @@ def _encode(instance: Instance, dataset: Dataset | Unreadable, volume: Volume) -
     if volume.flips is None:
         raise PixelError("its volume cannot be made canonical")
     return encode_slice(dataset, volume.flips)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[..., T], arguments: Iterable[tuple[object, ...]]
-) -> Iterator[T]:
-    """Map with a bounded number of calls under way, so that reading never runs ahead of writing."""
-    pending: deque[Future[T]] = deque()
-    for each in arguments:
-        pending.append(pool.submit(work, *each))
-        if len(pending) >= IN_FLIGHT:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
 
 
 def _path(series: Series, index: int) -> str:

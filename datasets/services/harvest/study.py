@@ -87,7 +87,7 @@ class StudyHarvest:
             else:
                 self.report.known += 1
             if not isinstance(mark.outcome, Measurement) and now in TRIED_AGAIN:
-                self.report.problems.append(f"{mark.place}: {mark.outcome.detail}")
+                self.report.add_named(mark.place, mark.outcome.detail, mark.outcome.reason)
         return fresh
 
     def _volume(self, visit: Visit, year: int | None, marks: list[Mark]) -> None:
@@ -97,10 +97,9 @@ class StudyHarvest:
             series = self.numbers.find_series(volume)
         except SeriesChanged:
             self.report.changed_series += 1
-            self.report.problems.append(
-                f"{marks[0].place}: the series it marks has other slices than when it was harvested; "
-                f"{len(marks)} new marks wait"
-            )
+            waiting = f"{len(marks)} new marks wait"
+            sentence = f"the series it marks has other slices than when it was harvested; {waiting}"
+            self.report.add_named(marks[0].place, sentence, SeriesChanged.__name__)
             return
         keys = {mark.measurement.slice_index for mark in marks}
         contexts = {index: context_of(volume, index, self.context_mm) for index in keys}
@@ -114,8 +113,9 @@ class StudyHarvest:
         written = write_slices(
             self.source, slice_storage(self.collection), series, volume, wanted, keys, _stored(series)
         )
-        self.report.problems += [f"{instance.locator}: {cause}" for instance, cause in written.failures.values()]
-        lost = {index: cause for index, (_, cause) in written.failures.items()}
+        for instance, error in written.failures.values():
+            self.report.add(instance.locator, error)
+        lost = {index: str(error) for index, (_, error) in written.failures.items()}
         kept = [mark for mark in marks if mark.measurement.slice_index not in lost]
         undecodable = [
             mark.because(Annotation.Reason.UNDECODABLE, lost[mark.measurement.slice_index])

@@ -1,49 +1,46 @@
 """`manage.py harvest SOURCE`: bookmarks of a PACS to lesions."""
 
-import secrets
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from datasets.management.failures import one_sentence
 from datasets.management.progress import bar
-from datasets.models import Collection
-from datasets.pacs.addresses import open_source
-from datasets.pacs.deidentify import KEY_BYTES, KeyUnusable, Pseudonymiser, load_or_create_key
-from datasets.pacs.source import Source, SourceError
-from datasets.services.harvest import DEFAULT_CONTEXT_MM, HarvestStopped, Report, harvest
-from workers import engine
+from datasets.pacs.deidentify import KeyUnusable
+from datasets.pacs.source import SourceError
+from datasets.services.harvest import DEFAULT_CONTEXT_MM, HarvestStopped, Report
+from datasets.services.harvest.order import Order, accession_numbers
+from workers import engine, harvesting
 from workers.models import Job
 
 SHOWN = 50
-
-
-def context(text: str) -> float | None:
-    """Read `30mm` or `series`."""
-    if text == "series":
-        return None
-    try:
-        value = float(text.removesuffix("mm"))
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 10_000:
-        raise ArgumentTypeError(f"{text!r} is neither millimetres, as in 30mm, nor `series`")
-    return value
 
 
 class Command(BaseCommand):
     help = "Takes the RECIST bookmarks of a source into a collection: slices, lesions, and why the others gave none."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "source",
-            help="dir:///path, dicomweb+https://host/root or dimse://AET@host:port",
-        )
+        parser.add_argument("source", help="dir:///path, dicomweb+https://host/root or dimse://AET@host:port")
         parser.add_argument("--collection", default="hospital", help="short name of the collection (default hospital)")
         parser.add_argument("--title", default="", help="title of a new collection")
+        which = parser.add_argument_group("which studies (all conditions hold together)")
+        which.add_argument("--accessions", metavar="FILE|-", help="those of a list, one accession number per line")
+        which.add_argument("--from", dest="first_date", type=day, metavar="DATE", help="on or after 2024-01-31")
+        which.add_argument("--to", dest="last_date", type=day, metavar="DATE", help="on or before 2024-12-31")
+        which.add_argument("--annotations", default="", metavar="SR,PR", help="with reports or presentation states")
+        which.add_argument("--since-last", action="store_true", help="what changed since this source was harvested")
+        parser.add_argument(
+            "--documents",
+            type=Path,
+            action="append",
+            metavar="PATH",
+            help="a file with annotations that the PACS does not hold: AIM XML, or an export as CSV or XML",
+        )
         parser.add_argument(
             "--context",
             type=context,
@@ -53,51 +50,41 @@ class Command(BaseCommand):
         parser.add_argument("--progress", action="store_true", help="show progress without a terminal, too")
         parser.add_argument("--dry-run", action="store_true", help="show what would be taken, write nothing")
 
-    def handle(self, *, source: str, collection: str, title: str, dry_run: bool, **options: Any) -> None:
+    def handle(self, *, dry_run: bool, progress: bool, **options: Any) -> None:
         try:
             with one_sentence():
-                report = self.harvest(open_source(source), self.target(collection, title), dry_run, options)
-        except (SourceError, KeyUnusable, HarvestStopped) as error:
+                order = ordered(options)
+                self.tell(self.dry_run(order, progress) if dry_run else self.harvest(order, progress))
+        except HarvestStopped as stopped:
+            self.tell_counts(stopped.report)
+            raise CommandError(str(stopped)) from None
+        except (SourceError, KeyUnusable) as error:
             raise CommandError(str(error)) from None
-        self.tell(report)
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted before anything was harvested.") from None
 
-    def target(self, slug: str, title: str) -> Collection:
-        """The collection to harvest into; a new one is not saved yet."""
-        known = Collection.objects.filter(slug=slug).first()
-        if known is not None and known.kind != Collection.Kind.HOSPITAL:
-            raise CommandError(f"{slug} is a published dataset; harvest into a collection of its own")
-        made = Collection(slug=slug, title=title or slug.replace("-", " ").capitalize(), kind=Collection.Kind.HOSPITAL)
-        if known is None:
-            made.full_clean()
-        return known or made
+    def dry_run(self, order: Order, always: bool) -> Report:
+        """Show what a harvest would do, and do nothing."""
+        self.stdout.write("\n".join(order.lines()))
+        with bar("Headers", "files", always) as scanning, bar("Dry run", "studies", always) as shown:
+            return harvesting.harvest_now(order, shown, on_scan=scanning, dry_run=True)
 
-    def harvest(self, source: Source, target: Collection, dry_run: bool, options: dict[str, Any]) -> Report:
-        """Harvest, recorded as a job; a dry run leaves no trace, not even a key."""
-        key_file = settings.IDENTITY_KEY_FILE
-        key = secrets.token_bytes(KEY_BYTES) if dry_run and not key_file.exists() else load_or_create_key(key_file)
+    def harvest(self, order: Order, always: bool) -> Report:
+        """Harvest, recorded as a job."""
         kept: list[Report] = []
 
-        def work(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
-            with bar("Headers", "files", options["progress"]) as scanning:
-                report = harvest(
-                    source=source,
-                    collection=target,
-                    pseudonymiser=Pseudonymiser(key),
-                    context_mm=options["context"],
-                    dry_run=dry_run,
-                    on_scan=scanning,
-                    progress=progress,
-                )
-            kept.append(report)
-            return report.as_json()
+        def run(order: Order, progress: engine.Progress) -> Report:
+            with bar("Headers", "files", always) as scanning:
+                kept.append(harvesting.harvest_now(order, progress, on_scan=scanning))
+            return kept[0]
 
-        with bar("Harvest", "studies", options["progress"]) as shown:
-            if dry_run:
-                work({}, shown)
-            else:
-                target.save()
-                params = {"collection": target.slug}
-                engine.run_here(kind=Job.Kind.HARVEST, params=params, work=work, progress=shown)
+        with bar("Harvest", "studies", always) as shown:
+            engine.run_here(
+                kind=Job.Kind.HARVEST,
+                params=harvesting.params_of(order),
+                work=partial(harvesting.perform, run=run),
+                progress=shown,
+            )
         return kept[0]
 
     def tell(self, report: Report) -> None:
@@ -106,10 +93,65 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(report.details[:SHOWN]))
             if len(report.details) > SHOWN:
                 self.stdout.write(f"... and {len(report.details) - SHOWN} more")
-        self.stdout.write("\n".join(report.lines()))
+        self.tell_counts(report)
         if report.problems:
-            for problem in report.problems[:SHOWN]:
-                self.stderr.write(problem)
-            if len(report.problems) > SHOWN:
-                self.stderr.write(f"... and {len(report.problems) - SHOWN} more")
             sys.exit(1)
+
+    def tell_counts(self, report: Report) -> None:
+        """Print what was found, and what went wrong to standard error."""
+        self.stdout.write("\n".join(report.lines()))
+        for problem in report.problems[:SHOWN]:
+            self.stderr.write(problem)
+        if len(report.problems) > SHOWN:
+            self.stderr.write(f"... and {len(report.problems) - SHOWN} more")
+
+
+def ordered(options: dict[str, Any]) -> Order:
+    """The order that the options make up.
+
+    Raises
+    ------
+    BadOrder, OSError
+    """
+    return Order(
+        source=options["source"],
+        collection=options["collection"],
+        title=options["title"],
+        accession_numbers=listed(options["accessions"]) if options["accessions"] else (),
+        first_date=options["first_date"],
+        last_date=options["last_date"],
+        annotated_in=tuple(filter(None, options["annotations"].upper().replace(" ", "").split(","))),
+        since_last=options["since_last"],
+        documents=tuple(path.absolute() for path in options["documents"] or ()),
+        context_mm=options["context"],
+    )
+
+
+def listed(name: str) -> tuple[str, ...]:
+    """The accession numbers in a file, or on standard input for `-`."""
+    if name == "-":
+        return accession_numbers(sys.stdin)
+    try:
+        return accession_numbers(Path(name).read_text(encoding="utf-8").splitlines())
+    except UnicodeDecodeError:
+        raise CommandError("the list of accession numbers is no text in UTF-8") from None
+    except OSError as error:
+        raise CommandError(f"the list of accession numbers cannot be read: {error.strerror}") from None
+
+
+def day(text: str) -> date:
+    """Read a day, as in 2024-01-31."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no day, as in 2024-01-31") from None
+
+
+def context(text: str) -> float | None:
+    """Read `30mm` or `series`."""
+    if text == "series":
+        return None
+    try:
+        return float(text.removesuffix("mm"))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is neither millimetres, as in 30mm, nor `series`") from None

@@ -1,0 +1,206 @@
+"""Which studies a harvest looks at, and that nobody learns from its record which patients they are of."""
+
+from datetime import date
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from datasets.models import Annotation, Collection, HarvestedStudy, Lesion
+from datasets.services.harvest.order import BadOrder, Order, accession_numbers
+from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
+from tests.harvesting import harvest
+from workers import engine, harvesting, tasks
+from workers.models import Job
+
+pytestmark = pytest.mark.django_db
+
+DAYS = ("20150101", "20150601", "20160301")
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path, settings):
+    settings.DATA_DIR = tmp_path / "data"
+    settings.IDENTITY_KEY_FILE = settings.DATA_DIR / "identity_key"
+
+
+def run(folder, **options):
+    """Harvest a folder; return exit status, what was printed, what was complained of."""
+    return harvest(f"dir://{folder}", **options)
+
+
+def study(folder, number, marks=1):
+    """One slice with marks on it; accession number ZEBRA1, ZEBRA2 ..."""
+    uid = f"1.2.840.77.{number}"
+    common = {"StudyInstanceUID": uid, "StudyDate": DAYS[number - 1], "AccessionNumber": f"ZEBRA{number}"}
+    save(ct(SOPInstanceUID=f"{uid}.1.1", SeriesInstanceUID=f"{uid}.1", **common), folder / f"{number}" / "image")
+    for mark in range(marks):
+        again(folder, number, mark, **common)
+
+
+def again(folder, number, mark, **common):
+    """A report that marks the study's slice."""
+    uid = f"1.2.840.77.{number}"
+    left = 10.5 + 4 * mark
+    drawn = bidimensional(f"{uid}.1.1", long=(left, 20.5, left + 20, 20.5), short=(left + 10, 12.5, left + 10, 28.5))
+    common = {"StudyInstanceUID": uid, **common}
+    save(report(drawn, SOPInstanceUID=f"{uid}.9.{mark}", **common), folder / f"{number}" / f"report{mark}")
+
+
+@pytest.fixture
+def hospital(tmp_path):
+    """Three studies of one patient on three days, each with one mark."""
+    folder = tmp_path / "pacs"
+    for number in (1, 2, 3):
+        study(folder, number)
+    return folder
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """A list of accession numbers, one of which no study has."""
+    path = tmp_path / "list.txt"
+    path.write_text("\ufeffZEBRA2\n\n  ZEBRA3 \nZEBRA9\nZEBRA2\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "studies"),
+    [
+        ({"first_date": date(2015, 2, 1)}, 2),
+        ({"last_date": date(2015, 6, 1)}, 2),
+        ({"first_date": date(2015, 2, 1), "last_date": date(2015, 12, 31)}, 1),
+        ({"annotations": "sr, PR"}, 3),
+        ({"annotations": "PR"}, 0),
+    ],
+)
+def test_only_what_was_asked_for_is_looked_at(hospital, options, studies):
+    status, out, _ = run(hospital, **options)
+    assert status == 0
+    assert f"{studies} studies, {studies} with bookmarks" in out
+    assert Lesion.objects.count() == studies
+
+
+def test_a_list_of_accession_numbers_is_the_paper_s_way(hospital, listed):
+    status, out, err = run(hospital, accessions=str(listed))
+    assert status == 1, "one of the list was not found"
+    assert err == "accession number 3 of the list: no study was found for this accession number\n"
+    assert "2 studies, 2 with bookmarks" in out
+    assert "1  NotFound" in out
+    assert Job.objects.get().result["errors"] == {"NotFound": 1}
+
+
+def test_a_list_comes_from_standard_input_as_well(hospital, monkeypatch):
+    monkeypatch.setattr("sys.stdin", StringIO("ZEBRA1\n"))
+    assert "1 studies, 1 with bookmarks" in run(hospital, accessions="-")[1]
+
+
+def test_no_accession_number_is_in_the_job_the_output_or_the_database(hospital, listed):
+    outcomes = [run(hospital, accessions=str(listed), dry_run=dry) for dry in (True, False)]
+    dump = StringIO()
+    call_command("dumpdata", stdout=dump)
+    for place in (dump.getvalue(), *map(str, outcomes)):
+        assert "ZEBRA" not in place
+        assert "list.txt" not in place
+    assert str(hospital) not in dump.getvalue(), "a folder may be named after a patient"
+    params = Job.objects.get().params
+    assert {**params, "order": ""} == {
+        "collection": "hospital", "source": "a folder", "accession_numbers": 3, "from": "", "to": "",
+        "annotations": [], "since_last": False, "documents": 0, "context": "30mm", "order": "",
+    }  # fmt: skip
+    assert not list(harvesting.orders().iterdir()), "a list is gone once it is worked off"
+
+
+def test_a_dry_run_says_what_is_asked_for(hospital, listed):
+    out = run(hospital, accessions=str(listed), first_date=date(2015, 1, 2), annotations="SR", dry_run=True)[1]
+    asked = "From a folder: 3 accession numbers, studies from 2015-01-02, studies with SR; keeping 30mm on each side"
+    assert asked in out
+
+
+def test_a_worker_finds_the_order_by_its_name(hospital):
+    order = Order(source=f"dir://{hospital}", collection="ours", title="Ours", accession_numbers=("ZEBRA1",))
+    first = engine.enqueue(kind=Job.Kind.HARVEST, params=harvesting.params_of(order))
+    assert engine.enqueue(kind=Job.Kind.HARVEST, params=harvesting.params_of(order)) == first, "equal orders are one"
+    kept = harvesting.orders() / f"{first.params['order']}.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert harvesting.orders().stat().st_mode & 0o777 == 0o700
+    engine.perform(first.pk, tasks.WORK)
+    first.refresh_from_db()
+    assert (first.state, first.result["lesions"]) == (Job.State.SUCCEEDED, 1)
+    assert Collection.objects.get().title == "Ours"
+
+
+def test_an_order_with_every_part_is_found_as_it_was(hospital, tmp_path):
+    order = Order(
+        source=f"dir://{hospital}",
+        collection="ours",
+        first_date=date(2015, 1, 1),
+        last_date=date(2016, 1, 1),
+        annotated_in=("PR", "SR"),
+        since_last=True,
+        documents=(tmp_path / "marks.csv",),
+        context_mm=None,
+    )
+    assert harvesting.find(harvesting.params_of(order)["order"], harvesting.orders()) == order
+
+
+@pytest.mark.parametrize("name", ["0" * 64, "../identity_key", ""])
+def test_an_order_that_is_not_kept_is_told_in_one_sentence(name):
+    with pytest.raises(BadOrder, match="order it anew"):
+        harvesting.perform({"order": name}, lambda done, total: None)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"first_date": date(2016, 1, 1), "last_date": date(2015, 1, 1)}, "backwards"),
+        ({"annotations": "SR,CT"}, "PR or SR, not CT"),
+        ({"context": -1.0}, "30mm, or `series`"),
+        ({"accessions": "/no/such/list"}, "cannot be read: No such file"),
+        ({"documents": [Path("/no/such/marks.csv")]}, "marks.csv cannot be taken: No such file"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_told_in_one_sentence(hospital, options, words):
+    with pytest.raises(CommandError, match=words):
+        run(hospital, **options)
+    assert Collection.objects.count() == 0
+
+
+@pytest.mark.parametrize(("text", "words"), [("\n \n", "no accession number"), ("A1\nA\x002\n", "entry 2")])
+def test_a_list_that_is_none_is_told_without_repeating_it(text, words):
+    with pytest.raises(BadOrder, match=words):
+        accession_numbers(text.split("\n"))
+
+
+def test_since_the_last_harvest_only_what_changed_is_looked_at(hospital):
+    assert "3 studies" in run(hospital, since_last=True)[1], "nothing was harvested yet"
+    assert "0 studies" in run(hospital, since_last=True)[1]
+    again(hospital, 2, 1, StudyDate=DAYS[1])
+    for dry_run in (True, False):
+        assert (
+            "1 studies, 1 with bookmarks; 2 annotations, 1 of them known"
+            in run(hospital, since_last=True, dry_run=dry_run)[1]
+        ), "a dry run moves no mark"
+    assert Annotation.objects.count() == 4
+    assert "0 studies" in run(hospital, since_last=True)[1]
+    assert "3 studies" in run(hospital, since_last=True, collection="other")[1], "each collection has its own marks"
+
+
+def test_a_study_with_something_left_to_try_is_looked_at_again(hospital):
+    image = hospital / "2" / "image"
+    whole = image.read_bytes()
+    image.write_bytes(whole[:-1000])
+    assert run(hospital)[0] == 1
+    assert HarvestedStudy.objects.count() == 2
+    image.write_bytes(whole)
+    assert "1 studies" in run(hospital, since_last=True)[1]
+    assert sorted(Annotation.objects.values_list("reason", flat=True)) == ["", "", ""]
+
+
+def test_a_document_that_grew_is_looked_at_although_its_study_did_not_change(hospital, tmp_path):
+    run(hospital)
+    export = tmp_path / "marks.csv"
+    export.write_text("accession_number,tool,x1,y1,z1,x2,y2,z2\nZEBRA1,line,0,0,0,9,9,0\n")
+    _, out, err = run(hospital, since_last=True, documents=[export])
+    assert "1 studies, 1 with bookmarks; 2 annotations, 1 of them known" in out, err

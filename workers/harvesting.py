@@ -1,0 +1,106 @@
+"""Harvesting as a job: the order is found by its name, and what may be stored of the report comes back."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from datasets.models import Collection
+from datasets.pacs.deidentify import KEY_BYTES, Pseudonymiser, load_or_create_key
+from datasets.pacs.source import Progress as ScanProgress
+from datasets.services.errors import Refused
+from datasets.services.harvest import Report, harvest
+from datasets.services.harvest.order import Order, find, forget, keep
+from workers import engine
+
+Run = Callable[[Order, engine.Progress], Report]
+
+
+class NotAHospital(Refused):
+    """A collection was named that a harvest must not write to."""
+
+
+def orders() -> Path:
+    """Where orders are kept."""
+    return Path(settings.DATA_DIR) / "harvests"
+
+
+def params_of(order: Order) -> dict[str, Any]:
+    """Keep an order for whoever works it off; give the job's parameters.
+
+    Raises
+    ------
+    SourceError, Refused, KeyUnusable : one sentence on what is wrong with it.
+    """
+    order.params()
+    target(order)
+    return order.params(keep(order, orders(), pseudonymiser()))
+
+
+def perform(params: dict[str, Any], progress: engine.Progress, run: Run | None = None) -> dict[str, Any]:
+    """Work off an order that was kept.
+
+    Parameters
+    ----------
+    run : what does it; `harvest_now` when None.
+
+    Raises
+    ------
+    Refused, SourceError, KeyUnusable, HarvestStopped
+    """
+    order = find(params["order"], orders())
+    report = (run or harvest_now)(order, progress)
+    forget(params["order"], orders())
+    return report.as_json()
+
+
+def harvest_now(
+    order: Order, progress: engine.Progress, on_scan: ScanProgress | None = None, dry_run: bool = False
+) -> Report:
+    """Harvest; a dry run leaves no trace, not even a key.
+
+    Raises
+    ------
+    Refused, SourceError, KeyUnusable, HarvestStopped
+    """
+    source = order.open()
+    collection = target(order)
+    if not dry_run:
+        collection.save()
+    return harvest(
+        source=source,
+        collection=collection,
+        pseudonymiser=pseudonymiser(create=not dry_run),
+        query=order.query,
+        since_last=order.since_last,
+        context_mm=order.context_mm,
+        dry_run=dry_run,
+        on_scan=on_scan,
+        progress=progress,
+    )
+
+
+def target(order: Order) -> Collection:
+    """The collection to harvest into; a new one is not saved yet.
+
+    Raises
+    ------
+    NotAHospital, ValidationError
+    """
+    known = Collection.objects.filter(slug=order.collection).first()
+    if known is not None and known.kind != Collection.Kind.HOSPITAL:
+        raise NotAHospital(f"{order.collection} is a published dataset; harvest into a collection of its own")
+    if known is not None:
+        return known
+    title = order.title or order.collection.replace("-", " ").capitalize()
+    made = Collection(slug=order.collection, title=title, kind=Collection.Kind.HOSPITAL)
+    made.full_clean()
+    return made
+
+
+def pseudonymiser(create: bool = True) -> Pseudonymiser:
+    """What turns identifiers into keyed hashes, under the installation's key or one that is thrown away."""
+    path = settings.IDENTITY_KEY_FILE
+    return Pseudonymiser(load_or_create_key(path) if create or path.exists() else secrets.token_bytes(KEY_BYTES))
