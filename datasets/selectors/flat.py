@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 
 from datasets import dl_info
 from datasets.models import Lesion
+from datasets.selectors import digits
 from datasets.selectors.visibility import Visibility, members
 
 _CHUNK = 2000
@@ -27,7 +28,9 @@ _FIELDS = {
     **{name: name for name in ("first_slice", "last_slice", "number")},
     "type": None,
     "type_code": "type",
-    **{name: name for name in ("long_mm", "short_mm", "long_px", "short_px")},
+    "long_mm": "long_um",
+    "short_mm": "short_um",
+    **{name: name for name in ("long_px", "short_px")},
     **{name: name for name in ("x11", "y11", "x12", "y12", "x21", "y21", "x22", "y22")},
     **{name: name for name in ("box_x1", "box_y1", "box_x2", "box_y2")},
     "spacing_x_mm": f"{_SERIES}__spacing_x",
@@ -42,8 +45,19 @@ _FIELDS = {
 COLUMNS = tuple(_FIELDS)
 """Pixel coordinates are 0-based; `releases` reads `release:split`, with blanks between."""
 
+_DIGITS = {
+    **dict.fromkeys(("long_px", "short_px", "x11", "y11", "x12", "y12", "x21", "y21", "x22", "y22"), digits.PIXELS),
+    **dict.fromkeys(("box_x1", "box_y1", "box_x2", "box_y2"), digits.PIXELS),
+    **dict.fromkeys(("spacing_x_mm", "spacing_y_mm"), digits.SPACING),
+    "slice_interval_mm": digits.MILLIMETRES,
+    **dict.fromkeys(("mean_hu", "std_hu", "min_hu", "max_hu"), digits.HOUNSFIELD),
+    **dict.fromkeys(("x", "y", "z"), digits.BODY),
+}
+
 _READ = {name: field for name, field in _FIELDS.items() if field}
 _AT = {name: index for index, name in enumerate(_READ)}
+_ROUND = [(_AT[name], number) for name, number in _DIGITS.items()]
+_MICROMETRES = (_AT["long_mm"], _AT["short_mm"])
 
 
 def lesion_rows(rows: QuerySet[Lesion], visibility: Visibility) -> Iterator[tuple[Any, ...]]:
@@ -65,10 +79,15 @@ def _memberships(lesions: list[int], visibility: Visibility) -> dict[int, str]:
     return texts
 
 
-def _cells(row: tuple[Any, ...], releases: str) -> tuple[Any, ...]:
-    patient, study, series, place = (row[_AT[name]] for name in ("patient", "study", "series", "slice"))
+def _cells(values: tuple[Any, ...], releases: str) -> tuple[Any, ...]:
+    row = list(values)
+    for place, number in _ROUND:
+        row[place] = digits.rounded(row[place], number)
+    for place in _MICROMETRES:
+        row[place] /= 1000
+    patient, study, series, slice_number = (row[_AT[name]] for name in ("patient", "study", "series", "slice"))
     noisy, follow_up = _AT["possibly_noisy"], _AT["follow_up"]
-    name = f"{dl_info.folder_name(patient, study, series)}_{dl_info.slice_name(place)}"
+    name = f"{dl_info.folder_name(patient, study, series)}_{dl_info.slice_name(slice_number)}"
     kind = _AT["type_code"]
     return (
         row[0],

@@ -1,10 +1,10 @@
 """The filters of lesions: the same names and meanings on the list page and in the API."""
 
-from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import cache
 from typing import Any
 
 import django_filters
-from django import forms
 from django.db.models import F, FloatField, QuerySet
 from django.db.models.functions import Coalesce
 from drf_spectacular.types import OpenApiTypes
@@ -15,8 +15,10 @@ from datasets.models import Lesion, Patient
 from datasets.selectors import lesions as lesion_selectors
 from datasets.selectors.paging import LESION_ORDERS
 from datasets.selectors.visibility import Visibility, collections, releases
+from deeplesion_site.api import fields
 
 _STUDY = "slice__series__study"
+SEXES = [(value, str(label)) for value, label in Patient.Sex.choices if value]
 
 ORDERING_LABELS = {
     "file": "File name",
@@ -30,20 +32,19 @@ ORDERING_LABELS = {
 }
 
 
-class Codes(forms.MultipleChoiceField):
-    """Names or codes of a vocabulary, as repeated parameters or with commas between."""
+class NamesFilter(django_filters.ChoiceFilter):
+    """One of some names that are known beforehand."""
 
-    def __init__(self, vocabulary: dict[int, str], **kwargs: Any) -> None:
-        self.vocabulary = vocabulary
-        super().__init__(choices=[(name, name) for name in vocabulary.values()], **kwargs)
-
-    def to_python(self, value: Any) -> list[str]:
-        words = [word.strip() for text in super().to_python(value) for word in text.split(",")]
-        return [self.vocabulary.get(int(word), word) if _is_whole(word) else word for word in words if word]
+    field_class = fields.Choice
 
 
-def _is_whole(word: str) -> bool:
-    return word.removeprefix("-").isdecimal() and len(word) < 10
+def one_of(choices: list[tuple[str, str]], label: str, *, default: str = "", **kwargs: Any) -> Any:
+    """Make the filter of some names; without a `default` leaving it empty means any."""
+    blank = [] if default else [("", "any")]
+    names = {"type": "string", "enum": [name for name, _ in choices], **({"default": default} if default else {})}
+    meaning = ", ".join(f"`{name}` {words}" for name, words in choices)
+    said = {**names, "description": f"{label}: {meaning}"}
+    return extend_schema_field(said)(NamesFilter(choices=blank + choices, label=label, **kwargs))
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -51,13 +52,14 @@ class TextFilter(django_filters.CharFilter):
     """A name; which ones there are is up to what the account sees."""
 
 
-@extend_schema_field(
-    {"type": "string", "description": "Names or codes; several with commas between, or as repeated parameters."}
-)
+COLLECTION = "Collection, by its slug"
+RELEASE = "Release, by its name"
+
+
 class CodesFilter(django_filters.Filter):
     """Names or codes, repeated or with commas between."""
 
-    field_class = Codes
+    field_class = fields.Codes
 
     def filter(self, qs: QuerySet[Any], value: list[str] | None) -> QuerySet[Any]:
         if not value:
@@ -70,42 +72,95 @@ def codes(names: list[str], vocabulary: dict[int, str]) -> tuple[int, ...]:
     return tuple(code for code, name in vocabulary.items() if name in names)
 
 
-def _number(field: str, lookup: str, label: str, **kwargs: Any) -> django_filters.NumberFilter:
-    return django_filters.NumberFilter(field_name=field, lookup_expr=lookup, label=label, **kwargs)
+def _codes(vocabulary: dict[int, str], label: str, **kwargs: Any) -> Any:
+    names = {"type": "array", "items": {"type": "string", "enum": list(vocabulary.values())}}
+    written = ", ".join(f"{code} {name}" for code, name in vocabulary.items())
+    said = {**names, "description": f"Repeated, or with commas between; codes do as well: {written}."}
+    return extend_schema_field(said)(CodesFilter(vocabulary=vocabulary, label=label, **kwargs))
 
 
-class LesionFilter(django_filters.FilterSet):
-    """Give it `visibility=`; it starts from what that lets one see."""
+class NumberFilter(django_filters.NumberFilter):
+    """A number between two limits."""
 
-    collection = TextFilter(field_name=f"{_STUDY}__patient__collection__slug", label="Collection")
-    release = TextFilter(method="keep", label="Release")
-    split = CodesFilter(vocabulary=dl_info.SPLITS, method="keep", label="Split")
-    type = CodesFilter(vocabulary=dl_info.TYPES, label="Type")
-    sex = django_filters.ChoiceFilter(
-        field_name=f"{_STUDY}__patient__sex",
-        choices=[(value, label) for value, label in Patient.Sex.choices if value],
-        label="Sex",
+    field_class = fields.Number
+
+    def get_max_validator(self) -> None:
+        """Not a second limit beside the field's own."""
+
+
+class LengthFilter(NumberFilter):
+    """Millimetres against a column of whole micrometres: what is shown is what is filtered."""
+
+    def filter(self, qs: QuerySet[Any], value: Decimal | None) -> QuerySet[Any]:
+        if value is None:
+            return qs
+        rounding = ROUND_CEILING if self.lookup_expr == "gte" else ROUND_FLOOR
+        return super().filter(qs, int((value * 1000).to_integral_value(rounding)))
+
+
+def between(low: int, high: int, field: str, label: str, lookup: str = "exact", *, whole: bool = False) -> Any:
+    """Make the filter of a number from `low` to `high`; the schema says so too."""
+    said = {"type": "integer" if whole else "number", "minimum": low, "maximum": high, "description": label}
+    kind = LengthFilter if field.endswith("_um") else NumberFilter
+    places = {"decimal_places": 0} if whole else {}
+    limits = {"min_value": low, "max_value": high, **places}
+    return extend_schema_field(said)(kind(field_name=field, lookup_expr=lookup, label=label, **limits))
+
+
+def number_of(field: str, label: str) -> Any:
+    """Make the filter of a number that counts from 1."""
+    return between(1, 999_999_999, field, label, whole=True)
+
+
+class VisibleFilterSet(django_filters.FilterSet):
+    """Give it `visibility=`: collections and releases are checked against what that lets one see."""
+
+    def __init__(self, *args: Any, visibility: Visibility = Visibility.NOTHING, **kwargs: Any) -> None:
+        self.visibility = visibility
+        super().__init__(*args, **kwargs)
+
+    def get_form_class(self) -> Any:
+        """Releases and collections are offered as choices and checked like the rest."""
+        form = super().get_form_class()
+        offered = {"collection": self._collections, "release": self._releases}
+        extra = {
+            name: fields.Choice(choices=cache(choices), required=False, label=name.capitalize())
+            for name, choices in offered.items()
+            if name in self.base_filters
+        }
+        return type("VisibleForm", (form,), extra)
+
+    def _collections(self) -> list[tuple[str, str]]:
+        return [("", "any"), *collections(self.visibility).values_list("slug", "title")]
+
+    def _releases(self) -> list[tuple[str, str]]:
+        return [("", "any"), *((name, name) for name in releases(self.visibility).values_list("name", flat=True))]
+
+
+class LesionFilter(VisibleFilterSet):
+    """Without a queryset it starts from all lesions that may be seen."""
+
+    collection = TextFilter(field_name=f"{_STUDY}__patient__collection__slug", label=COLLECTION)
+    release = TextFilter(method="keep", label=RELEASE)
+    split = _codes(dl_info.SPLITS, "Split", method="keep")
+    type = _codes(dl_info.TYPES, "Type")
+    sex = one_of(SEXES, "Sex", field_name=f"{_STUDY}__patient__sex")
+    age__gte = between(0, 150, f"{_STUDY}__age", "Age from (years)", "gte", whole=True)
+    age__lte = between(0, 150, f"{_STUDY}__age", "Age to (years)", "lte", whole=True)
+    long_mm__gte = between(0, 4000, "long_um", "Long diameter from (mm)", "gte")
+    long_mm__lte = between(0, 4000, "long_um", "Long diameter to (mm)", "lte")
+    short_mm__gte = between(0, 4000, "short_um", "Short diameter from (mm)", "gte")
+    short_mm__lte = between(0, 4000, "short_um", "Short diameter to (mm)", "lte")
+    z__gte = between(-10, 10, "z", "z from (0 head, 1 feet)", "gte")
+    z__lte = between(-10, 10, "z", "z to (0 head, 1 feet)", "lte")
+    slice_interval__gte = between(0, 1000, "interval", "Slice interval from (mm)", "gte")
+    slice_interval__lte = between(0, 1000, "interval", "Slice interval to (mm)", "lte")
+    noisy = one_of(
+        [("true", "possibly noisy only"), ("false", "without noisy ones")], "Possibly noisy", method="keep_noisy"
     )
-    age__gte = _number(f"{_STUDY}__age", "gte", "Age from (years)", min_value=0, max_value=150)
-    age__lte = _number(f"{_STUDY}__age", "lte", "Age to (years)", min_value=0, max_value=150)
-    long_mm__gte = _number("long_mm", "gte", "Long diameter from (mm)", min_value=0, max_value=4000)
-    long_mm__lte = _number("long_mm", "lte", "Long diameter to (mm)", min_value=0, max_value=4000)
-    short_mm__gte = _number("short_mm", "gte", "Short diameter from (mm)", min_value=0, max_value=4000)
-    short_mm__lte = _number("short_mm", "lte", "Short diameter to (mm)", min_value=0, max_value=4000)
-    z__gte = _number("z", "gte", "z from (0 head, 1 feet)", min_value=-10, max_value=10)
-    z__lte = _number("z", "lte", "z to (0 head, 1 feet)", min_value=-10, max_value=10)
-    slice_interval__gte = _number("interval", "gte", "Slice interval from (mm)", min_value=0, max_value=1000)
-    slice_interval__lte = _number("interval", "lte", "Slice interval to (mm)", min_value=0, max_value=1000)
-    noisy = django_filters.ChoiceFilter(
-        method="keep_noisy",
-        choices=[("true", "possibly noisy only"), ("false", "without noisy ones")],
-        label="Possibly noisy",
-    )
-    patient = _number(f"{_STUDY}__patient__number", "exact", "Patient number", min_value=1, max_value=999_999_999)
-    study = _number(f"{_STUDY}__number", "exact", "Study number", min_value=1, max_value=999_999_999)
-    ordering = django_filters.ChoiceFilter(
-        method="keep", choices=list(ORDERING_LABELS.items()), label="Sort by", empty_label=None
-    )
+    patient = number_of(f"{_STUDY}__patient__number", "Patient number")
+    study = number_of(f"{_STUDY}__number", "Study number")
+    ordering = one_of(list(ORDERING_LABELS.items()), "Sort by", default="file", method="keep")
 
     class Meta:
         model = Lesion
@@ -114,20 +169,8 @@ class LesionFilter(django_filters.FilterSet):
     def __init__(
         self, data: Any = None, queryset: Any = None, *, visibility: Visibility = Visibility.NOTHING, **kwargs: Any
     ) -> None:
-        self.visibility = visibility
-        super().__init__(data, lesion_selectors.listed(visibility) if queryset is None else queryset, **kwargs)
-
-    def get_form_class(self) -> Any:
-        """Releases, collections and splits are checked like the rest, and offered as choices."""
-        form = super().get_form_class()
-        names = [(name, name) for name in releases(self.visibility).values_list("name", flat=True)]
-        places = list(collections(self.visibility).values_list("slug", "title"))
-        choice: Callable[..., forms.ChoiceField] = forms.ChoiceField
-        extra = {
-            "release": choice(choices=[("", "any"), *names], required=False, label="Release"),
-            "collection": choice(choices=[("", "any"), *places], required=False, label="Collection"),
-        }
-        return type("LesionForm", (form,), extra)
+        rows = lesion_selectors.listed(visibility) if queryset is None else queryset
+        super().__init__(data, rows, visibility=visibility, **kwargs)
 
     def keep(self, queryset: QuerySet[Lesion], name: str, value: Any) -> QuerySet[Lesion]:
         """Leave it to `filter_queryset`, which looks at several parameters together."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from deeplesion_site.access import Right, may
@@ -12,4 +12,4 @@ class ReadPublished(BasePermission):
     message = "Sign in with an account that may read published releases."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return request.method in SAFE_METHODS and may(request.user, Right.READ_PUBLISHED)
+        return may(request.user, Right.READ_PUBLISHED)

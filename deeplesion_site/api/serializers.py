@@ -7,12 +7,35 @@ from rest_framework import serializers
 
 from datasets import dl_info
 from datasets.models import Collection, Lesion, Patient, Release, Series, Study
+from datasets.selectors import digits
+
+
+class Measured(serializers.FloatField):
+    """A measured number with as many digits after the point as `digits` allows its unit."""
+
+    def __init__(self, places: int, **kwargs: Any) -> None:
+        self.places = places
+        super().__init__(**kwargs)
+
+    def to_representation(self, value: Any) -> Any:
+        return round(float(value), self.places)
+
+
+class Millimetres(Measured):
+    """A length that the database keeps in whole micrometres."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(digits.MILLIMETRES, **kwargs)
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(value / 1000)
 
 
 class CollectionSerializer(serializers.ModelSerializer[Collection]):
     class Meta:
         model = Collection
         fields = ("slug", "title", "kind")
+        read_only_fields = fields
 
 
 class PatientSerializer(serializers.ModelSerializer[Patient]):
@@ -21,6 +44,7 @@ class PatientSerializer(serializers.ModelSerializer[Patient]):
     class Meta:
         model = Patient
         fields = ("id", "collection", "number", "sex")
+        read_only_fields = fields
 
 
 class StudySerializer(serializers.ModelSerializer[Study]):
@@ -30,6 +54,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
     class Meta:
         model = Study
         fields = ("id", "collection", "patient", "number", "age", "days_since_first")
+        read_only_fields = fields
 
 
 class SeriesSerializer(serializers.ModelSerializer[Series]):
@@ -37,6 +62,10 @@ class SeriesSerializer(serializers.ModelSerializer[Series]):
     patient = serializers.IntegerField(source="study.patient.number", help_text="number of the patient")
     study = serializers.IntegerField(source="study.number", help_text="number of the study")
     folder = serializers.CharField(help_text="{patient}_{study}_{series}, below Images_png")
+    spacing_x = Measured(digits.SPACING, help_text="mm between columns")
+    spacing_y = Measured(digits.SPACING, help_text="mm between rows")
+    slice_interval = Measured(digits.MILLIMETRES, allow_null=True, help_text="mm, median over the volume")
+    kvp = Measured(digits.HOUNSFIELD, allow_null=True, help_text="tube voltage in kV")
 
     class Meta:
         model = Series
@@ -58,6 +87,7 @@ class SeriesSerializer(serializers.ModelSerializer[Series]):
             "patient_position",
             "lossy",
         )
+        read_only_fields = fields
 
 
 class MembershipSerializer(serializers.Serializer[Any]):
@@ -97,8 +127,12 @@ class LesionSerializer(serializers.ModelSerializer[Lesion]):
     series = serializers.IntegerField(source="slice.series.number", help_text="number of the series")
     slice = serializers.IntegerField(source="slice.number", help_text="key slice, from head to feet")
     slice_range = serializers.SerializerMethodField(help_text="first and last slice of the context")
-    type = serializers.CharField(source="get_type_display")
+    type = serializers.ChoiceField(source="get_type_display", choices=list(dl_info.TYPES.values()))
     type_code = serializers.IntegerField(source="type", help_text="Coarse_lesion_type")
+    long_mm = Millimetres(source="long_um", help_text="long diameter in mm, to a micrometre")
+    short_mm = Millimetres(source="short_um", help_text="short diameter in mm, to a micrometre")
+    long_px = Measured(digits.PIXELS, help_text="long diameter in pixels")
+    short_px = Measured(digits.PIXELS, help_text="short diameter in pixels")
     recist = serializers.SerializerMethodField(help_text="x11, y11, x12, y12, x21, y21, x22, y22; long axis first")
     box = serializers.SerializerMethodField(help_text="x1, y1, x2, y2, 5 px wider than the axes on every side")
     spacing_mm = serializers.SerializerMethodField(help_text="mm per pixel along x and y")
@@ -111,6 +145,7 @@ class LesionSerializer(serializers.ModelSerializer[Lesion]):
     age = serializers.IntegerField(
         source="slice.series.study.age", allow_null=True, help_text="years; 90 stands for 90 and over"
     )
+    flags = serializers.ListField(child=serializers.CharField(), help_text="oddities of the measurement")
     follow_up = serializers.SerializerMethodField(help_text="the patient's follow-up set, such as F03, or null")
     releases = MembershipSerializer(source="shown_memberships", many=True)
 
@@ -146,36 +181,49 @@ class LesionSerializer(serializers.ModelSerializer[Lesion]):
             "follow_up",
             "releases",
         )
+        read_only_fields = fields
 
     def get_slice_range(self, lesion: Lesion) -> list[int]:
         return [lesion.first_slice, lesion.last_slice]
 
     def get_recist(self, lesion: Lesion) -> list[float]:
-        return list(lesion.points)
+        return [round(value, digits.PIXELS) for value in lesion.points]
 
     def get_box(self, lesion: Lesion) -> list[float]:
-        return list(lesion.box)
+        return [round(value, digits.PIXELS) for value in lesion.box]
 
     def get_spacing_mm(self, lesion: Lesion) -> list[float]:
-        return [lesion.slice.series.spacing_x, lesion.slice.series.spacing_y]
+        series = lesion.slice.series
+        return [round(series.spacing_x, digits.SPACING), round(series.spacing_y, digits.SPACING)]
 
     def get_slice_interval(self, lesion: Lesion) -> float | None:
         own = lesion.slice.slice_interval
-        return lesion.slice.series.slice_interval if own is None else own
+        return digits.rounded(lesion.slice.series.slice_interval if own is None else own, digits.MILLIMETRES)
 
     @extend_schema_field(NoiseReasonSerializer(many=True))
     def get_noise_reasons(self, lesion: Lesion) -> list[dict[str, Any]]:
-        return [{name: item.get(name) for name in ("reason", "value", "threshold")} for item in lesion.noise_reasons]
+        return [
+            {
+                "reason": item.get("reason"),
+                "value": digits.rounded(item.get("value"), digits.PIXELS),
+                "threshold": digits.rounded(item.get("threshold"), digits.PIXELS),
+            }
+            for item in lesion.noise_reasons
+        ]
 
     @extend_schema_field(HounsfieldSerializer)
     def get_hu(self, lesion: Lesion) -> dict[str, float | None]:
-        return {name: getattr(lesion, f"{name}_hu") for name in ("mean", "std", "min", "max")}
+        return {
+            name: digits.rounded(getattr(lesion, f"{name}_hu"), digits.HOUNSFIELD)
+            for name in ("mean", "std", "min", "max")
+        }
 
     @extend_schema_field(LocationSerializer(allow_null=True))
     def get_location(self, lesion: Lesion) -> dict[str, Any] | None:
         if lesion.x is None or lesion.y is None or lesion.z is None:
             return None
-        return {"x": lesion.x, "y": lesion.y, "z": lesion.z, "provenance": lesion.location_source}
+        place = {axis: round(getattr(lesion, axis), digits.BODY) for axis in "xyz"}
+        return {**place, "provenance": lesion.location_source}
 
     def get_follow_up(self, lesion: Lesion) -> str | None:
         return str(lesion.follow_up) if lesion.follow_up else None
@@ -189,6 +237,7 @@ class ReleaseSerializer(serializers.ModelSerializer[Release]):
     class Meta:
         model = Release
         fields = ("name", "collection", "state", "split_method", "counts", "created", "published", "manifest_sha256")
+        read_only_fields = fields
 
     def get_counts(self, release: Release) -> dict[str, dict[str, int]]:
         return {split: release.counts.get(split, {}) for split in dl_info.SPLITS.values()}

@@ -1,11 +1,9 @@
 """Addresses below /api/v1/."""
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView
-from rest_framework.permissions import AllowAny
 from rest_framework.routers import SimpleRouter
 
-from deeplesion_site.api import views
+from deeplesion_site.api import root, views
 
 router = SimpleRouter()
 router.register("collections", views.CollectionViewSet, basename="api-collection")
@@ -16,6 +14,7 @@ router.register("lesions", views.LesionViewSet, basename="api-lesion")
 router.register("releases", views.ReleaseViewSet, basename="api-release")
 
 urlpatterns = [
-    path("schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="api-schema"),
+    path("", root.Root.as_view(), name="api-root"),
+    path("schema/", root.Schema.as_view(), name="api-schema"),
     *router.urls,
 ]

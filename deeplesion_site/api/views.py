@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import django_filters
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django_filters.rest_framework import DjangoFilterBackend
@@ -12,14 +11,16 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from datasets.models import Lesion, Patient, Series, Study
+from datasets.models import Lesion
 from datasets.selectors import lesions as lesion_selectors
 from datasets.selectors import visibility as visible
 from datasets.selectors.flat import lesion_rows
 from deeplesion_site import access
 from deeplesion_site.api.filters import LesionFilter
 from deeplesion_site.api.pagination import KeysetPagination
+from deeplesion_site.api.place_filters import PatientFilter, SeriesFilter, StudyFilter
 from deeplesion_site.api.problems import BadParameter
+from deeplesion_site.api.read_only import ReadOnly
 from deeplesion_site.api.renderers import LesionCSVRenderer, csv_lines
 from deeplesion_site.api.serializers import (
     CollectionSerializer,
@@ -53,44 +54,13 @@ class StrictFilterBackend(DjangoFilterBackend):
 
     def get_filterset_kwargs(self, request: Request, queryset: Any, view: Any) -> dict[str, Any]:
         kwargs = super().get_filterset_kwargs(request, queryset, view)
-        if issubclass(self.get_filterset_class(view, queryset), LesionFilter):
-            kwargs["visibility"] = view.visibility
-        return kwargs
+        return kwargs | {"visibility": view.visibility}
 
     def _known(self, view: Any) -> set[str]:
         if view.action == "retrieve":
             return {"format"}
         filterset = getattr(view, "filterset_class", None)
         return _PAGING | set(filterset.base_filters if filterset else ())
-
-
-class PatientFilter(django_filters.FilterSet):
-    collection = django_filters.CharFilter(field_name="collection__slug")
-    number = django_filters.NumberFilter(min_value=1, max_value=999_999_999)
-    sex = django_filters.ChoiceFilter(choices=[("F", "female"), ("M", "male")])
-
-    class Meta:
-        model = Patient
-        fields: tuple[str, ...] = ()
-
-
-class StudyFilter(django_filters.FilterSet):
-    collection = django_filters.CharFilter(field_name="patient__collection__slug")
-    patient = django_filters.NumberFilter(field_name="patient__number", min_value=1, max_value=999_999_999)
-
-    class Meta:
-        model = Study
-        fields: tuple[str, ...] = ()
-
-
-class SeriesFilter(django_filters.FilterSet):
-    collection = django_filters.CharFilter(field_name="study__patient__collection__slug")
-    patient = django_filters.NumberFilter(field_name="study__patient__number", min_value=1, max_value=999_999_999)
-    study = django_filters.NumberFilter(field_name="study__number", min_value=1, max_value=999_999_999)
-
-    class Meta:
-        model = Series
-        fields: tuple[str, ...] = ()
 
 
 class KnownFormats(DefaultContentNegotiation):
@@ -104,7 +74,7 @@ class KnownFormats(DefaultContentNegotiation):
         return found
 
 
-class VisibleViewSet(ReadOnlyModelViewSet[Any]):
+class VisibleViewSet(ReadOnly, ReadOnlyModelViewSet[Any]):
     """Rows that the account may see, by key."""
 
     pagination_class = KeysetPagination

@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from datasets import dl_info
+from datasets.selectors import digits
 from datasets.selectors.statistics import SIZE_BINS
 
 COLUMN_MEANINGS = (
@@ -48,6 +49,13 @@ def about(request: HttpRequest) -> HttpResponse:
         "bins": SIZE_BINS,
         "columns": zip(dl_info.COLUMNS, COLUMN_MEANINGS, strict=True),
         "keys": KEYS,
+        "digits": (
+            ("pixel coordinates and diameters in pixels", digits.PIXELS),
+            ("millimetres", digits.MILLIMETRES),
+            ("pixel spacing in mm", digits.SPACING),
+            ("HU", digits.HOUNSFIELD),
+            ("x, y and z in the body", digits.BODY),
+        ),
     }
     return render(request, "about.html", context)
 

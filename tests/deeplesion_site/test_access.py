@@ -66,7 +66,7 @@ API = {
     "/api/v1/releases/first-1.0/": OPEN,
     "/api/v1/releases/next-0.1/": UNPUBLISHED,
 }
-ALWAYS = ("/about/", "/api/docs/", "/api/v1/schema/", "/login/")
+ALWAYS = ("/about/", "/api/docs/", "/api/v1/", "/api/v1/schema/", "/login/")
 OTHER = {"/logout/", "/lesions/{published}/review/"}
 
 ClientOf = Callable[[str], Client]
@@ -141,10 +141,18 @@ def test_only_those_who_review_may_post_a_verdict(
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_the_api_changes_nothing_for_anybody(method: str, client_of: ClientOf, fill: Callable[[str], str]) -> None:
-    client = client_of("admin")
-    for address in API:
-        assert getattr(client, method)(fill(address)).status_code in (403, 405), address
+@pytest.mark.parametrize("role", ["anonymous", "nobody", "admin"])
+def test_the_api_changes_nothing_for_anybody(
+    method: str, role: str, client_of: ClientOf, fill: Callable[[str], str], settings: SimpleNamespace
+) -> None:
+    settings.PUBLIC_READ = False
+    client = client_of(role)
+    client.handler.enforce_csrf_checks = True
+    for address in (*API, "/api/v1/", "/api/v1/schema/"):
+        answer = getattr(client, method)(fill(address))
+        assert answer.status_code == 405, address
+        assert answer["Allow"] == "GET, HEAD, OPTIONS", address
+        assert answer["Content-Type"] == "application/problem+json", address
 
 
 def test_lists_hold_only_what_may_be_seen(client_of: ClientOf, dataset: SimpleNamespace) -> None:

@@ -138,6 +138,80 @@ def test_a_bad_parameter_is_named_in_a_problem(client: Client, many: list[Lesion
     assert parameter in problem["detail"]
 
 
+TYPES = "bone, abdomen, mediastinum, liver, lung, kidney, soft tissue, pelvis, unknown"
+ORDERS = "file, -long_mm, long_mm, -short_mm, short_mm, -file, id, -id"
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("type=brain", f"“brain” is not known; choose from {TYPES}."),
+        ("split=4", "“4” is not known; choose from train, val, test."),
+        ("sex=X", "“X” is not known; choose from F, M."),
+        ("noisy=maybe", "“maybe” is not known; choose from true, false."),
+        ("release=nope", "“nope” is not known; choose from test-part, train-part."),
+        ("collection=nope", "“nope” is not known; choose from many."),
+        ("ordering=random", f"“random” is not known; choose from {ORDERS}."),
+        ("long_mm__gte=big", "“big” is not a number from 0 to 4000."),
+        ("long_mm__gte=-1", "“-1” is not a number from 0 to 4000."),
+        ("z__lte=11", "“11” is not a number from -10 to 10."),
+        ("patient=1.5", "“1.5” is not a whole number from 1 to 999999999."),
+        ("type=" + "x" * 300, "“" + "x" * 40 + f"…” is not known; choose from {TYPES}."),
+    ],
+)
+def test_a_bad_value_is_answered_with_what_would_do(
+    client: Client, many: list[Lesion], query: str, reason: str
+) -> None:
+    errors = client.get(f"{LESIONS}?{query}").json()["errors"]
+    assert errors == [{"parameter": query.partition("=")[0], "reason": reason}]
+
+
+def test_other_lists_know_their_parameters_and_values_too(client: Client, many: list[Lesion]) -> None:
+    for address, parameter in (
+        ("patients/?collection=nope", "collection"),
+        ("studies/?patient=x", "patient"),
+        ("series/?study=0", "study"),
+        ("collections/?sex=F", "sex"),
+        ("releases/?name=x", "name"),
+        ("patients/1/?sex=F", "sex"),
+    ):
+        answer = client.get(f"/api/v1/{address}")
+        assert answer.status_code == 400, address
+        assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+    assert "choose from many." in client.get("/api/v1/patients/?collection=nope").json()["detail"]
+    assert "known are" in client.get("/api/v1/releases/?name=x").json()["detail"]
+
+
+def test_numbers_come_with_as_many_digits_as_their_unit_bears(client: Client, dataset: SimpleNamespace) -> None:
+    lesion = dataset.published
+    lesion.x11, lesion.box_x1, lesion.long_px = 238.123456789, 200.000049, 25.123456789
+    lesion.long_mm, lesion.long_um = 20.0987654, 20099
+    lesion.mean_hu, lesion.x, lesion.y, lesion.z = 40.06, 0.123456, 1 / 3, 2 / 3
+    lesion.noise_reasons = [{"reason": "area", "value": 1 / 3, "threshold": 100}]
+    lesion.save()
+    lesion.slice.series.spacing_x, lesion.slice.series.slice_interval = 0.48828125, 4.938441234
+    lesion.slice.series.save()
+    found = client.get(f"{LESIONS}{lesion.pk}/").json()
+    assert (found["recist"][0], found["box"][0], found["long_px"]) == (238.123, 200.0, 25.123)
+    assert (found["long_mm"], found["spacing_mm"], found["slice_interval"]) == (20.099, [0.488281, 0.8], 4.938)
+    assert (found["hu"]["mean"], found["hu"]["std"]) == (40.1, None)
+    assert found["location"] | {"provenance": ""} == {"x": 0.1235, "y": 0.3333, "z": 0.6667, "provenance": ""}
+    assert found["noise_reasons"] == [{"reason": "area", "value": 0.333, "threshold": 100}]
+    series = client.get(f"/api/v1/series/{lesion.slice.series_id}/").json()
+    assert (series["spacing_x"], series["slice_interval"]) == (0.488281, 4.938)
+    row = next(csv.DictReader(io.StringIO(b"".join(client.get(f"{LESIONS}?format=csv")).decode())))
+    assert (row["x11"], row["long_mm"], row["spacing_x_mm"], row["mean_hu"]) == (
+        "238.123",
+        "20.099",
+        "0.488281",
+        "40.1",
+    )
+    assert (row["slice_interval_mm"], row["z"]) == ("4.938", "0.6667")
+    # A length is filtered by what is shown.
+    assert len(get(client, "long_mm__gte=20.099&long_mm__lte=20.099")["results"]) == 1
+    assert get(client, "long_mm__gte=20.0991")["results"] == get(client, "long_mm__lte=20.0985")["results"] == []
+
+
 @pytest.mark.parametrize("address", [f"{LESIONS}999999/", "/api/v1/nowhere/", f"{LESIONS}abc/"])
 def test_what_is_not_there_is_a_problem_too(client: Client, db: None, address: str) -> None:
     answer = client.get(address, headers={"Accept": "text/html,*/*;q=0.8"})
