@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "deeplesion_site",
     "workers",
     "datasets",
+    "detection",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -1,0 +1,159 @@
+"""Read queries over runs, evaluations and detections."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from django.db.models import F, Prefetch, Q, QuerySet
+
+from detection.evaluation import bootstrap
+from detection.evaluation.curve import AVERAGED
+from detection.evaluation.matching import Match
+from detection.evaluation.tables import Detections, Truth
+from detection.models import Detection, Evaluation, Target, TrainingRun
+
+OFFICIAL_TEST = "f033c5af5b651186e2f666c85f54d6b8685e06fba9721d944a8da6f413944d78"
+"""Fingerprint of the official test split of DeepLesion without its noisy lesions."""
+
+SURE = 0.5
+"""Detections of higher scores are shown in pictures, as in the paper."""
+
+
+@dataclass(slots=True)
+class Picture:
+    """One image of an evaluation, with what lies on it."""
+
+    file_name: str
+    targets: list[Target] = field(default_factory=list)
+    detections: list[Detection] = field(default_factory=list)
+    """Sure ones alone, surest first."""
+
+
+def runs() -> QuerySet[TrainingRun]:
+    """Runs, newest first, with their evaluations; what only figures need stays in the database."""
+    return TrainingRun.objects.defer("curve").prefetch_related(Prefetch("evaluations", queryset=evaluations()))
+
+
+def evaluations() -> QuerySet[Evaluation]:
+    """Evaluations, newest first, without their reports."""
+    return Evaluation.objects.defer("report").order_by("-id")
+
+
+def run(pk: int) -> TrainingRun | None:
+    """One run, whole, with its evaluations."""
+    return TrainingRun.objects.prefetch_related(Prefetch("evaluations", queryset=evaluations())).filter(pk=pk).first()
+
+
+def evaluation(pk: int) -> Evaluation | None:
+    """One evaluation with its report and its run."""
+    return Evaluation.objects.select_related("run").filter(pk=pk).first()
+
+
+def newest_run() -> TrainingRun | None:
+    """The latest run with its evaluations."""
+    return runs().order_by("-id").first()
+
+
+def is_official_test(found: Evaluation) -> bool:
+    """Whether it looked for the lesions that the published figures are about."""
+    return found.truth_sha256 == OFFICIAL_TEST
+
+
+def over_shares(found: Evaluation) -> list[Evaluation]:
+    """The newest finished evaluation per share of the training patients, of detectors otherwise made the same way."""
+    like = found.run
+    rows = (
+        evaluations()
+        .filter(
+            state=Evaluation.State.DONE,
+            truth_sha256=found.truth_sha256,
+            convention=found.convention,
+            iou=found.iou,
+            run__release=like.release,
+            run__preset=like.preset,
+            run__options=like.options,
+        )
+        .select_related("run")
+        .order_by("run__fraction", "id")
+    )
+    return list({row.run.fraction: row for row in rows.defer("report", "run__curve")}.values())
+
+
+def drawn_at_random(found: Evaluation, count: int, seed: int) -> list[str]:
+    """File names of some of its images; the same for the same seed."""
+    names = Target.objects.filter(evaluation=found).order_by("file_name").values_list("file_name", flat=True)
+    distinct = list(names.distinct())
+    return random.Random(seed).sample(distinct, min(count, len(distinct)))
+
+
+def worst_misses(found: Evaluation, count: int) -> list[str]:
+    """File names of images with a lesion that was never hit, or hit by unsure detections alone; never hit first."""
+    missed = Target.objects.filter(Q(score__isnull=True) | Q(score__lte=SURE), evaluation=found)
+    # The largest first among those never hit: to miss them is worst.
+    rows = missed.order_by(F("score").asc(nulls_first=True), "-size_mm", "id").values_list("file_name", flat=True)
+    return list(dict.fromkeys(rows[: 3 * count]))[:count]
+
+
+def pictures(found: Evaluation, names: Sequence[str]) -> list[Picture]:
+    """Images in the order of their names as given, with lesions and sure detections: two queries."""
+    made = {name: Picture(name) for name in names}
+    on_them = {"evaluation": found, "file_name__in": names}
+    for target in Target.objects.filter(**on_them).order_by("number"):
+        made[target.file_name].targets.append(target)
+    for detection in Detection.objects.filter(**on_them, score__gt=SURE).order_by("-score", "id"):
+        made[detection.file_name].detections.append(detection)
+    return list(made.values())
+
+
+def are_comparable(first: Evaluation, second: Evaluation) -> bool:
+    """Whether both looked for the same lesions and were scored alike."""
+    return all(
+        getattr(first, name) == getattr(second, name) for name in ("truth_sha256", "convention", "iou", "state")
+    )
+
+
+def paired_difference(first: Evaluation, second: Evaluation, *, repeats: int = 1000) -> dict[str, float]:
+    """Difference in average sensitivity (second - first) with its 95% band over patients.
+
+    Both must be comparable; see `detection.evaluation.bootstrap.paired_difference`.
+    """
+    rows = list(
+        Target.objects.filter(evaluation=first)
+        .order_by("file_name", "number")
+        .values_list("file_name", "patient", "score")
+    )
+    names = sorted({name for name, _, _ in rows})
+    index = {name: place for place, name in enumerate(names)}
+    patients = {name: patient for name, patient, _ in rows}
+    truth = Truth(
+        names=tuple(names),
+        patients=np.array([patients[name] for name in names], dtype=np.int64),
+        image=np.array([index[name] for name, _, _ in rows], dtype=np.int64),
+        boxes=np.zeros((len(rows), 4)),
+        types=np.zeros(len(rows), dtype=np.int64),
+        sizes=np.zeros(len(rows)),
+    )
+    pair = [_counted(each, index) for each in (first, second)]
+    return bootstrap.paired_difference(truth, *pair, repeats=repeats)
+
+
+def _counted(found: Evaluation, index: dict[str, int]) -> tuple[Detections, Match]:
+    """What a curve counts of an evaluation: the score at which each lesion is hit, and the false positives.
+
+    False positives far beyond the last reported rate cannot matter and stay in the database.
+    """
+    scores = Target.objects.filter(evaluation=found).order_by("file_name", "number").values_list("score", flat=True)
+    hits = np.array([-np.inf if score is None else score for score in scores])
+    wrong = (
+        Detection.objects.filter(evaluation=found, outcome=Detection.Outcome.FALSE_POSITIVE)
+        .order_by("-score")
+        .values_list("file_name", "score")[: int(bootstrap.MARGIN * 2 * max(AVERAGED) * len(index))]
+    )
+    images, values = zip(*wrong, strict=True) if wrong else ((), ())
+    detections = Detections(
+        np.array([index[name] for name in images], dtype=np.int64),
+        np.zeros((len(values), 4)),
+        np.array(values, dtype=np.float64),
+    )
+    return detections, Match(hits, np.ones(len(values), dtype=np.bool_))

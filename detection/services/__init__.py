@@ -1,0 +1,1 @@
+"""Everything that changes what the database knows of runs and evaluations."""

@@ -1,0 +1,174 @@
+"""An evaluation from the wish to its rows: targets, detections, and what the report says."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+
+from detection.data.table import Lesion
+from detection.errors import BadRun
+from detection.evaluation.assign import assign
+from detection.evaluation.matching import match
+from detection.evaluation.tables import Detections, Truth, read_detections, truth_of
+from detection.models import Detection, Evaluation, Target, TrainingRun
+
+State = Evaluation.State
+
+CHUNK = 20_000
+"""Rows per transaction, so that nobody waits long for a lock."""
+
+
+def evaluation_request(
+    *, run: TrainingRun, split: str = "test", convention: str = "deeplesion", iou: float = 0.5
+) -> Evaluation:
+    """Give the evaluation of these parameters: the one there is, or a new one that waits.
+
+    Raises
+    ------
+    BadRun : there is no such split or convention, or the overlap makes no sense.
+    """
+    if split not in Evaluation.Split.values:
+        raise BadRun(f"there is no split {split}; choose one of {', '.join(Evaluation.Split.values)}")
+    if convention not in Evaluation.Convention.values:
+        raise BadRun(f"there is no convention {convention}; choose deeplesion or strict")
+    if not 0 < iou <= 1:
+        raise BadRun(f"an overlap of {iou:g} is not above 0 and at most 1")
+    made, _ = Evaluation.objects.get_or_create(run=run, split=split, convention=convention, iou=iou)
+    return made
+
+
+def evaluation_requeue(evaluation: Evaluation) -> None:
+    """Let one that failed wait for its next attempt."""
+    Evaluation.objects.filter(pk=evaluation.pk, state=State.FAILED).update(
+        state=State.QUEUED, message="", finished=None
+    )
+
+
+def evaluation_begin(evaluation: Evaluation) -> None:
+    """Somebody computes it now."""
+    Evaluation.objects.filter(pk=evaluation.pk).exclude(state=State.DONE).update(
+        state=State.RUNNING, message="", started=evaluation.started or timezone.now(), finished=None, done=0, total=0
+    )
+
+
+def evaluation_progress(evaluation: Evaluation, *, done: int, total: int) -> None:
+    """How many images were looked at."""
+    Evaluation.objects.filter(pk=evaluation.pk, state=State.RUNNING).update(done=done, total=total)
+
+
+def evaluation_fail(evaluation: Evaluation, *, message: str) -> None:
+    """It ended without a result."""
+    Evaluation.objects.filter(pk=evaluation.pk, state=State.RUNNING).update(
+        state=State.FAILED, message=message[:500], finished=timezone.now()
+    )
+
+
+def evaluation_record(
+    evaluation: Evaluation, *, lesions: list[Lesion], detections: Path, report: dict[str, Any], seconds: float
+) -> Evaluation:
+    """Keep every lesion and every detection as rows, then what the report says; an attempt before is replaced.
+
+    Parameters
+    ----------
+    lesions : those that were looked for, noisy ones left out.
+    detections : the CSV that evaluation wrote.
+    report : content of report.json.
+    seconds : spent in this attempt.
+
+    Raises
+    ------
+    BadTable, EmptySplit
+    """
+    truth = truth_of(lesions)
+    found = read_detections(detections, truth)
+    forget_rows(evaluation)
+    matched = match(truth, found, evaluation.iou, evaluation.convention)  # type: ignore[arg-type]
+    targets = list(_targets(evaluation, truth, matched.hit_scores))
+    _insert(Target, targets)
+    _insert(Detection, _detections(evaluation, truth, found, _ids(evaluation), assign(
+        truth, found, matched, evaluation.convention
+    )))  # fmt: skip
+    with transaction.atomic():
+        kept = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
+        if kept.state != State.RUNNING:
+            return kept
+        low, high = report.get("bands", {}).get("average_sensitivity", (None, None))
+        kept.state, kept.finished, kept.seconds = State.DONE, timezone.now(), seconds
+        kept.images, kept.patients, kept.lesions = report["images"], report["patients"], report["lesions"]
+        kept.done = kept.total = report["images"]
+        kept.found, kept.device = report["detections"], report.get("device", "")
+        kept.average_sensitivity, kept.average_low, kept.average_high = report["average_sensitivity"], low, high
+        kept.sensitivity, kept.report = report["sensitivity"], report
+        kept.truth_sha256 = fingerprint(truth)
+        kept.full_clean()
+        kept.save()
+    return kept
+
+
+def forget_rows(evaluation: Evaluation) -> None:
+    """Drop what an attempt before has left."""
+    for model in (Detection, Target):
+        model.objects.filter(evaluation=evaluation)._raw_delete(using=model.objects.db)
+
+
+def fingerprint(truth: Truth) -> str:
+    """SHA-256 of file names and boxes (1-based, to a tenth): evaluations with the same one looked for the same."""
+    rows = zip(truth.image.tolist(), truth.boxes.tolist(), strict=True)
+    lines = sorted(" ".join([truth.names[image], *(f"{edge:.1f}" for edge in box)]) for image, box in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _targets(evaluation: Evaluation, truth: Truth, scores: np.typing.NDArray[np.float64]) -> Iterator[Target]:
+    first = np.searchsorted(truth.image, truth.image)
+    rows = zip(truth.image.tolist(), (truth.boxes - 1).tolist(), truth.types.tolist(), truth.sizes.tolist(),
+               scores.tolist(), strict=True)  # fmt: skip
+    for place, (image, box, kind, size, score) in enumerate(rows):
+        x1, y1, x2, y2 = box
+        yield Target(
+            evaluation=evaluation,
+            file_name=truth.names[image],
+            number=place - int(first[place]) + 1,
+            patient=int(truth.patients[image]),
+            type=kind,
+            size_mm=size,
+            score=score if score > -np.inf else None,
+            x1=x1, y1=y1, x2=x2, y2=y2,
+        )  # fmt: skip
+
+
+def _ids(evaluation: Evaluation) -> list[int]:
+    """Keys of the targets in the order of the truth."""
+    return list(
+        Target.objects.filter(evaluation=evaluation).order_by("file_name", "number").values_list("pk", flat=True)
+    )
+
+
+def _detections(
+    evaluation: Evaluation, truth: Truth, found: Detections, targets: list[int], assigned: Any
+) -> Iterator[Detection]:
+    kinds = Detection.Outcome
+    columns = zip(found.image.tolist(), (found.boxes - 1).tolist(), found.scores.tolist(), assigned.lesion.tolist(),
+                  assigned.overlap.tolist(), assigned.first.tolist(), strict=True)  # fmt: skip
+    for image, (x1, y1, x2, y2), score, lesion, overlap, first in columns:
+        missed = lesion < 0
+        yield Detection(
+            evaluation_id=evaluation.pk,
+            file_name=truth.names[image],
+            target_id=None if missed else targets[lesion],
+            outcome=kinds.FALSE_POSITIVE if missed else kinds.HIT if first else kinds.AGAIN,
+            overlap=overlap,
+            score=score,
+            x1=x1, y1=y1, x2=x2, y2=y2,
+        )  # fmt: skip
+
+
+def _insert(model: type[Any], rows: Iterable[Any]) -> None:
+    rows = iter(rows)
+    while chunk := list(islice(rows, CHUNK)):
+        with transaction.atomic():
+            model.objects.bulk_create(chunk)

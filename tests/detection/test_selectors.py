@@ -1,0 +1,91 @@
+"""Pictures, learning curve and the difference of two runs, from the rows alone."""
+
+import numpy as np
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from detection import selectors
+from detection.evaluation import bootstrap
+from detection.evaluation.matching import match
+from detection.evaluation.tables import Detections, truth_of
+from detection.models import Evaluation
+from detection.services import evaluations
+from tests import factories_detection as factories
+from tests.detection.releases import row, write_table
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_worst_misses_are_those_never_hit_then_the_least_sure():
+    evaluation = factories.make_evaluation(targets=False)
+    for number, score in enumerate((0.9, None, 0.4, 0.2), start=1):
+        factories.make_target(evaluation, file_name=f"00000{number}_01_01_010.png", score=score)
+    names = selectors.worst_misses(evaluation, 5)
+    assert [int(name[:6]) for name in names] == [2, 4, 3]
+
+
+def test_random_images_follow_the_seed():
+    evaluation = factories.make_evaluation(targets=False)
+    for number in range(1, 31):
+        factories.make_target(evaluation, file_name=f"{number:06d}_01_01_010.png")
+    drawn = [selectors.drawn_at_random(evaluation, 6, seed) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len(set(drawn[0])) == 6
+
+
+def test_pictures_take_two_queries_and_show_sure_detections(django_assert_num_queries: DjangoAssertNumQueries):
+    evaluation = factories.make_evaluation()
+    names = selectors.drawn_at_random(evaluation, 50, 0)
+    with django_assert_num_queries(2):
+        pictures = selectors.pictures(evaluation, names)
+    assert [picture.file_name for picture in pictures] == names
+    assert all(picture.targets for picture in pictures)
+    assert all(each.score > 0.5 for picture in pictures for each in picture.detections)
+
+
+def test_shares_are_those_of_detectors_made_the_same_way():
+    whole = factories.make_evaluation(run=factories.make_run(state="trained", fraction=1.0))
+    half = factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.5))
+    factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.25, preset="paper"))
+    factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.1, release="other"))
+    assert [each.pk for each in selectors.over_shares(whole)] == [half.pk, whole.pk]
+
+
+def test_the_difference_from_rows_is_that_from_the_files(tmp_path):
+    """Rows and files agree to the digit, so a comparison needs no file."""
+    rng = np.random.default_rng(3)
+    lesions = [(patient, 10, (20.0, 20.0, 40.0, 40.0)) for patient in range(1, 25)]
+    write_table(tmp_path / "DL_info.csv", [row(*lesion, split=3) for lesion in lesions])
+    from detection.data.table import read_lesions
+
+    read = read_lesions(tmp_path / "DL_info.csv")
+    truth = truth_of(read)
+    rows, pairs = [], []
+    for sure in (0.5, 0.8):
+        image = np.repeat(np.arange(24), 4)
+        boxes = np.where(rng.random((96, 1)) < sure / 2, [[21.0, 21, 41, 41]], [[1.0, 1, 9, 9]])
+        found = Detections(image, boxes, rng.random(96))
+        pairs.append((found, match(truth, found, 0.5, "deeplesion")))
+        rows.append(kept(tmp_path, read, truth, found))
+    first, second = rows
+    assert selectors.are_comparable(first, second)
+    expected = bootstrap.paired_difference(truth, pairs[0], pairs[1], repeats=100)
+    assert selectors.paired_difference(first, second, repeats=100) == pytest.approx(expected, abs=1e-5)
+    assert expected["low"] < expected["difference"] < expected["high"]
+
+
+def kept(folder, lesions, truth, found) -> Evaluation:
+    from detection.evaluation.report import report
+    from detection.evaluation.tables import write_detections
+
+    table = np.column_stack([found.boxes, found.scores])
+    write_detections(
+        folder / "detections.csv",
+        [(name, table[found.image == place]) for place, name in enumerate(truth.names)],
+    )
+    evaluation = evaluations.evaluation_request(run=factories.make_run(state="trained"))
+    evaluations.evaluation_begin(evaluation)
+    content = report(truth, found, repeats=0)
+    return evaluations.evaluation_record(
+        evaluation, lesions=lesions, detections=folder / "detections.csv", report=content, seconds=1
+    )
