@@ -1,6 +1,5 @@
 """Read queries over runs, evaluations and detections."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -82,9 +81,10 @@ def over_shares(found: Evaluation) -> list[Evaluation]:
 
 def drawn_at_random(found: Evaluation, count: int, seed: int) -> list[str]:
     """File names of some of its images; the same for the same seed."""
-    names = Target.objects.filter(evaluation=found).order_by("file_name").values_list("file_name", flat=True)
-    distinct = list(names.distinct())
-    return random.Random(seed).sample(distinct, min(count, len(distinct)))
+    rows = Target.objects.filter(evaluation=found, number=1).order_by("id").values_list("file_name", flat=True)
+    names = list(rows)
+    places = np.random.default_rng(seed).permutation(len(names))[:count]
+    return [names[place] for place in places.tolist()]
 
 
 def worst_misses(found: Evaluation, count: int) -> list[str]:
@@ -118,11 +118,7 @@ def paired_difference(first: Evaluation, second: Evaluation, *, repeats: int = 1
 
     Both must be comparable; see `detection.evaluation.bootstrap.paired_difference`.
     """
-    rows = list(
-        Target.objects.filter(evaluation=first)
-        .order_by("file_name", "number")
-        .values_list("file_name", "patient", "score")
-    )
+    rows = list(Target.objects.filter(evaluation=first).order_by("id").values_list("file_name", "patient", "score"))
     names = sorted({name for name, _, _ in rows})
     index = {name: place for place, name in enumerate(names)}
     patients = {name: patient for name, patient, _ in rows}
@@ -143,7 +139,7 @@ def _counted(found: Evaluation, index: dict[str, int]) -> tuple[Detections, Matc
 
     False positives far beyond the last reported rate cannot matter and stay in the database.
     """
-    scores = Target.objects.filter(evaluation=found).order_by("file_name", "number").values_list("score", flat=True)
+    scores = Target.objects.filter(evaluation=found).order_by("id").values_list("score", flat=True)
     hits = np.array([-np.inf if score is None else score for score in scores])
     wrong = (
         Detection.objects.filter(evaluation=found, outcome=Detection.Outcome.FALSE_POSITIVE)

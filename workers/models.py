@@ -11,6 +11,8 @@ class Job(models.Model):
         MANIFEST = "manifest", "prepare downloads"
         BODYPART = "bodypart", "train body-part regressor"
         LOCATE = "locate", "locate lesions"
+        TRAIN = "train", "train detector"
+        EVALUATE = "evaluate", "evaluate detector"
 
     class State(models.TextChoices):
         QUEUED = "queued", "queued"

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from datasets.models import Release
 from datasets.services import manifest
-from workers import engine, harvesting, locating
+from workers import engine, evaluating, harvesting, locating, training
 from workers.models import Job
 
 
@@ -23,11 +23,20 @@ def train_then_locate(params: dict[str, Any], progress: engine.Progress) -> dict
     return made
 
 
+def train_then_evaluate(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
+    """Train a detector; it is evaluated in the test split next."""
+    made = training.train(params, progress)
+    engine.enqueue(kind=Job.Kind.EVALUATE, params={"run": made["run"], "split": "test"})
+    return made
+
+
 WORK: dict[str, engine.Work] = {
     Job.Kind.HARVEST: harvesting.perform,
     Job.Kind.MANIFEST: prepare_downloads,
     Job.Kind.BODYPART: train_then_locate,
     Job.Kind.LOCATE: locating.locate_lesions,
+    Job.Kind.TRAIN: train_then_evaluate,
+    Job.Kind.EVALUATE: evaluating.evaluate,
 }
 
 

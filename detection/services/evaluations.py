@@ -143,9 +143,7 @@ def _targets(evaluation: Evaluation, truth: Truth, scores: np.typing.NDArray[np.
 
 def _ids(evaluation: Evaluation) -> list[int]:
     """Keys of the targets in the order of the truth."""
-    return list(
-        Target.objects.filter(evaluation=evaluation).order_by("file_name", "number").values_list("pk", flat=True)
-    )
+    return list(Target.objects.filter(evaluation=evaluation).order_by("id").values_list("pk", flat=True))
 
 
 def _detections(

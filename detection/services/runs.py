@@ -33,7 +33,7 @@ def run_request(
     ----------
     release : name of a published release.
     fraction : share of the training patients.
-    weights : `imagenet`, `random` or the path of a checkpoint; what suits the preset's backbone unless given.
+    weights : `imagenet` or `random`; what suits the preset's backbone unless given.
     options : of `OPTIONS`, those that differ from the preset.
 
     Raises
@@ -46,6 +46,8 @@ def run_request(
         raise BadRun(f"a share of {fraction:g} of the training patients is not above 0 and at most 1")
     if not 0 <= seed < 2**31:
         raise BadRun(f"the seed {seed} is not a whole number from 0 to {2**31 - 1}")
+    if weights not in ("", "imagenet", "random"):
+        raise BadRun(f"weights are imagenet or random, not {weights}")
     chosen = {name: value for name, value in sorted((options or {}).items()) if value}
     unknown = sorted(set(chosen) - set(OPTIONS))
     if unknown:

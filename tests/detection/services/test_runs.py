@@ -41,6 +41,7 @@ def test_the_same_parameters_are_the_same_run():
         ({"preset": "big"}, "there is no preset big; choose one of paper, context, tiny"),
         ({"fraction": 0}, "a share of 0 of the training patients is not above 0 and at most 1"),
         ({"seed": -1}, "the seed -1 is not a whole number from 0 to 2147483647"),
+        ({"weights": "/etc/passwd"}, "weights are imagenet or random, not /etc/passwd"),
         ({"options": {"depth": 3}}, "training knows no option depth"),
     ],
 )

@@ -1,0 +1,72 @@
+"""A published release as a folder on disk, where the detector and the dataset meet; written once, then shared."""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+from datasets.models import Release
+from datasets.services.errors import Refused
+from datasets.services.export import export
+
+
+class NoSuchRelease(Refused):
+    """Nothing to learn from."""
+
+
+class InUse(Refused):
+    """Another process works in the same folder."""
+
+
+def exported(name: str, progress: Callable[[int, int], None]) -> Path:
+    """Give the folder of a release, which is written unless it is there; slices are hard links where that is possible.
+
+    Parameters
+    ----------
+    progress : called with slices done and in all while it is written.
+
+    Raises
+    ------
+    NoSuchRelease : there is none of this name, or it is a draft.
+    Refused : an image is missing or has changed.
+    """
+    release = published(name)
+    folder = Path(settings.DATA_DIR) / "exports" / release.name
+    with alone_in(folder.with_name(f".{release.name}.lock"), wait=True):
+        if not folder.is_dir():
+            export(release, folder, progress=progress)
+    return folder
+
+
+def published(name: str) -> Release:
+    """The published release of a name.
+
+    Raises
+    ------
+    NoSuchRelease
+    """
+    release = Release.objects.select_related("collection").filter(name=name).first()
+    if release is None:
+        raise NoSuchRelease(f"there is no release {name}")
+    if release.state != Release.State.PUBLISHED:
+        raise NoSuchRelease(f"{name} is a draft; publish it first: manage.py release publish {name}")
+    return release
+
+
+@contextmanager
+def alone_in(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock on a file while the block runs; the system lets go of it when the process ends, however it ends.
+
+    Raises
+    ------
+    InUse : another process holds it, and `wait` is off.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InUse("another process is at this run already; wait until it has ended") from error
+        yield

@@ -1,0 +1,62 @@
+"""`manage.py train RELEASE`: train the lesion detector on a published release, then evaluate it in the test split."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from datasets.management.failures import one_sentence
+from datasets.management.progress import bar
+from detection.errors import DetectorError
+from detection.models import TrainingRun
+from detection.presets import PRESETS
+from detection.services.runs import OPTIONS
+from workers import engine, training
+from workers.models import Job
+
+
+class Command(BaseCommand):
+    help = "Trains the lesion detector on a published release; run again, it goes on from the newest checkpoint."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("release", metavar="RELEASE", help="name of a published release")
+        parser.add_argument("--preset", default="paper", help=f"{', '.join(PRESETS)} (paper)")
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--fraction", type=float, default=1.0, help="share of the training patients (1)")
+        parser.add_argument("--weights", default="", help="imagenet or random; what suits the preset unless given")
+        parser.add_argument("--wait", action="store_true", help="train in this process instead of a worker")
+        beyond = parser.add_argument_group("beyond the preset", "see python -m detection.train --help")
+        beyond.add_argument("--backbone")
+        beyond.add_argument("--batch", type=int)
+        beyond.add_argument("--epochs", type=int)
+        beyond.add_argument("--learning-rate", type=float)
+        beyond.add_argument("--precision")
+        beyond.add_argument("--spacing", type=float)
+        beyond.add_argument("--flip", action="store_true")
+        beyond.add_argument("--scale", type=float)
+        beyond.add_argument("--z-jitter", type=float)
+        beyond.add_argument("--ignore-unannotated", type=float)
+
+    def handle(self, *, wait: bool, **options: Any) -> None:
+        params = {name: options[name] for name in ("release", "preset", "seed", "fraction", "weights")}
+        params |= {name: options[name] for name in OPTIONS if options[name]}
+        try:
+            with one_sentence():
+                run = training.request(params)
+                if run.state == TrainingRun.State.TRAINED:
+                    self.stdout.write(f"Run {run.pk} was trained with these very parameters; see /runs/{run.pk}/")
+                elif wait:
+                    self.train(run, params)
+                else:
+                    job = engine.enqueue(kind=Job.Kind.TRAIN, params=params)
+                    self.stdout.write(f"Run {run.pk} waits for a worker (job {job.pk}); see /runs/{run.pk}/")
+        except DetectorError as error:
+            raise CommandError(str(error)) from None
+
+    def train(self, run: TrainingRun, params: dict[str, Any]) -> None:
+        """Train here and now, then evaluate."""
+        with bar(f"Run {run.pk}", "steps") as progress:
+            made = engine.run_here(kind=Job.Kind.TRAIN, params=params, work=training.train, progress=progress)
+        self.stdout.write(f"Run {run.pk} is trained: {made['steps']} steps in {made['seconds']:.0f} s")
+        call_command("evaluate", run.pk, wait=True, stdout=self.stdout)
