@@ -1,0 +1,223 @@
+"""A detector's jobs on a published release: trained beside the worker, resumed, evaluated, kept as rows."""
+
+import json
+import shutil
+import signal
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from datasets.models import Release
+from datasets.services.import_deeplesion import import_deeplesion
+from detection.models import Detection, Evaluation, TrainingRun
+from tests.datasets.tables import draw, row, write
+from workers import engine, evaluating, exported, supervise, tasks, training
+from workers.models import Job
+
+State = TrainingRun.State
+
+FEW = {"preset": "tiny", "epochs": 1, "batch": 2}
+
+
+@pytest.fixture
+def released(db, settings, tmp_path):
+    """Five patients of 64 x 64 pixels: three for training, one for validation, one for testing."""
+    settings.DATA_DIR = tmp_path / "data"
+    images = tmp_path / "Images_png"
+    rows = [row(number, split=split) for number, split in enumerate((1, 1, 1, 2, 3), start=1)]
+    for each in rows:
+        for number in (8, 9, 10, 11, 12):
+            draw(images, each.folder, number, seed=each.patient)
+    import_deeplesion(write(tmp_path / "in.csv", rows), images=images, copy=True, release="r-1")
+    return Release.objects.get()
+
+
+def work(job):
+    """Let a worker do a job and the one that follows from it."""
+    tasks.perform(job_id=job.pk)
+    job.refresh_from_db()
+    return job
+
+
+@pytest.mark.slow
+def test_a_worker_trains_then_evaluates_and_the_second_time_nothing_is_done(released, settings):
+    run = training.request({"release": "r-1", **FEW})
+    job = work(engine.enqueue(kind=Job.Kind.TRAIN, params={"release": "r-1", **FEW}))
+    assert job.state == Job.State.SUCCEEDED, job.message
+    run.refresh_from_db()
+    folder = settings.DATA_DIR / run.folder
+    assert (run.state, run.step, run.steps, run.weights) == (State.TRAINED, 2, 2, "random")
+    assert (settings.DATA_DIR / run.checkpoint).is_file()
+    assert run.release_sha256 == released.manifest.sha256
+    assert run.curve["train"]["step"] == [1, 2]
+    assert (run.seconds > 0, bool(run.device), bool(run.torch_version)) == (True, True, True)
+    assert not (folder / "cache").exists(), "decoded slices are needed for training alone"
+    following = work(Job.objects.get(kind=Job.Kind.EVALUATE))
+    assert following.state == Job.State.SUCCEEDED, following.message
+    evaluation = run.evaluations.get()
+    assert (evaluation.state, evaluation.images, evaluation.lesions) == (Evaluation.State.DONE, 1, 1)
+    lines = (settings.DATA_DIR / evaluation.folder / "detections.csv").read_text().splitlines()
+    assert len(lines) - 1 == evaluation.found == Detection.objects.filter(evaluation=evaluation).count()
+    assert json.loads((settings.DATA_DIR / evaluation.folder / "report.json").read_text()) == evaluation.report
+    before = (folder / "checkpoint.pt").stat().st_mtime_ns
+    out = StringIO()
+    call_command("train", "r-1", wait=True, stdout=out, **FEW)
+    assert out.getvalue() == f"Run {run.pk} was trained with these very parameters; see /runs/{run.pk}/\n"
+    assert (folder / "checkpoint.pt").stat().st_mtime_ns == before
+    rescored(run, evaluation)
+
+
+def rescored(run, evaluation):
+    """Another way of scoring takes the detections that are there."""
+    out = StringIO()
+    call_command("evaluate", run.pk, convention="strict", wait=True, stdout=out)
+    other = run.evaluations.get(convention="strict")
+    assert (other.state, other.found) == (Evaluation.State.DONE, evaluation.found)
+    assert f"Run {run.pk}, test split at IoU 0.5: sensitivity" in out.getvalue()
+
+
+@pytest.mark.slow
+def test_a_training_that_is_stopped_goes_on_from_its_checkpoint(released, settings):
+    params = {"release": "r-1", **FEW, "epochs": 3}
+    run = training.request(params)
+    checkpoint = settings.DATA_DIR / run.folder / "checkpoint.pt"
+
+    class Cancelled(Exception):
+        pass
+
+    def cancel(done, total):
+        if checkpoint.is_file():
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        training.train(params, cancel)
+    run.refresh_from_db()
+    assert (run.state, run.message) == (
+        State.STOPPED,
+        "It was stopped; started again, it goes on from its newest checkpoint.",
+    )
+    spent = run.seconds
+    assert training.train(params, lambda done, total: None)["run"] == run.pk
+    run.refresh_from_db()
+    log = (settings.DATA_DIR / run.folder / training.LOG).read_text()
+    assert (run.state, run.step, run.message) == (State.TRAINED, 6, "")
+    assert run.seconds > spent
+    assert run.curve["train"]["step"] == list(range(1, 7)), log
+
+
+def test_what_the_training_program_says_is_the_run_s_reason(released, settings):
+    exported.exported("r-1", lambda done, total: None)
+    shutil.rmtree(settings.DATA_DIR / "exports/r-1/Images_png/000001_01_01")
+    with pytest.raises(training.TrainingEnded, match=r"r-1 lacks the image 000001_01_01_010\.png"):
+        training.train({"release": "r-1", **FEW}, lambda done, total: None)
+    run = TrainingRun.objects.get()
+    assert (run.state, run.message) == (
+        State.FAILED,
+        "r-1 lacks the image 000001_01_01_010.png; complete the release",
+    )
+
+
+def test_a_missing_image_is_told_before_anything_is_trained(released, settings):
+    next((settings.DATA_DIR / "slices").rglob("010.png")).unlink()
+    job = work(engine.enqueue(kind=Job.Kind.TRAIN, params={"release": "r-1", **FEW}))
+    run = TrainingRun.objects.get()
+    assert (job.state, run.state) == (Job.State.FAILED, State.FAILED)
+    assert run.message == job.message
+    assert "010.png cannot be read: No such file or directory" in run.message
+    assert not Job.objects.filter(kind=Job.Kind.EVALUATE).exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "options", "sentence"),
+    [
+        ("train", ("nowhere",), {}, "there is no release nowhere"),
+        ("train", ("r-1",), {"preset": "big"}, "there is no preset big; choose one of paper, context, tiny"),
+        ("train", ("r-1",), {"preset": "tiny", "fraction": 2.0}, "a share of 2 of the training patients is not"),
+        ("evaluate", (99,), {}, "there is no run 99"),
+    ],
+)
+def test_what_is_not_there_is_told_in_a_sentence(released, command, arguments, options, sentence):
+    with pytest.raises(CommandError, match=sentence):
+        call_command(command, *arguments, **options)
+    assert not Job.objects.exists()
+    assert not TrainingRun.objects.exists()
+
+
+def test_a_draft_trains_nothing(released):
+    call_command("release", "create", "next-1.0", collection=released.collection.slug, draft=True, stdout=StringIO())
+    with pytest.raises(CommandError, match=r"next-1\.0 is a draft; publish it first"):
+        call_command("train", "next-1.0", preset="tiny")
+
+
+def test_without_wait_the_commands_queue_one_job(released):
+    out = StringIO()
+    for _ in range(2):
+        call_command("train", "r-1", stdout=out, **FEW)
+    job = Job.objects.get()
+    assert (job.kind, job.state) == (Job.Kind.TRAIN, Job.State.QUEUED)
+    run = TrainingRun.objects.get()
+    assert out.getvalue().splitlines()[0] == f"Run {run.pk} waits for a worker (job {job.pk}); see /runs/{run.pk}/"
+    with pytest.raises(CommandError, match=f"run {run.pk} is queued; it can be evaluated once it is trained"):
+        call_command("evaluate", run.pk)
+
+
+def test_two_processes_do_not_train_the_same_run(released, settings):
+    run = training.request({"release": "r-1", **FEW})
+    folder = settings.DATA_DIR / run.folder
+    with exported.alone_in(folder / ".lock"), pytest.raises(exported.InUse, match="at this run already"):
+        training.train({"release": "r-1", **FEW}, lambda done, total: None)
+    run.refresh_from_db()
+    assert run.state == State.QUEUED
+
+
+def test_another_release_under_the_same_name_is_not_evaluated(released, settings):
+    run = training.request({"release": "r-1", **FEW})
+    TrainingRun.objects.filter(pk=run.pk).update(
+        state=State.TRAINED, started=run.created, finished=run.created, release_sha256="0" * 64, checkpoint="x"
+    )
+    with pytest.raises(Exception, match=f"run {run.pk} was trained on another r-1"):
+        evaluating.evaluate({"run": run.pk}, lambda done, total: None)
+    assert run.evaluations.get().message.startswith(f"run {run.pk} was trained on another r-1")
+
+
+def test_several_gpus_train_through_torchrun_with_a_batch_that_divides(tmp_path):
+    run = TrainingRun(pk=3, preset="paper", seed=1, fraction=0.5, start_weights="imagenet", options={"flip": True})
+    program = training.command(run, tmp_path / "r", tmp_path / "run", devices=4)
+    assert program[2:7] == ["torch.distributed.run", "--standalone", "--nproc-per-node", "4", "-m"]
+    assert program[-7:] == ["--seed", "1", "--fraction", "0.5", "--weights", "imagenet", "--flip"]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.json").touch()
+    assert training.command(run, tmp_path / "r", tmp_path / "run", devices=1)[-1] == "--resume"
+    assert [training.devices_for(8, count) for count in (0, 1, 3, 4, 6, 16)] == [1, 1, 2, 4, 4, 8]
+
+
+def test_a_watched_program_ends_with_the_watch_and_takes_its_children_along(tmp_path):
+    code = (
+        "import subprocess, sys, pathlib, time\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n"
+        "print('at work', flush=True); time.sleep(60)"
+    )
+
+    class Enough(Exception):
+        pass
+
+    def tick():
+        if (tmp_path / "pid").is_file() and "at work" in supervise.tail(tmp_path / "log"):
+            raise Enough
+
+    with pytest.raises(Enough):
+        supervise.supervise([sys.executable, "-c", code], log=tmp_path / "log", tick=tick)
+    child = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
+    assert not child.exists() or child.read_text().split()[2] == "Z"
+
+
+def test_the_exit_of_a_watched_program_is_told(tmp_path):
+    log = tmp_path / "log"
+    assert supervise.supervise([sys.executable, "-c", "print('one'); raise SystemExit(3)"], log=log, tick=bool) == 3
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert supervise.supervise([sys.executable, "-c", kill], log=log, tick=bool) == -signal.SIGKILL
+    assert supervise.tail(log) == "one"
