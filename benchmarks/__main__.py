@@ -7,7 +7,7 @@ import sys
 
 import django
 
-MODULES = ("png", "import_rows", "phantom", "harvest", "bodypart", "froc", "operators", "loader", "inference")
+MODULES = ("png", "import_rows", "phantom", "harvest", "noise", "bodypart", "froc", "operators", "loader", "inference")
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """Settings from the environment, each read once; a value that makes no sense ends the program in one sentence."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,18 @@ def boolean(name: str, default: bool) -> bool:
 def port(name: str, default: int) -> int:
     """Read a TCP port."""
     return _read(name, default, lambda text: PORTS[PORTS.index(int(text))], "a port from 1 to 65535")
+
+
+def number(name: str, default: float) -> float:
+    """Read a finite number."""
+    return _read(name, default, _finite, "a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def database(name: str, default: str) -> dict[str, Any]:

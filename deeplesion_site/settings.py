@@ -6,6 +6,7 @@ import environ
 import plotly
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
+from datasets import thresholds
 from deeplesion_site import environment
 from deeplesion_site.keys import read_or_create
 
@@ -19,6 +20,7 @@ DEBUG = environment.boolean("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_READ = environment.boolean("PUBLIC_READ", True)
+THRESHOLDS = thresholds.read(environment.number)
 IDENTITY_KEY_FILE = Path(env.str("IDENTITY_KEY_FILE", default=str(DATA_DIR / "identity_key")))
 
 INSTALLED_APPS = [

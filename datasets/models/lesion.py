@@ -75,6 +75,9 @@ class Lesion(models.Model):
     std_hu = models.FloatField(null=True, blank=True)
     min_hu = models.FloatField(null=True, blank=True)
     max_hu = models.FloatField(null=True, blank=True)
+    outside_body = models.FloatField(null=True, blank=True, help_text="share of the box in the air around the body")
+    noise_hu = models.FloatField(null=True, blank=True, help_text="of the pixels around it")
+    distinctness = models.FloatField(null=True, blank=True, help_text="contrast to its surroundings over the noise")
 
     type = models.SmallIntegerField(choices=LesionType, default=-1)
     x = models.FloatField(null=True, blank=True, help_text="0 the image's left .. 1 its right edge of the body")

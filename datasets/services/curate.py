@@ -4,7 +4,6 @@ Source: paper section 2.2.1.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -14,71 +13,23 @@ from django.db.models import Count, Max, Q
 
 from datasets.geometry import overlap
 from datasets.geometry.region import Statistics
+from datasets.geometry.surroundings import Surroundings
 from datasets.models import Collection, Lesion
-from datasets.services.measure import inside_box, measured
+from datasets.services.measure import inside_box, measured, surroundings_of
+from datasets.services.noise import noise_reasons
+from datasets.thresholds import Thresholds, in_force
 
 BATCH = 1000
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """Beyond these a box is doubtful. Chosen outside the range of the published lesions that are not noisy."""
-
-    smallest_mm2: float = 35.0
-    """Area of the padded box; the smallest published one is 43 mm²."""
-    largest_mm2: float = 23_000.0
-    """The largest published one is 22,852 mm²."""
-    flattest: float = 4.0
-    """Longer side by shorter side of the box; 99.9% of the published ones lie below 3.5."""
-    darkest_hu: float = -900.0
-    """Mean inside the box: air around the body lies below, lung with a nodule above."""
-    smoothest_hu: float = 7.0
-    """Standard deviation inside the box; noise alone gives more."""
-    narrowest_hu: float = 40.0
-    """Range from the darkest to the brightest pixel inside the box."""
-
-
-DEFAULTS = Thresholds()
-
-DUPLICATE_IOU = 0.6
-"""Boxes on one slice that overlap by more are one lesion."""
-
-
-def noise_reasons(lesion: Lesion, spacing: tuple[float, float], limits: Thresholds = DEFAULTS) -> list[dict[str, Any]]:
-    """Say why a lesion may be noise: `[{reason, value, threshold}]`, empty when nothing speaks against it.
-
-    Parameters
-    ----------
-    lesion : with its box and, where its pixels were seen, the statistics inside.
-    spacing : mm per pixel along x and y.
-    """
-    width = (lesion.box_x2 - lesion.box_x1) * spacing[0]
-    height = (lesion.box_y2 - lesion.box_y1) * spacing[1]
-    area, ratio = width * height, max(width, height) / min(width, height)
-    checks = [
-        ("too small", area < limits.smallest_mm2, area, limits.smallest_mm2),
-        ("too large", area > limits.largest_mm2, area, limits.largest_mm2),
-        ("too flat", ratio > limits.flattest, ratio, limits.flattest),
-    ]
-    inside = inside_box(lesion)
-    if inside is not None:
-        spread = inside.max - inside.min
-        checks += [
-            ("too dark", inside.mean < limits.darkest_hu, inside.mean, limits.darkest_hu),
-            ("too even", inside.std < limits.smoothest_hu, inside.std, limits.smoothest_hu),
-            ("too small a range", spread < limits.narrowest_hu, spread, limits.narrowest_hu),
-        ]
-    return [
-        {"reason": reason, "value": round(float(value), 3), "threshold": threshold}
-        for reason, applies, value, threshold in checks
-        if applies
-    ]
-
-
-def curate(*, collection: Collection, limits: Thresholds = DEFAULTS) -> dict[str, int]:
+def curate(*, collection: Collection, limits: Thresholds | None = None) -> dict[str, int]:
     """Merge duplicates and mark noise among the harvested lesions of a collection.
 
     A published dataset keeps the curation it was published with.
+
+    Parameters
+    ----------
+    limits : where not those of this installation.
 
     Returns
     -------
@@ -86,6 +37,7 @@ def curate(*, collection: Collection, limits: Thresholds = DEFAULTS) -> dict[str
     """
     if collection.kind == Collection.Kind.PUBLISHED:
         return {"lesions": 0, "merged": 0, "possibly_noisy": 0}
+    limits = limits or in_force()
     merged = _merge_duplicates(collection)
     lesions = noisy = 0
     changed: list[Lesion] = []
@@ -129,7 +81,7 @@ def _merge_duplicates(collection: Collection) -> int:
 
 def duplicates(lesions: list[Lesion]) -> Iterator[list[Lesion]]:
     """Group the lesions of one slice that overlap, directly or through a third."""
-    near = overlap.iou([lesion.box for lesion in lesions], [lesion.box for lesion in lesions]) > DUPLICATE_IOU
+    near = overlap.iou([lesion.box for lesion in lesions], [lesion.box for lesion in lesions]) > in_force().merge_iou
     left = set(range(len(lesions)))
     while left:
         group, frontier = set(), {min(left)}
@@ -159,7 +111,7 @@ def _merge(group: list[Lesion]) -> None:
         type=next((source.type for source in sources if source.type > 0), -1),
         first_slice=min(source.first_slice for source in sources),
         last_slice=max(source.last_slice for source in sources),
-        **measured(points, (series.spacing_x, series.spacing_y), _pooled(sources)),
+        **measured(points, (series.spacing_x, series.spacing_y), _pooled(sources), _shared(sources)),
     )
     replaced = {one.pk for one in group} | {source.pk for source in sources}
     Lesion.objects.filter(pk__in=replaced).update(merged_into=average)
@@ -197,3 +149,9 @@ def _pooled(lesions: list[Lesion]) -> Statistics | None:
         min=min(inside.min for inside in seen),
         max=max(inside.max for inside in seen),
     )
+
+
+def _shared(lesions: list[Lesion]) -> Surroundings | None:
+    """What surrounds the shared region: of each measure the mean over its marks."""
+    seen = [around for lesion in lesions if (around := surroundings_of(lesion)) is not None]
+    return Surroundings(*(float(value) for value in np.mean(seen, axis=0))) if seen else None

@@ -9,6 +9,7 @@ from django.db.models import Max
 from numpy.typing import NDArray
 
 from datasets.geometry import recist, region
+from datasets.geometry.surroundings import surroundings
 from datasets.models import Annotation, Collection, Lesion, Series, Slice
 from datasets.pacs.deidentify import Pseudonymiser
 from datasets.pacs.resolve import Flag, Measurement
@@ -153,6 +154,7 @@ class StudyHarvest:
             lasts[index + 1] += 1
             points = mark.measurement.points
             inside = region.statistics(key_slices[index], recist.bounding_box(points))
+            around = surroundings(key_slices[index], points)
             lesions.append(
                 Lesion(
                     slice=slices[index + 1],
@@ -163,7 +165,7 @@ class StudyHarvest:
                     flags=[FLAGS[flag] for flag in sorted(mark.measurement.flags)],
                     first_slice=context[0] + 1,
                     last_slice=context[-1] + 1,
-                    **measured(points, volume.spacing, inside),
+                    **measured(points, volume.spacing, inside, around),
                 )
             )
         Lesion.objects.bulk_create(lesions)

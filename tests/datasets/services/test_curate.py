@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 
 from datasets.models import Collection, Lesion
-from datasets.services.curate import DEFAULTS, aligned, curate, duplicates, noise_reasons
+from datasets.services.curate import aligned, curate, duplicates
 from datasets.services.measure import measured
 from tests.factories import make_lesion, make_slice
 
@@ -92,34 +92,6 @@ def test_curating_again_changes_nothing():
     assert list(Lesion.objects.order_by("pk").values()) == before
 
 
-@pytest.mark.parametrize(
-    ("points", "values", "reason"),
-    [
-        (cross(long=1, short=0.5), {}, None),
-        (cross(long=250, short=240), {}, "too large"),
-        (cross(long=80, short=0.5), {}, "too flat"),
-        (cross(), {"mean_hu": -985.0}, "too dark"),
-        (cross(), {"std_hu": 3.0}, "too even"),
-        (cross(), {"min_hu": 20.0, "max_hu": 50.0}, "too small a range"),
-        (cross(), {}, None),
-    ],
-)
-def test_noise_is_told_with_its_measure_and_threshold(points, values, reason):
-    reasons = noise_reasons(lesion_at(make_slice(), points, **values), SPACING)
-    assert [each["reason"] for each in reasons] == ([reason] if reason else [])
-    assert all(each["value"] != each["threshold"] for each in reasons)
-
-
-def test_a_box_smaller_than_any_published_one_is_too_small():
-    lesion = lesion_at(make_slice(), cross(long=1, short=0.5))
-    assert [each["reason"] for each in noise_reasons(lesion, (0.4, 0.4))] == ["too small"]
-
-
-def test_a_lesion_whose_pixels_were_not_seen_is_judged_by_its_box_alone():
-    lesion = lesion_at(make_slice(), cross(), mean_hu=None, std_hu=None, min_hu=None, max_hu=None)
-    assert noise_reasons(lesion, SPACING) == []
-
-
 def test_a_published_dataset_keeps_the_curation_it_came_with():
     on = make_slice()
     collection = on.series.study.patient.collection
@@ -135,9 +107,3 @@ def test_overlap_through_a_third_mark_makes_one_group():
     on = make_slice()
     linked = [lesion_at(on, cross(x, long=60, short=50)) for x in (200, 213, 226)]
     assert list(duplicates(linked)) == [linked]
-
-
-def test_thresholds_lie_outside_what_was_published():
-    assert DEFAULTS.smallest_mm2 < 42.6
-    assert DEFAULTS.largest_mm2 > 22_851
-    assert DEFAULTS.flattest > 3.44
