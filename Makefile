@@ -1,4 +1,5 @@
 # make demo    the whole system on a phantom hospital; Ctrl-C ends it
+# make pacs    a PACS to try a harvest on: Orthanc with the phantom hospital; Ctrl-C ends it
 # make test    lint, types, import contracts, migrations, every test
 # make bench   speed, as ratios against named baselines
 # make services  Debian packages that the tests use for real (as root)
@@ -11,10 +12,13 @@ export PORT
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint bench services clean
+.PHONY: demo pacs test lint bench services clean
 
 demo: .venv/runtime
 	@$(BIN)/python manage.py demo $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(DEEPLESION),--deeplesion "$(DEEPLESION)")
+
+pacs: .venv/runtime
+	@$(BIN)/python manage.py pacs $(if $(PATIENTS),--patients $(PATIENTS))
 
 test: lint
 	$(BIN)/python -m pytest -n 2

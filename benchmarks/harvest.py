@@ -47,7 +47,7 @@ def run() -> Iterator[Result]:
     with private_orthanc() as orthanc:
         _fill(orthanc)
         environment = {**os.environ, "DICOMWEB_PASSWORD": orthanc.password}
-        address = f"dicomweb+{orthanc.url.replace('//', f'//{orthanc.user}@')}/dicom-web"
+        address = orthanc.web
         command = [sys.executable, "-m", "benchmarks.harvest", address]
         root = Path(__file__).resolve().parent.parent
         done = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True, text=True)

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.error import HTTPError
 
 import psycopg
 import pytest
@@ -18,6 +17,7 @@ import redis
 from django.contrib.auth import get_user_model
 from playwright.sync_api import Error, Page
 
+from datasets.phantom.orthanc import NotAnswered
 from tests.peers.needed import need, needed
 from tests.peers.orthanc import Orthanc, private_orthanc
 from tests.peers.postgres import Postgres, private_postgres
@@ -111,7 +111,7 @@ def test_orthanc_answers_on_rest_and_dicomweb(orthanc: Orthanc) -> None:
 @pytest.mark.parametrize("path", ["/system", "/dicom-web/studies"])
 def test_orthanc_refuses_a_wrong_password(orthanc: Orthanc, path: str) -> None:
     stranger = Orthanc(**{**vars(orthanc), "password": "guessed"})
-    with pytest.raises(HTTPError, match="401"):
+    with pytest.raises(NotAnswered, match="401"):
         stranger.request(path)
 
 

@@ -15,6 +15,7 @@ _OPENERS: dict[str, Callable[[str], Source]] = {
     "dicomweb+http": DicomwebSource.open,
     "dicomweb+https": DicomwebSource.open,
     "dimse": DimseSource.open,
+    "dimse+tls": DimseSource.open,
 }
 """What opens the addresses of each scheme."""
 

@@ -36,11 +36,12 @@ class DimseAddress:
     our_aet: str
     move: tuple[str, int] | None
     """Title and port under which the server knows us as the destination of C-MOVE; None for C-GET."""
+    tls: bool
 
     @property
     def label(self) -> str:
         """For reports."""
-        return f"dimse://{self.aet}@{self.host}:{self.port}"
+        return f"{'dimse+tls' if self.tls else 'dimse'}://{self.aet}@{self.host}:{self.port}"
 
 
 def web_address(address: str) -> WebAddress:
@@ -62,7 +63,7 @@ def web_address(address: str) -> WebAddress:
 
 
 def dimse_address(address: str) -> DimseAddress:
-    """Read `dimse://AET@host:port[?aet=OURS][&move=AET:port]`.
+    """Read `dimse://AET@host:port[?aet=OURS][&move=AET:port]`, or the same with `dimse+tls`.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def dimse_address(address: str) -> DimseAddress:
     for title in (unquote(parts.username), ours):
         if not AE_TITLE.fullmatch(title) or not title.strip():
             raise BadAddress("an application entity title has 1 to 16 ordinary characters")
-    return DimseAddress(unquote(parts.username), parts.hostname, port, ours, move)
+    return DimseAddress(unquote(parts.username), parts.hostname, port, ours, move, parts.scheme == "dimse+tls")
 
 
 def _destination(text: str) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
+from datasets.pacs import dimse_tls
 from datasets.pacs.addressing import DimseAddress
 from datasets.pacs.dimse_pause import make_pauses_hold
 from datasets.pacs.source import AccessDenied, BadAnswer, SourceError, SourceUnreachable, TruncatedAnswer
@@ -85,6 +86,7 @@ class Link:
         entity = AE(to.our_aet)
         entity.connection_timeout = entity.acse_timeout = CONNECT_S
         entity.dimse_timeout = entity.network_timeout = ANSWER_S
+        secured = (dimse_tls.as_client(), to.host) if to.tls else None
         try:
             association = entity.associate(
                 to.host,
@@ -94,6 +96,7 @@ class Link:
                 max_pdu=PDU_BYTES,
                 ext_neg=list(roles),
                 evt_handlers=list(handlers),
+                tls_args=secured,
             )
         except socket.gaierror:
             raise SourceUnreachable(UNKNOWN_NAME) from None
@@ -128,9 +131,12 @@ class Link:
             words = known.format(ours=self.address.our_aet, theirs=self.address.aet)
             return AccessDenied(f"the server rejects the association: {words}")
         try:
-            self._connected().close()
+            with self._connected() as connection:
+                failure = dimse_tls.why_not(connection, self.address.host) if self.address.tls else None
         except SourceUnreachable as error:
             return error
+        if failure is not None:
+            return failure
         return BadAnswer("what listens at this host and port does not speak DICOM, or hangs up on us")
 
     def _connected(self) -> socket.socket:

@@ -30,6 +30,7 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
+from datasets.pacs import dimse_tls
 from datasets.pacs.dimse_link import ANSWER_S, PDU_BYTES, PENDING, SUCCESS, Link, code_of
 from datasets.pacs.directory import read_stream
 from datasets.pacs.instance import Instance
@@ -192,10 +193,14 @@ class Mover:
         entity.dimse_timeout = entity.network_timeout = ANSWER_S
         for context in AllStoragePresentationContexts:
             entity.add_supported_context(str(context.abstract_syntax), [*UNCOMPRESSED, *COMPRESSED])
+        secured = dimse_tls.as_server() if self._link.address.tls else None
         try:
             # Only where the server reaches us, not on every network that this machine is in.
             server = entity.start_server(
-                (self._link.local_host(), self._port), block=False, evt_handlers=list(self._arrivals.handlers)
+                (self._link.local_host(), self._port),
+                block=False,
+                evt_handlers=list(self._arrivals.handlers),
+                ssl_context=secured,
             )
         except OSError as error:
             raise BadAddress(f"our own port {self._port} cannot be opened: {error.strerror}") from None

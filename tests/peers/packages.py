@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from datasets.phantom.orthanc import find_plugin, find_program
+
 
 class NotInstalled(Exception):
     """A server that a test needs is not on this machine."""
@@ -22,8 +24,7 @@ def _first(paths: list[Path]) -> Path | None:
 
 
 def _program(*names: str) -> Path | None:
-    # Debian keeps Orthanc in /usr/sbin, which is not on every user's PATH.
-    found = next(filter(None, (shutil.which(name) or shutil.which(name, path="/usr/sbin") for name in names)), None)
+    found = next(filter(None, map(shutil.which, names)), None)
     return Path(found) if found else None
 
 
@@ -34,15 +35,11 @@ def _postgresql() -> Path | None:
     return _first([folder for folder in newest_first if (folder / "initdb").exists()])
 
 
-def _orthanc_dicomweb() -> Path | None:
-    return _first([Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")])
-
-
 FINDERS: dict[str, Callable[[], Path | None]] = {
     "postgresql": _postgresql,
     "redis-server": lambda: _program("redis-server"),
-    "orthanc": lambda: _program("Orthanc"),
-    "orthanc-dicomweb": _orthanc_dicomweb,
+    "orthanc": find_program,
+    "orthanc-dicomweb": find_plugin,
     "chromium": lambda: _program("chromium", "chromium-browser"),
 }
 

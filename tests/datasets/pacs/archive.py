@@ -18,17 +18,17 @@ from tests.peers.orthanc import Orthanc
 
 def web(orthanc: Orthanc) -> str:
     """Its DICOMweb address; the password belongs into DICOMWEB_PASSWORD."""
-    return f"dicomweb+{orthanc.url.replace('//', f'//{orthanc.user}@')}/dicom-web"
+    return orthanc.web
 
 
 def dimse(orthanc: Orthanc, options: str = "") -> str:
     """Its DIMSE address."""
-    return f"dimse://{orthanc.aet}@127.0.0.1:{orthanc.dicom_port}{options}"
+    return orthanc.dimse + options
 
 
 def moving(orthanc: Orthanc) -> str:
     """Its DIMSE address for C-MOVE."""
-    return dimse(orthanc, f"?move={orthanc.move_aet}:{orthanc.move_port}")
+    return dimse(orthanc, orthanc.move)
 
 
 def store(orthanc: Orthanc, *objects: Dataset) -> None:
