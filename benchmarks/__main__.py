@@ -7,7 +7,19 @@ import sys
 
 import django
 
-MODULES = ("png", "import_rows", "phantom", "harvest", "noise", "bodypart", "froc", "operators", "loader", "inference")
+MODULES = (
+    "png",
+    "import_rows",
+    "phantom",
+    "harvest",
+    "noise",
+    "bodypart",
+    "map_points",
+    "froc",
+    "operators",
+    "loader",
+    "inference",
+)
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """Jobs of the body-part regressor: train it on a release, and locate lesions with it."""
 
 import shutil
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,8 @@ def train_bodypart(params: dict[str, Any], progress: engine.Progress) -> dict[st
     if not folder.exists():
         run.replace(folder)
     shutil.rmtree(exported, ignore_errors=True)
-    LocationModel.objects.get_or_create(
-        version=model.version, defaults={"trained_on": release.name, "facts": model.record}
-    )
+    facts = {**model.record, "anchor": asdict(model.anchor), "known": model.known}
+    LocationModel.objects.get_or_create(version=model.version, defaults={"trained_on": release.name, "facts": facts})
     return {"version": model.version, **{key: value for key, value in model.record.items() if _plain(value)}}
 
 

@@ -38,20 +38,24 @@ class SeriesLocation(models.Model):
 
 
 class SliceLocation(models.Model):
+    """A stored slice that a model has looked at, whether or not it could tell anything."""
+
     slice = models.ForeignKey(Slice, models.PROTECT, related_name="locations")
     model = models.ForeignKey(LocationModel, models.PROTECT, related_name="slices")
-    z = models.FloatField(help_text="0 head .. 1 feet")
+    score = models.FloatField(null=True, help_text="of the slice alone, 0 head .. 1 feet; empty: it shows no body")
+    z = models.FloatField(null=True, help_text="smoothed along the series, 0 head .. 1 feet; empty: unknown")
 
     class Meta:
         ordering = ("id",)
         constraints = (models.UniqueConstraint(fields=("slice", "model"), name="slice_located_once"),)
+        indexes = (models.Index(fields=("model", "z"), name="slice_location_by_height"),)
 
     def __str__(self) -> str:
-        return f"{self.slice_id}: {self.z:.3f}"
+        return f"{self.slice_id}: {'unknown' if self.z is None else f'{self.z:.3f}'}"
 
 
 class LesionLocation(models.Model):
-    """A lesion's place by one model; `Lesion` itself holds the latest."""
+    """A lesion's place by one model; `Lesion` itself holds that of the model chosen for its collection."""
 
     lesion = models.ForeignKey(Lesion, models.PROTECT, related_name="locations")
     model = models.ForeignKey(LocationModel, models.PROTECT, related_name="lesions")

@@ -23,6 +23,14 @@ class Collection(models.Model):
     image_folder = models.CharField(
         max_length=1000, blank=True, help_text="Images_png of a dataset that stays where it is; empty: our own storage"
     )
+    location_model = models.ForeignKey(
+        "datasets.LocationModel",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="collections",
+        help_text="whose places in the body its lesions carry; empty: those it was published with, or none",
+    )
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

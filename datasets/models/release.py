@@ -35,6 +35,7 @@ class Release(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     split_method = models.CharField(max_length=64, help_text="official, or the shares and the seed")
     counts = models.JSONField(default=dict, help_text="per split: patients, studies, series, slices, lesions")
+    location_sources = models.JSONField(default=list, help_text="who placed its lesions: published, model versions")
     created = models.DateTimeField(auto_now_add=True)
     published = models.DateTimeField(null=True, blank=True)
 

@@ -1,7 +1,6 @@
 """Lesions as lists and pages show them."""
 
 from random import Random
-from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
@@ -47,30 +46,6 @@ def in_release(
 def located(rows: QuerySet[Lesion]) -> QuerySet[Lesion]:
     """Lesions with a place on the map."""
     return rows.filter(x__isnull=False, z__isnull=False)
-
-
-def map_columns(rows: QuerySet[Lesion], limit: int) -> dict[str, list[Any]]:
-    """Columns of the map of lesions on the body, compact enough to send for tens of thousands.
-
-    Returns
-    -------
-    id (each as the step from the one before), type, long (0.1 mm), and x and z in 1/10000 of the body, one list each;
-    at most `limit` lesions.
-    """
-    found = located(rows).order_by("id").values_list("id", "type", "long_um", "x", "z")[:limit]
-    columns: dict[str, list[Any]] = {"id": [], "type": [], "long": [], "x": [], "z": []}
-    add = [columns[name].append for name in columns]
-    before = 0
-    for pk, kind, long_um, x, z in found.iterator(chunk_size=5000):
-        if x is None or z is None:
-            continue
-        add[0](pk - before)
-        before = pk
-        add[1](kind)
-        add[2](round(long_um / 100))
-        add[3](round(x * 10000))
-        add[4](round(z * 10000))
-    return columns
 
 
 def sample(rows: QuerySet[Lesion], count: int, seed: int) -> list[Lesion]:

@@ -1,9 +1,90 @@
 """Read queries over locations in the body."""
 
-from datasets.models import LesionLocation
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from django.db.models import Count, QuerySet, Subquery
+from numpy.typing import NDArray
+
+from datasets.models import Collection, Lesion, LesionLocation, LocationModel
+from datasets.selectors import lesions as lesion_selectors
+
+PUBLISHED = "published"
+"""`location_source` of lesions that came with their place."""
+AXES = ("x", "y", "z")
+
+_POINT = np.dtype([("id", "<f8"), ("x", "<f4"), ("z", "<f4"), ("type", "i1")])
+_COLLECTION = "slice__series__study__patient__collection"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who placed the lesions of a collection: the published table, or a model."""
+
+    collection: str
+    version: str
+    lesions: int
+
+    @property
+    def published(self) -> bool:
+        return self.version == PUBLISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A model's places held against the published ones: median and worst absolute difference of x, y and z."""
+
+    collection: str
+    lesions: int
+    axes: list[tuple[str, float, float]]
 
 
 def state_of_locations() -> str:
-    """A short text that changes whenever lesions were located."""
-    newest = LesionLocation.objects.order_by("-id").values_list("id", flat=True).first()
-    return str(newest or "none")
+    """A short text that changes whenever lesions were located or another model was chosen for them."""
+    newest = Subquery(LesionLocation.objects.order_by("-id").values("id")[:1])
+    chosen = Collection.objects.exclude(location_model=None).order_by("pk").annotate(newest=newest)
+    return "-".join(map(str, chain.from_iterable(chosen.values_list("pk", "location_model_id", "newest")))) or "none"
+
+
+def map_points(rows: QuerySet[Lesion], limit: int) -> bytes:
+    """The lesions of the map, as columns one after the other, little-endian.
+
+    Returns
+    -------
+    uint32 number of lesions, uint32 zero; then id as float64, x and z as float32, type as int8, each for all lesions
+    in the order of their ids; at most `limit` lesions.
+    """
+    found = lesion_selectors.located(rows).order_by("id").values_list("id", "x", "z", "type")[:limit]
+    points = np.fromiter(found.iterator(chunk_size=10_000), dtype=_POINT)
+    head = np.array([len(points), 0], dtype="<u4").tobytes()
+    return head + b"".join(points[name].tobytes() for name in _POINT.names or ())
+
+
+def sources(rows: QuerySet[Lesion]) -> list[Source]:
+    """Who placed the lesions on the map, per collection."""
+    found = (
+        lesion_selectors.located(rows)
+        .order_by()
+        .values_list(f"{_COLLECTION}__title", "location_source")
+        .annotate(n=Count("id"))
+    )
+    return [Source(*row) for row in sorted(found)]
+
+
+def differences(model: LocationModel) -> list[Difference]:
+    """Hold a model's places against those that datasets were published with."""
+    both = LesionLocation.objects.filter(model=model, lesion__location_source=PUBLISHED)
+    found = []
+    for collection in Collection.objects.filter(kind=Collection.Kind.PUBLISHED).order_by("title"):
+        of = both.filter(**{f"lesion__{_COLLECTION}": collection}).order_by()
+        values = _columns(of.values_list(*AXES, *(f"lesion__{axis}" for axis in AXES)), 6)
+        if len(values):
+            off = np.abs(values[:, :3] - values[:, 3:])
+            columns = zip(AXES, np.median(off, axis=0).tolist(), off.max(axis=0).tolist(), strict=True)
+            found.append(Difference(collection.title, len(off), list(columns)))
+    return found
+
+
+def _columns(rows: QuerySet[LesionLocation], width: int) -> NDArray[np.float64]:
+    return np.array(list(rows), dtype=np.float64).reshape(-1, width)

@@ -1,7 +1,7 @@
 """Locate: where in the body each slice and each lesion of a collection lies, by a trained body-part regressor.
 
 The regressor itself stands on another floor; it comes as a function that scores one series. Series by series, each in
-its own transaction, so that it can be interrupted and run again.
+its own transaction, so that it can be interrupted and run again; what a later harvest adds is found then.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from numpy.typing import NDArray
 
 from datasets import png
@@ -45,6 +45,9 @@ class Scores(Protocol):
     def at(self, number: int) -> float | None:
         """z of a slice, 0 head .. 1 feet; None where it is unknown."""
 
+    def single_at(self, number: int) -> float | None:
+        """What a slice says by itself; None where it shows no body."""
+
 
 Scorer = Callable[[Slices, float | None], Scores]
 """Takes a series' slices and its slice interval in mm."""
@@ -57,7 +60,7 @@ def locate(
     score: Scorer,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, int]:
-    """Score the series of a collection that this model has not scored yet.
+    """Score what this model has not seen of a collection, then let its lesions carry what this model says.
 
     Lesions get x and y from the body's outline on their slice and z from the slice's score; where either is unknown
     they get none. A published dataset keeps the locations it was published with; the model's stand beside them.
@@ -66,34 +69,75 @@ def locate(
     -------
     Series by finding, and the lesions located.
     """
+    unseen, unplaced = _unseen(collection, model), _unplaced(collection, model)
     waiting = (
-        Series.objects.filter(study__patient__collection=collection, slices__stored=True)
-        .exclude(locations__model=model)
+        Series.objects.filter(Exists(unseen) | Exists(unplaced))
+        .annotate(unseen=Exists(unseen))
         .select_related("study__patient__collection")
-        .distinct()
         .order_by("pk")
     )
     total = waiting.count()
     counts: Counter[str] = Counter()
     for done, series in enumerate(waiting):
         progress(done, total)
-        scores = score(_slices(series), series.slice_interval)
-        counts[str(scores.finding)] += 1
-        counts["lesions"] += _keep(series, model, scores)
+        if vars(series)["unseen"]:
+            read: list[int] = []
+            scores = score(_slices(series, read), series.slice_interval)
+            counts[str(scores.finding)] += 1
+            _keep(series, model, scores, read)
+        counts["lesions"] += _place(series, model)
+    choose(collection=collection, model=model)
     progress(total, total)
     return dict(counts)
 
 
-def _slices(series: Series) -> Slices:
-    for each in _stored(series).iterator():
+@transaction.atomic
+def choose(*, collection: Collection, model: LocationModel) -> None:
+    """Let the lesions of a collection carry what one model says of them, and nothing where it says nothing.
+
+    What other models said stays in their own rows. A published dataset keeps its own locations.
+    """
+    if collection.kind == Collection.Kind.PUBLISHED:
+        return
+    said = LesionLocation.objects.filter(model=model, lesion=OuterRef("pk"))
+    lesions = Lesion.objects.filter(slice__series__study__patient__collection=collection)
+    lesions.exclude(location_source="").filter(~Exists(said)).update(x=None, y=None, z=None, location_source="")
+    axes = {axis: Subquery(said.values(axis)) for axis in ("x", "y", "z")}
+    # Those that carry this model's place already are left alone: a collection is large, what was added to it is small.
+    lesions.exclude(location_source=model.version).filter(Exists(said)).update(location_source=model.version, **axes)
+    collection.location_model = model
+    collection.save(update_fields=["location_model"])
+
+
+def _unseen(collection: Collection, model: LocationModel) -> QuerySet[Slice]:
+    """Stored slices of the outer series that the model has not looked at."""
+    seen = SliceLocation.objects.filter(slice=OuterRef("pk"), model=model)
+    return _of_outer_series(collection).filter(~Exists(seen))
+
+
+def _unplaced(collection: Collection, model: LocationModel) -> QuerySet[Slice]:
+    """Slices of the outer series whose height is known and that hold a lesion which the model has not placed."""
+    height = SliceLocation.objects.filter(slice=OuterRef("pk"), model=model, z__isnull=False)
+    placed = LesionLocation.objects.filter(lesion=OuterRef("pk"), model=model)
+    lesions = Lesion.objects.filter(slice=OuterRef("pk")).filter(~Exists(placed))
+    return _of_outer_series(collection).filter(Exists(height), Exists(lesions))
+
+
+def _of_outer_series(collection: Collection) -> QuerySet[Slice]:
+    return Slice.objects.filter(
+        series=OuterRef("pk"), stored=True, series__study__patient__collection=collection
+    ).order_by()
+
+
+def _slices(series: Series, read: list[int]) -> Slices:
+    """Give the slices whose file can be read, and note their keys."""
+    for each in Slice.objects.filter(series=series, stored=True).order_by("number").iterator():
         try:
-            yield each.number, hu.from_png(_read(series, each))
+            pixels = hu.from_png(_read(series, each))
         except png.BadImage:
             continue
-
-
-def _stored(series: Series) -> QuerySet[Slice]:
-    return Slice.objects.filter(series=series, stored=True).order_by("number")
+        read.append(each.pk)
+        yield each.number, pixels
 
 
 def _read(series: Series, each: Slice) -> png.Pixels:
@@ -101,31 +145,35 @@ def _read(series: Series, each: Slice) -> png.Pixels:
     return png.read(slice_root(series.study.patient.collection) / each.path)
 
 
-def _keep(series: Series, model: LocationModel, scores: Scores) -> int:
-    """Write down what a series' scores say; return how many lesions were located."""
-    places = {each.pk: z for each in _stored(series) if (z := scores.at(each.number)) is not None}
-    lesions = list(Lesion.objects.filter(slice__in=places).select_related("slice"))
+@transaction.atomic
+def _keep(series: Series, model: LocationModel, scores: Scores, read: list[int]) -> None:
+    """Write down what the scores say of the slices that were read; what the same model said of fewer of them goes."""
+    LesionLocation.objects.filter(lesion__slice__series=series, model=model).delete()
+    SliceLocation.objects.filter(slice__series=series, model=model).delete()
+    SeriesLocation.objects.update_or_create(
+        series=series, model=model, defaults={"finding": str(scores.finding), "sentence": scores.sentence}
+    )
+    SliceLocation.objects.bulk_create(
+        SliceLocation(slice=each, model=model, score=scores.single_at(each.number), z=scores.at(each.number))
+        for each in Slice.objects.filter(pk__in=read)
+    )
+
+
+def _place(series: Series, model: LocationModel) -> int:
+    """Place the lesions of a series that the model has not placed; return how many could be."""
+    heights = SliceLocation.objects.filter(slice__series=series, model=model, z__isnull=False)
+    z_of: dict[int, float] = {slice_id: z for slice_id, z in heights.values_list("slice_id", "z") if z is not None}
     outlines: dict[int, body.Outline | None] = {}
     located = []
+    lesions = Lesion.objects.filter(slice__in=z_of).exclude(locations__model=model).select_related("slice")
     for lesion in lesions:
         if lesion.slice_id not in outlines:
             outlines[lesion.slice_id] = _outline(series, lesion.slice)
         outline = outlines[lesion.slice_id]
         if outline is not None:
             x, y = body.relative(np.reshape(lesion.box, (2, 2)).mean(axis=0), outline).tolist()
-            located.append(LesionLocation(lesion=lesion, model=model, x=x, y=y, z=places[lesion.slice_id]))
-    published = series.study.patient.collection.kind == Collection.Kind.PUBLISHED
-    with transaction.atomic():
-        SeriesLocation.objects.create(
-            series=series, model=model, finding=str(scores.finding), sentence=scores.sentence
-        )
-        SliceLocation.objects.bulk_create(SliceLocation(slice_id=pk, model=model, z=z) for pk, z in places.items())
-        LesionLocation.objects.bulk_create(located)
-        if not published:
-            for place in located:
-                lesion = place.lesion
-                lesion.x, lesion.y, lesion.z, lesion.location_source = place.x, place.y, place.z, model.version
-            Lesion.objects.bulk_update([place.lesion for place in located], ["x", "y", "z", "location_source"])
+            located.append(LesionLocation(lesion=lesion, model=model, x=x, y=y, z=z_of[lesion.slice_id]))
+    LesionLocation.objects.bulk_create(located)
     return len(located)
 
 

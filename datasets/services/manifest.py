@@ -13,7 +13,7 @@ from typing import Any
 
 from datasets import bulk
 from datasets import manifest as file_format
-from datasets.models import Release, ReleaseLesion, ReleaseManifest, Slice
+from datasets.models import Release, ReleaseManifest, Slice
 from datasets.services import release_contents
 from datasets.services.errors import Refused
 from datasets.storage import release_folder, slice_root
@@ -118,8 +118,6 @@ def _text(release: Release, entries: Iterable[Entry]) -> Iterator[str]:
 
 
 def _header(release: Release) -> dict[str, Any]:
-    members = ReleaseLesion.objects.filter(release=release).order_by()
-    located = members.values_list("lesion__location_source", flat=True).distinct()
     return {
         "format_version": file_format.FORMAT_VERSION,
         "name": release.name,
@@ -128,7 +126,7 @@ def _header(release: Release) -> dict[str, Any]:
         "coordinate_convention": file_format.COORDINATE_CONVENTION,
         "collection": release.collection.slug,
         "split": release.split_method,
-        "location_sources": sorted(set(located) - {""}),
+        "location_sources": release.location_sources,
         "counts": release.counts,
     }
 

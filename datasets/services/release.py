@@ -54,7 +54,7 @@ def create(
     if find(name) is not None:
         raise ReleaseRefused(f"the name {name} is taken")
     try:
-        release.full_clean(exclude=["counts"])
+        release.full_clean(exclude=["counts", "location_sources"])
     except ValidationError as error:
         raise ReleaseRefused(f"{name!r}: {' '.join(error.messages)}") from error
     release.save()
@@ -154,6 +154,8 @@ def _freeze(release: Release) -> None:
     for code, patients, studies, series_count, lesions in found:
         values = patients, studies, series_count, images[code], lesions
         release.counts[dl_info.SPLITS[code]] = dict(zip(COUNTED, values, strict=True))
+    located = release.members.order_by().values_list("lesion__location_source", flat=True).distinct()
+    release.location_sources = sorted(set(located) - {""})
     release.state = Release.State.PUBLISHED
     release.published = timezone.now()
     release.save()

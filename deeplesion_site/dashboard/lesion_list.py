@@ -27,6 +27,8 @@ RANGES = (
     ("short_mm", "Short diameter", "mm"),
     ("age", "Age", "years"),
     ("slice_interval", "Slice interval", "mm"),
+    ("x", "x", "0 right, 1 left of the patient"),
+    ("y", "y", "0 front, 1 back"),
     ("z", "z", "0 head, 1 feet"),
 )
 

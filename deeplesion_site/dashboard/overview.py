@@ -3,13 +3,13 @@
 from datetime import date
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from datasets import dl_info
 from datasets.selectors import lesions as lesion_selectors
-from datasets.selectors import statistics
+from datasets.selectors import locations, statistics
 from datasets.selectors.remembered import remembered
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
@@ -47,6 +47,7 @@ def _summary(scope: Scope) -> dict[str, Any]:
         "headline": statistics.headline(rows),
         "types": statistics.types(rows),
         "sizes": statistics.sizes_by_type(rows),
+        "sources": locations.sources(rows),
     }
 
 
@@ -63,12 +64,12 @@ def locating(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @needs(Right.READ_PUBLISHED)
-def map_json(request: HttpRequest) -> HttpResponse:
-    """Columns for the map; see `lesion_selectors.map_columns`."""
+def map_columns(request: HttpRequest) -> HttpResponse:
+    """The lesions of the map as typed arrays; see `locations.map_points` for their layout."""
     scope = scope_of(request)
     name = f"map:{scope.key}"
-    columns = remembered(name, scope.visibility, lambda: lesion_selectors.map_columns(scope.lesions(), MAP_LIMIT))
-    return JsonResponse(columns, json_dumps_params={"separators": (",", ":")})
+    content = remembered(name, scope.visibility, lambda: locations.map_points(scope.lesions(), MAP_LIMIT))
+    return HttpResponse(content, content_type="application/octet-stream", headers={"Cache-Control": "private"})
 
 
 @require_safe

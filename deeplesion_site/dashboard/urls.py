@@ -5,6 +5,7 @@ from django.urls.converters import StringConverter
 
 from deeplesion_site.dashboard import (
     about,
+    bodypart_page,
     downloads,
     jobs,
     lesion_list,
@@ -27,7 +28,9 @@ register_converter(ReleaseName, "release")
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("locating/", overview.locating, name="locating"),
-    path("map.json", overview.map_json, name="map"),
+    path("bodypart/", bodypart_page.bodypart, name="bodypart"),
+    path("bodypart/<slug:version>/", bodypart_page.bodypart, name="bodypart-model"),
+    path("map.bin", overview.map_columns, name="map"),
     path("lesions/", lesion_list.lesion_list, name="lesions"),
     path("lesions/<int:pk>/", lesion_page.lesion_page, name="lesion"),
     path("lesions/<int:pk>/card/", overview.lesion_card, name="lesion-card"),

@@ -80,6 +80,12 @@ def mm(value: float | None) -> str:
 
 
 @register.filter
+def share(value: float | None) -> str:
+    """A share from 0 to 1 in percent."""
+    return "–" if value is None else f"{100 * value:.3g} %"
+
+
+@register.filter
 def hu(value: float | None) -> str:
     """A value in HU, whole."""
     return "–" if value is None else _minus(f"{value:.0f}")

@@ -70,6 +70,7 @@ class SeriesScores:
     ----------
     numbers : (N,) slice numbers, as they came.
     raw : (N,) the network's scores; NaN on empty slices.
+    single : (N,) the same on DeepLesion's scale.
     z : (N,) DeepLesion's scale, smoothed along the line; NaN where unknown.
     outliers : (N,) True where the line's value stands instead of the slice's own.
     slope_mm : body length per mm of the series, 1 where as in DeepLesion, negative where reversed; None if unknown.
@@ -79,6 +80,7 @@ class SeriesScores:
 
     numbers: NDArray[np.int64]
     raw: Array
+    single: Array
     z: Array
     outliers: NDArray[np.bool_]
     slope_mm: float | None
@@ -91,8 +93,15 @@ class SeriesScores:
 
     def at(self, number: int) -> float | None:
         """z of one slice, or None where it is unknown or no such slice was scored."""
-        values = self.z[self.numbers == number]
-        return float(values[0]) if len(values) and np.isfinite(values[0]) else None
+        return self._of(self.z, number)
+
+    def single_at(self, number: int) -> float | None:
+        """What one slice says by itself, or None where it shows no body or was not scored."""
+        return self._of(self.single, number)
+
+    def _of(self, values: Array, number: int) -> float | None:
+        found = values[self.numbers == number]
+        return float(found[0]) if len(found) and np.isfinite(found[0]) else None
 
 
 def judge(
@@ -119,7 +128,7 @@ def judge(
     outliers = np.zeros(len(z), dtype=bool)
 
     def result(finding: Finding, slope: float | None = None, places: Array = nothing) -> SeriesScores:
-        return SeriesScores(numbers, raw, places, outliers, slope, finding, version)
+        return SeriesScores(numbers, raw, z, places, outliers, slope, finding, version)
 
     if not usable.any():
         return result(Finding.EMPTY)

@@ -88,6 +88,7 @@ def train(
         record = {
             "release": release.name,
             "release_sha256": _hash(release / "DL_info.csv"),
+            "preset": preset.name,
             "seed": seed,
             "steps": steps,
             "series": len(learn),

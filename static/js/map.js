@@ -1,11 +1,39 @@
-// The map of lesions on the body. A canvas of its own, because Plotly's WebGL traces build code from text, which the
-// page's security policy forbids; a hundred thousand marks are stamped from one small picture per type.
+// The map of lesions on the body: it loads the columns, lets marks be hovered, opened and walked by keys, and regions
+// be drawn. Points are drawn by WebGL (`map_gl.js`), where there is none stamp by stamp (`map_stamps.js`); body, ring
+// and region are SVG around them, so that a hover redraws no point. Plotly's WebGL traces build code from text, which
+// the page's security policy forbids.
 
-import { SHAPES, silhouette } from "./map_shapes.js";
+import { GLPoints } from "./map_gl.js";
+import { Region } from "./map_region.js";
+import { StampedPoints } from "./map_stamps.js";
 
-const MARGIN = { left: 12, right: 12, top: 12, bottom: 12 };
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const typeToken = (code) => `--type-${code === -1 ? "unknown" : code}`;
+const MARGIN = 14;
+const WIDTH = 0.6; // of x from 0 to 1, in heights of z from 0 to 1: a little broader than people are
+const ARMS = 1.44; // width of the drawn body with its arms, x from 0 to 1 being 1
+const NEAR = 10; // pixels around a mark in which it is hit
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+// The layout that `datasets.selectors.locations.map_points` writes.
+function columns(buffer) {
+  const count = new Uint32Array(buffer, 0, 1)[0];
+  const id = new Float64Array(buffer, 8, count);
+  const x = new Float32Array(buffer, 8 + 8 * count, count);
+  const z = new Float32Array(buffer, 8 + 12 * count, count);
+  const type = new Int8Array(buffer, 8 + 16 * count, count);
+  return { count, id, x, z, type, order: shuffled(count) };
+}
+
+// Drawn in a fixed random order, so that no type lies over all others.
+function shuffled(count) {
+  const order = Uint32Array.from({ length: count }, (_, index) => index);
+  let seed = 12345;
+  for (let i = count - 1; i > 0; i -= 1) {
+    seed = (seed * 1103515245 + 12345) % 2147483648;
+    const j = seed % (i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
 
 class LesionMap {
   constructor(element) {
@@ -13,34 +41,41 @@ class LesionMap {
     this.canvas = element.querySelector("canvas");
     this.tip = element.querySelector(".map-tip");
     this.note = element.querySelector(".map-note");
-    this.context = this.canvas.getContext("2d");
+    this.said = element.querySelector("[data-map-said]");
+    this.ring = element.querySelector("[data-map-ring]");
+    this.body = element.querySelector("[data-map-body]");
+    this.selector = element.querySelector("[data-map-select]");
     this.hidden = new Set();
     this.view = { scale: 1, x: 0, y: 0 };
     this.cards = new Map();
     this.hovered = -1;
-    this.bind();
+    this.region = new Region(element, this);
     this.load();
   }
 
   async load() {
     this.say("Loading the map…");
     try {
-      const response = await fetch(this.element.dataset.source, { headers: { Accept: "application/json" } });
+      const response = await fetch(this.element.dataset.source);
       if (!response.ok) throw new Error(String(response.status));
-      const columns = await response.json();
-      let id = 0;
-      this.count = columns.id.length;
-      this.id = Float64Array.from(columns.id, (step) => (id += step));
-      this.type = Int8Array.from(columns.type);
-      this.long = Float32Array.from(columns.long, (value) => value / 10);
-      this.x = Float32Array.from(columns.x, (value) => value / 10000);
-      this.z = Float32Array.from(columns.z, (value) => value / 10000);
-      this.order = shuffled(this.count);
-      this.say("");
-      this.resize();
+      this.points = columns(await response.arrayBuffer());
     } catch {
       this.say("The map could not be loaded. Reload the page to try again.");
+      return;
     }
+    try {
+      this.marks = new GLPoints(this.canvas, this.points);
+      this.element.dataset.drawnBy = "webgl";
+    } catch {
+      this.marks = new StampedPoints(this.canvas, this.points);
+      this.element.dataset.drawnBy = "canvas";
+    }
+    this.many = this.points.count > 8000;
+    this.say("");
+    this.bind();
+    this.resize();
+    // After Back the browser fills the form in again.
+    this.region.typed();
   }
 
   say(text) {
@@ -49,35 +84,24 @@ class LesionMap {
   }
 
   bind() {
+    const { canvas } = this;
     new ResizeObserver(() => this.resize()).observe(this.element);
-    document.addEventListener("themechange", () => { this.stamps = null; this.draw(); });
-    const canvas = this.canvas;
+    document.addEventListener("themechange", () => { this.theme(); this.draw(); });
+    canvas.addEventListener("redraw", () => this.draw());
+    canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
-    canvas.addEventListener("pointerleave", () => this.hover(-1));
-    canvas.addEventListener("pointerdown", (event) => {
-      this.drag = { x: event.clientX, y: event.clientY, moved: false };
-      if (this.view.scale > 1) canvas.setPointerCapture(event.pointerId);
-    });
-    canvas.addEventListener("pointerup", () => { this.released = this.drag; this.drag = null; });
-    canvas.addEventListener("pointercancel", () => { this.drag = null; });
-    canvas.addEventListener("click", (event) => {
-      if (this.released?.moved) return;
-      this.open(this.nearest(...this.place(event)));
-    });
-    canvas.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && !event.metaKey && this.view.scale === 1 && event.deltaY > 0) return;
-      if (!event.ctrlKey && !event.metaKey && document.activeElement !== canvas) return;
-      event.preventDefault();
-      this.zoom(Math.exp(-event.deltaY / 400), ...this.place(event));
-    }, { passive: false });
-    canvas.addEventListener("keydown", (event) => this.key(event));
+    canvas.addEventListener("pointerup", (event) => this.release(event));
+    canvas.addEventListener("pointercancel", () => { this.gesture = null; });
+    canvas.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") this.hover(-1); });
+    canvas.addEventListener("blur", () => this.hover(-1));
+    canvas.addEventListener("click", (event) => this.click(event));
+    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    canvas.addEventListener("keydown", (event) => { if (this.key(event)) event.preventDefault(); });
     for (const button of this.element.querySelectorAll("[data-map-zoom]")) {
       button.addEventListener("click", () => this.zoom(Number(button.dataset.mapZoom), this.width / 2, this.height / 2));
     }
-    this.element.querySelector("[data-map-reset]").addEventListener("click", () => {
-      this.view = { scale: 1, x: 0, y: 0 };
-      this.draw();
-    });
+    this.element.querySelector("[data-map-reset]").addEventListener("click", () => this.reset());
+    this.selector.addEventListener("click", () => this.selecting(this.selector.getAttribute("aria-pressed") !== "true"));
     for (const button of document.querySelectorAll("[data-map-type]")) {
       button.addEventListener("click", () => {
         const code = Number(button.dataset.mapType);
@@ -85,19 +109,96 @@ class LesionMap {
         if (!show) this.hidden.add(code);
         button.setAttribute("aria-pressed", String(show));
         this.draw();
+        this.region.show();
       });
     }
   }
 
+  // While the button is pressed a finger draws instead of scrolling the page, and a mouse instead of moving the map.
+  selecting(on) {
+    this.selector.setAttribute("aria-pressed", String(on));
+    this.canvas.classList.toggle("selecting", on);
+  }
+
+  press(event) {
+    if (event.button !== 0) return;
+    const chosen = this.canvas.classList.contains("selecting");
+    const moves = this.view.scale > 1 && !event.shiftKey;
+    const select = chosen || (event.pointerType === "mouse" && !moves);
+    this.gesture = { select, moves, from: this.place(event), last: this.place(event), moved: false };
+    if (select || moves) this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  move(event) {
+    const [x, y] = this.place(event);
+    const { gesture } = this;
+    if (!gesture) { if (event.pointerType !== "touch") this.hover(this.nearest(x, y)); return; }
+    if (!gesture.moved && Math.hypot(x - gesture.from[0], y - gesture.from[1]) <= 4) return;
+    gesture.moved = true;
+    if (gesture.select) { this.hover(-1); this.region.draw(this.bodyAt(...gesture.from), this.bodyAt(x, y)); }
+    else if (gesture.moves) this.pan(x - gesture.last[0], y - gesture.last[1]);
+    gesture.last = [x, y];
+  }
+
+  release(event) {
+    this.dragged = Boolean(this.gesture?.moved);
+    if (this.dragged && this.gesture.select && event.pointerType !== "mouse") this.selecting(false);
+    this.gesture = null;
+  }
+
+  click(event) {
+    if (this.dragged) { this.dragged = false; return; }
+    const index = this.nearest(...this.place(event));
+    // A finger cannot hover: its first tap tells, its second one opens.
+    if (event.pointerType === "touch" && index !== this.hovered) this.hover(index);
+    else if (index >= 0) this.open(index);
+    else this.region.clear();
+  }
+
+  wheel(event) {
+    const wanted = event.ctrlKey || event.metaKey || document.activeElement === this.canvas;
+    if (!wanted || (this.view.scale === 1 && event.deltaY > 0)) return;
+    event.preventDefault();
+    this.zoom(Math.exp(-event.deltaY / 400), ...this.place(event));
+  }
+
   key(event) {
-    const step = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
-    if (step && this.view.scale > 1) this.pan(...step);
+    const arrow = ARROWS[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (arrow && event.shiftKey) this.region.grow(...arrow, this.hovered < 0 ? null : this.spot(this.hovered));
+    else if (arrow) this.step(...arrow);
+    else if (event.key === "Enter" && this.region.range) this.region.list();
+    else if (event.key === "Enter") this.open(this.hovered);
     else if (event.key === "+" || event.key === "=") this.zoom(1.5, this.width / 2, this.height / 2);
     else if (event.key === "-") this.zoom(1 / 1.5, this.width / 2, this.height / 2);
-    else if (event.key === "Escape") { this.view = { scale: 1, x: 0, y: 0 }; this.draw(); }
-    else return;
-    event.preventDefault();
+    else if (event.key === "Escape" && this.region.range) this.region.clear();
+    else if (event.key === "Escape") { this.hover(-1); this.reset(); }
+    else return false;
+    return true;
   }
+
+  // Goes to the next mark in a direction: near, and rather straight ahead than to the side.
+  step(right, down) {
+    const { points } = this;
+    const [scaleX, scaleZ] = this.transform();
+    const from = this.hovered < 0 ? { x: 0.5, z: 0.5 } : this.spot(this.hovered);
+    let best = -1;
+    let least = Infinity;
+    for (let i = 0; i < points.count; i += 1) {
+      if (i === this.hovered || this.hidden.has(points.type[i])) continue;
+      const dx = (points.x[i] - from.x) * scaleX;
+      const dy = (points.z[i] - from.z) * scaleZ;
+      const ahead = dx * right + dy * down;
+      const aside = Math.abs(dx * down) + Math.abs(dy * right);
+      if (ahead > 0.5 && aside <= ahead && ahead + 2 * aside < least) { least = ahead + 2 * aside; best = i; }
+    }
+    if (best < 0) return;
+    const [x, y] = this.screen(best);
+    if (x < 0 || y < 0 || x > this.width || y > this.height) this.pan(this.width / 2 - x, this.height / 2 - y);
+    this.hover(best);
+  }
+
+  spot(index) { return { x: this.points.x[index], z: this.points.z[index] }; }
 
   place(event) {
     const box = this.canvas.getBoundingClientRect();
@@ -106,25 +207,40 @@ class LesionMap {
 
   resize() {
     const { clientWidth, clientHeight } = this.canvas;
-    if (!clientWidth) return;
+    if (!clientWidth || !this.marks) return;
     this.width = clientWidth;
     this.height = clientHeight;
     this.ratio = Math.min(window.devicePixelRatio || 1, 2);
     this.canvas.width = Math.round(clientWidth * this.ratio);
     this.canvas.height = Math.round(clientHeight * this.ratio);
-    this.stamps = null;
+    this.theme();
     this.draw();
   }
 
-  // The body keeps its proportions: the map is as wide as x from 0 to 1 needs, and centred.
-  frame() {
-    const height = this.height - MARGIN.top - MARGIN.bottom;
-    const width = Math.min(this.width - MARGIN.left - MARGIN.right, height * 0.82);
-    return { left: (this.width - width) / 2, top: MARGIN.top, width, height };
+  theme() { this.marks.theme(this.many ? 7 : 10, this.ratio); }
+
+  // From the body's x and z to pixels of the page: scale along both, shift along both. The body keeps its proportions.
+  transform() {
+    const tall = this.height - 2 * MARGIN;
+    const wide = Math.min(tall * WIDTH, (this.width - 2 * MARGIN) / ARMS);
+    const { scale, x, y } = this.view;
+    return [wide * scale, tall * scale, ((this.width - wide) / 2) * scale + x, MARGIN * scale + y];
   }
 
-  screenX(x) { const f = this.frame(); return (f.left + x * f.width) * this.view.scale + this.view.x; }
-  screenY(z) { const f = this.frame(); return (f.top + z * f.height) * this.view.scale + this.view.y; }
+  screen(index) {
+    const [scaleX, scaleZ, shiftX, shiftZ] = this.transform();
+    return [this.points.x[index] * scaleX + shiftX, this.points.z[index] * scaleZ + shiftZ];
+  }
+
+  bodyAt(x, y) {
+    const [scaleX, scaleZ, shiftX, shiftZ] = this.transform();
+    return { x: (x - shiftX) / scaleX, z: (y - shiftZ) / scaleZ };
+  }
+
+  reset() {
+    this.view = { scale: 1, x: 0, y: 0 };
+    this.draw();
+  }
 
   zoom(factor, x, y) {
     const scale = Math.min(20, Math.max(1, this.view.scale * factor));
@@ -140,82 +256,51 @@ class LesionMap {
     this.draw();
   }
 
-  move(event) {
-    if (this.drag) {
-      const dx = event.clientX - this.drag.x;
-      const dy = event.clientY - this.drag.y;
-      if (Math.hypot(dx, dy) > 4 || this.drag.moved) {
-        if (this.view.scale > 1) this.pan(dx, dy);
-        this.drag = { x: event.clientX, y: event.clientY, moved: true };
-      }
-      return;
-    }
-    this.hover(this.nearest(...this.place(event)));
-  }
-
   nearest(x, y) {
+    const { points } = this;
+    const [scaleX, scaleZ, shiftX, shiftZ] = this.transform();
     let best = -1;
-    let least = 100;
-    if (!this.count) return best;
-    const f = this.frame();
-    const { scale, x: shiftX, y: shiftY } = this.view;
-    for (let i = 0; i < this.count; i += 1) {
-      const dx = (f.left + this.x[i] * f.width) * scale + shiftX - x;
-      const dy = (f.top + this.z[i] * f.height) * scale + shiftY - y;
+    let least = NEAR * NEAR;
+    for (let i = 0; i < points.count; i += 1) {
+      const dx = points.x[i] * scaleX + shiftX - x;
+      const dy = points.z[i] * scaleZ + shiftZ - y;
       const distance = dx * dx + dy * dy;
-      if (distance < least && !this.hidden.has(this.type[i])) { least = distance; best = i; }
+      if (distance < least && !this.hidden.has(points.type[i])) { least = distance; best = i; }
     }
     return best;
   }
 
   open(index) {
     if (index < 0) return;
-    location.href = this.element.dataset.lesion.replace("/0/", `/${this.id[index]}/`) + this.element.dataset.query;
+    location.href = this.element.dataset.lesion.replace("/0/", `/${this.points.id[index]}/`) + this.element.dataset.query;
   }
 
-  async hover(index) {
+  hover(index) {
     if (index === this.hovered) return;
     this.hovered = index;
-    this.canvas.style.cursor = index < 0 ? (this.view.scale > 1 ? "grab" : "default") : "pointer";
-    this.draw();
+    this.canvas.style.cursor = index >= 0 ? "pointer" : "";
     this.tip.hidden = true;
-    if (index < 0) return;
+    this.over();
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.show(index), 60);
+    if (index >= 0) this.timer = setTimeout(() => this.tell(index), 60);
   }
 
-  async show(index) {
-    const id = this.id[index];
+  async tell(index) {
+    const id = this.points.id[index];
     if (!this.cards.has(id)) {
-      const response = await fetch(this.element.dataset.lesion.replace("/0/", `/${id}/card/`).replace(/\?.*/, ""));
+      const response = await fetch(this.element.dataset.lesion.replace("/0/", `/${id}/card/`));
       if (!response.ok) return;
       this.cards.set(id, await response.text());
     }
     if (this.hovered !== index) return;
     this.tip.innerHTML = this.cards.get(id);
     this.tip.hidden = false;
-    const x = this.screenX(this.x[index]);
-    const y = this.screenY(this.z[index]);
+    this.said.textContent = this.tip.textContent;
+    const [x, y] = this.screen(index);
     const { offsetWidth: width, offsetHeight: height } = this.tip;
     const left = x + 16 + width > this.width ? x - width - 16 : x + 16;
     this.tip.style.left = `${Math.max(4, Math.min(this.width - width - 4, left))}px`;
     this.tip.style.top = `${Math.max(4, Math.min(this.height - height - 4, y - height / 2))}px`;
-  }
-
-  stamp(code) {
-    const size = Math.round((this.count > 8000 ? 6.5 : 9) * this.ratio);
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = size + 4;
-    const context = canvas.getContext("2d");
-    context.translate(2, 2);
-    context.scale(size / 16, size / 16);
-    const path = new Path2D(SHAPES[code] ?? SHAPES[-1]);
-    context.fillStyle = token(typeToken(code));
-    context.strokeStyle = token("--surface");
-    context.lineWidth = (this.count > 8000 ? 8 : 16) / size;
-    context.fill(path);
-    context.stroke(path);
-    return canvas;
   }
 
   draw() {
@@ -225,71 +310,23 @@ class LesionMap {
 
   paint() {
     if (!this.width) return;
-    const { context, ratio } = this;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.paintBody();
-    if (!this.count) return;
-    this.stamps ??= new Map(Object.keys(SHAPES).map((code) => [Number(code), this.stamp(Number(code))]));
-    const f = this.frame();
-    const { scale, x, y } = this.view;
-    context.globalAlpha = this.count > 8000 ? 0.8 : 0.88;
-    for (const i of this.order) {
-      const code = this.type[i];
-      if (this.hidden.has(code)) continue;
-      const left = ((f.left + this.x[i] * f.width) * scale + x) * ratio;
-      const top = ((f.top + this.z[i] * f.height) * scale + y) * ratio;
-      if (left < -20 || top < -20 || left > this.canvas.width + 20 || top > this.canvas.height + 20) continue;
-      const picture = this.stamps.get(code) ?? this.stamps.get(-1);
-      context.drawImage(picture, Math.round(left - picture.width / 2), Math.round(top - picture.height / 2));
+    const [scaleX, scaleZ, shiftX, shiftZ] = this.transform();
+    this.marks.draw([scaleX, scaleZ, shiftX, shiftZ].map((value) => value * this.ratio), this.hidden, this.many ? 0.85 : 0.92);
+    this.body.setAttribute("transform", `matrix(${scaleX} 0 0 ${scaleZ} ${shiftX} ${shiftZ})`);
+    this.over();
+    this.element.dataset.drawn = String(this.points.count);
+  }
+
+  // What lies over the marks: the ring around the one that is told of, and the region.
+  over() {
+    this.ring.toggleAttribute("hidden", this.hovered < 0);
+    if (this.hovered >= 0) {
+      const [x, y] = this.screen(this.hovered);
+      this.ring.setAttribute("cx", x);
+      this.ring.setAttribute("cy", y);
     }
-    context.globalAlpha = 1;
-    if (this.hovered >= 0) this.paintRing(this.hovered);
-    this.element.dataset.drawn = String(this.count);
+    this.region.outline();
   }
-
-  paintRing(index) {
-    const { context, ratio } = this;
-    context.beginPath();
-    context.arc(this.screenX(this.x[index]) * ratio, this.screenY(this.z[index]) * ratio, 9 * ratio, 0, 2 * Math.PI);
-    context.lineWidth = 2.5 * ratio;
-    context.strokeStyle = token("--text");
-    context.stroke();
-  }
-
-  paintBody() {
-    const { context, ratio } = this;
-    const f = this.frame();
-    const { scale, x, y } = this.view;
-    context.save();
-    context.setTransform(f.width * scale * ratio, 0, 0, f.height * scale * ratio, (f.left * scale + x) * ratio, (f.top * scale + y) * ratio);
-    const body = new Path2D(silhouette);
-    context.fillStyle = token("--body-fill");
-    context.fill(body);
-    context.restore();
-    context.save();
-    context.fillStyle = token("--text-faint");
-    context.font = `600 ${11 * ratio}px ${token("--font")}`;
-    const low = (f.left * ratio);
-    const high = (f.left + f.width) * ratio;
-    const line = (f.top + 10) * ratio;
-    context.fillText("R", Math.max(4 * ratio, low - 2 * ratio), line);
-    context.textAlign = "right";
-    context.fillText("L", Math.min(this.canvas.width - 4 * ratio, high + 2 * ratio), line);
-    context.restore();
-  }
-}
-
-// Drawn in a fixed random order, so that no type lies over all others.
-function shuffled(count) {
-  const order = Uint32Array.from({ length: count }, (_, index) => index);
-  let seed = 12345;
-  for (let i = count - 1; i > 0; i -= 1) {
-    seed = (seed * 1103515245 + 12345) % 2147483648;
-    const j = seed % (i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
 }
 
 for (const element of document.querySelectorAll("[data-map]")) new LesionMap(element);

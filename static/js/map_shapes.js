@@ -1,7 +1,7 @@
-// Shapes of the lesion types in a square of 16, the same as in the page's symbols, and the body from the front in a
-// square of 1: x from its right to its left side, y from the head to the thighs, where z runs from 0 to 1.
+// Shapes of the lesion types in a square of 16, the same as in the page's symbols, drawn as small pictures ("stamps")
+// in the colours of the theme.
 
-export const SHAPES = {
+const SHAPES = {
   1: "M8 1.5 14.5 8 8 14.5 1.5 8z",
   2: "M2.5 2.5h11v11h-11z",
   3: "M8 2 14.6 13.6H1.4z",
@@ -13,9 +13,26 @@ export const SHAPES = {
   "-1": "M12.6 8a4.6 4.6 0 1 1-9.2 0 4.6 4.6 0 1 1 9.2 0z",
 };
 
-export const silhouette =
-  "M.5 .0 C.58 .0 .63 .045 .63 .105 C.63 .165 .6 .205 .575 .225 C.57 .255 .575 .275 .6 .29 C.7 .32 .83 .33 .9 .365 " +
-  "C.96 .4 .97 .46 .955 .53 C.945 .6 .93 .66 .935 .72 C.94 .78 .97 .83 .97 .88 C.97 .93 .955 .97 .945 1 " +
-  "L.56 1 C.545 .97 .53 .945 .5 .925 C.47 .945 .455 .97 .44 1 L.055 1 C.045 .97 .03 .93 .03 .88 " +
-  "C.03 .83 .06 .78 .065 .72 C.07 .66 .055 .6 .045 .53 C.03 .46 .04 .4 .1 .365 C.17 .33 .3 .32 .4 .29 " +
-  "C.425 .275 .43 .255 .425 .225 C.4 .205 .37 .165 .37 .105 C.37 .045 .42 .0 .5 .0 Z";
+export const CODES = Object.keys(SHAPES).map(Number).sort((a, b) => a - b);
+
+const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// One stamp beside the other, in the order of CODES; each is a square of `tile` device pixels.
+export function stamps(size, ratio) {
+  const shape = Math.round(size * ratio);
+  const tile = shape + 4;
+  const canvas = document.createElement("canvas");
+  canvas.width = tile * CODES.length;
+  canvas.height = tile;
+  const context = canvas.getContext("2d");
+  CODES.forEach((code, place) => {
+    context.setTransform(shape / 16, 0, 0, shape / 16, place * tile + 2, 2);
+    const path = new Path2D(SHAPES[code]);
+    context.fillStyle = token(`--type-${code === -1 ? "unknown" : code}`);
+    context.strokeStyle = token("--surface");
+    context.lineWidth = size < 8 ? 1.1 : 1.6;
+    context.fill(path);
+    context.stroke(path);
+  });
+  return { canvas, tile };
+}

@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from datasets.models import Split
+from datasets.models import LocationModel, Split
 from tests import factories
 
 
@@ -50,6 +50,7 @@ def make_dataset() -> SimpleNamespace:
     first, second, third = lesions
     for number in (18, 19, 21, 40):
         factories.make_slice(series=first.slice.series, number=number, pixels=pixels)
+    LocationModel.objects.create(version="bpr-test", trained_on="first-1.0")
     return SimpleNamespace(
         collection=collection,
         published=first,

@@ -19,7 +19,10 @@ ADMIN = (404, 404, 404, 404, 200)
 
 PAGES = {
     "/": OPEN,
-    "/map.json": OPEN,
+    "/map.bin": OPEN,
+    "/bodypart/": OPEN,
+    "/bodypart/{model}/": OPEN,
+    "/bodypart/bpr-none/": (404, 404, 404, 404, 404),
     "/lesions/": OPEN,
     "/lesions/{published}/": OPEN,
     "/lesions/{published}/card/": OPEN,
@@ -84,6 +87,7 @@ def fill(dataset: SimpleNamespace) -> Callable[[str], str]:
         "slice": first.slice_id,
         "near": around[18],
         "far": around[40],
+        "model": "bpr-test",
         "job": dataset.job.pk,
         "patient": first.slice.series.study.patient_id,
         "study": first.slice.series.study_id,

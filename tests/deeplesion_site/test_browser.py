@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests import factories
@@ -32,7 +32,13 @@ def site(live_server: LiveServer) -> SimpleNamespace:
 def quiet(page: Page) -> Iterator[Page]:
     """Give a page that must stay silent: no error, no warning, no refusal by the security policy."""
     said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+
+    def hear(message: ConsoleMessage) -> None:
+        # Without a graphics card Chromium complains of its own way to draw WebGL.
+        if message.type in ("error", "warning") and "GL Driver Message" not in message.text:
+            said.append(message.text)
+
+    page.on("console", hear)
     page.on("pageerror", lambda error: said.append(str(error)))
     page.set_viewport_size(DESKTOP)
     yield page
@@ -44,21 +50,6 @@ def test_the_overview_draws_map_and_figures(quiet: Page, site: SimpleNamespace) 
     expect(quiet.locator("[data-map]")).to_have_attribute("data-drawn", "2")
     expect(quiet.locator(".plot svg.main-svg").first).to_be_visible()
     assert quiet.locator(".plot").count() == quiet.locator(".plot:has(svg.main-svg)").count() == 2
-
-
-def test_the_map_tells_of_a_lesion_and_opens_it(quiet: Page, site: SimpleNamespace) -> None:
-    quiet.goto(site.url)
-    canvas = quiet.locator("[data-map] canvas")
-    expect(quiet.locator("[data-map]")).to_have_attribute("data-drawn", "2")
-    box = canvas.bounding_box()
-    assert box
-    height = box["height"] - 24
-    width = min(box["width"] - 24, height * 0.82)
-    x = box["width"] / 2 + (0.4 - 0.5) * width
-    canvas.hover(position={"x": x, "y": 12 + 0.5 * height})
-    expect(quiet.locator(".map-tip")).to_contain_text("000001_01_01_020.png")
-    canvas.click(position={"x": x, "y": 12 + 0.5 * height})
-    expect(quiet).to_have_url(site.lesion)
 
 
 def test_the_statistics_draw_every_figure(quiet: Page, site: SimpleNamespace) -> None:
@@ -171,6 +162,7 @@ def test_on_a_phone_nothing_scrolls_sideways(browser: Browser, site: SimpleNames
             f"/lesions/{site.published.pk}/",
             f"/lesions/{site.liver.pk}/",
             "/statistics/",
+            "/bodypart/",
             "/releases/",
             "/releases/a-release-with-a-very-long-name-" + "x" * 32 + "/",
             "/about/",

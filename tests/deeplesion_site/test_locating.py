@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from datasets.models import LesionLocation, LocationModel
+from datasets.services.locate import choose
 from tests import factories
 from workers.models import Job
 
@@ -39,6 +40,5 @@ def test_when_lesions_are_located_the_page_loads_anew_and_shows_the_map(client: 
     assert client.get("/locating/").headers["HX-Refresh"] == "true"
     model = LocationModel.objects.create(version="bpr-test", trained_on="x")
     LesionLocation.objects.create(lesion=lesion, model=model, x=0.4, y=0.5, z=0.6)
-    lesion.x, lesion.y, lesion.z, lesion.location_source = 0.4, 0.5, 0.6, model.version
-    lesion.save()
+    choose(collection=lesion.slice.series.study.patient.collection, model=model)
     assert "<canvas" in client.get("/").content.decode()

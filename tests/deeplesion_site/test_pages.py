@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from django.test import Client
 from datasets.models import Collection, Lesion
 from tests import factories
 
-PAGES = ("/", "/lesions/", "/statistics/", "/releases/", "/about/", "/api/docs/", "/login/")
+PAGES = ("/", "/lesions/", "/statistics/", "/bodypart/", "/releases/", "/about/", "/api/docs/", "/login/")
 
 
 def text(client: Client, address: str, code: int = 200) -> str:
@@ -70,14 +71,13 @@ def test_the_overview_counts_what_is_published(
 
 
 def test_the_map_sends_places_as_columns(client: Client, dataset: SimpleNamespace) -> None:
-    lesion = dataset.published
-    assert client.get("/map.json").json() == {
-        "id": [lesion.pk],
-        "type": [5],
-        "long": [200],
-        "x": [4000],
-        "z": [5000],
-    }
+    answer = client.get("/map.bin")
+    assert answer["Content-Type"] == "application/octet-stream"
+    count, *_ = struct.unpack_from("<II", answer.content)
+    assert count == 1
+    pk, x, z, kind = struct.unpack_from("<dffb", answer.content, 8)
+    assert (pk, round(x, 6), z, kind) == (dataset.published.pk, 0.4, 0.5, 5)
+    assert len(answer.content) == 8 + 17
 
 
 def test_the_map_says_how_many_have_no_place(client: Client, db: None) -> None:

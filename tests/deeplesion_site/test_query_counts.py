@@ -10,8 +10,9 @@ from datasets.models import Release
 from tests import factories
 
 QUERIES = {
-    "/": 12,
-    "/map.json": 6,
+    "/": 13,
+    "/map.bin": 6,
+    "/bodypart/": 2,
     "/lesions/": 7,
     "/lesions/?view=table": 7,
     "/lesions/?release=full-1.0&split=train&type=lung": 7,

@@ -13,7 +13,9 @@ from datasets.models import (
     SeriesLocation,
     SliceLocation,
 )
+from datasets.services import release as releases
 from datasets.services.locate import locate
+from datasets.services.release_contents import csv_lines
 from tests.factories import make_collection, make_lesion, make_patient, make_series, make_slice, make_study
 
 pytestmark = pytest.mark.django_db
@@ -28,10 +30,23 @@ class Scores:
     def at(self, number):
         return self.z.get(number)
 
+    def single_at(self, number):
+        return self.z.get(number)
+
 
 def scorer(slices, interval):
     """A line from head to feet over the slice numbers, as a regressor would give it."""
     return Scores(z={number: 0.5 + 0.01 * number for number, _ in slices})
+
+
+def saying(scores):
+    """A scorer that looks at all slices and says the same of each series."""
+
+    def score(slices, interval):
+        list(slices)
+        return scores
+
+    return score
 
 
 def body(size=128):
@@ -77,18 +92,56 @@ def test_locating_again_adds_nothing_and_a_newer_model_keeps_what_the_older_said
     first = model()
     locate(collection=collection, model=first, score=scorer)
     assert locate(collection=collection, model=first, score=scorer) == {}
-    locate(collection=collection, model=model("bpr-b"), score=lambda slices, interval: Scores(z={3: 0.9}))
+    locate(collection=collection, model=model("bpr-b"), score=saying(Scores(z={3: 0.9})))
     lesion.refresh_from_db()
     assert (lesion.z, lesion.location_source) == (0.9, "bpr-b")
     assert [round(place.z, 2) for place in LesionLocation.objects.order_by("pk")] == [0.53, 0.9]
+    locate(collection=collection, model=first, score=scorer)
+    lesion.refresh_from_db()
+    assert (round(lesion.z, 2), lesion.location_source) == (0.53, "bpr-a"), "an older model can be chosen again"
+
+
+def test_a_model_that_knows_nothing_of_a_lesion_leaves_no_place_of_another_model(collection, lesion):
+    locate(collection=collection, model=model(), score=scorer)
+    locate(collection=collection, model=model("bpr-b"), score=saying(Scores("unclear")))
+    lesion.refresh_from_db()
+    assert (lesion.x, lesion.z, lesion.location_source) == (None, None, "")
+    assert LesionLocation.objects.get().model.version == "bpr-a", "what the older one said is kept"
+
+
+def test_what_was_harvested_since_is_scored_and_placed(collection, lesion):
+    known = model()
+    locate(collection=collection, model=known, score=scorer)
+    late = make_lesion(slice=lesion.slice, centre=(40.5, 40.5), x=None, y=None, z=None)
+    assert locate(collection=collection, model=known, score=scorer) == {"lesions": 1}, "no series is scored anew"
+    late.refresh_from_db()
+    assert late.z == pytest.approx(0.53)
+    make_slice(series=lesion.slice.series, pixels=body())
+    assert locate(collection=collection, model=known, score=scorer) == {"fine": 1, "lesions": 2}
+    assert SliceLocation.objects.count() == 7
+    assert LesionLocation.objects.count() == 2
+
+
+def test_a_release_made_afterwards_carries_the_places_and_keeps_their_source(collection):
+    for number in (1, 2, 3):
+        series = make_series(study=make_study(patient=make_patient(collection=collection)), columns=128, rows=128)
+        place = make_slice(series=series, pixels=body(), number=number)
+        make_lesion(slice=place, centre=(63.5, 63.5), x=None, y=None, z=None)
+    before = releases.create("before", collection, split=(34, 33, 33))
+    locate(collection=collection, model=model(), score=scorer)
+    after = releases.create("after", collection, split=(34, 33, 33))
+    locate(collection=collection, model=model("bpr-b"), score=scorer)
+    assert {line.split('"')[7] for line in csv_lines(before) if line[0].isdigit()} == {"NaN, NaN, NaN"}
+    heights = [line.split('"')[7].rsplit(", ", 1)[1] for line in csv_lines(after) if line[0].isdigit()]
+    assert sorted(heights) == ["0.51", "0.52", "0.53"]
+    before.refresh_from_db()
+    after.refresh_from_db()
+    assert (before.location_sources, after.location_sources) == ([], ["bpr-a"])
 
 
 def test_where_the_scores_make_no_sense_there_is_a_finding_and_no_place(collection, lesion):
-    def shuffled(slices, interval):
-        list(slices)
-        return Scores("shuffled", "The slices are out of order; no location is given.")
-
-    assert locate(collection=collection, model=model(), score=shuffled) == {"shuffled": 1, "lesions": 0}
+    shuffled = Scores("shuffled", "The slices are out of order; no location is given.")
+    assert locate(collection=collection, model=model(), score=saying(shuffled)) == {"shuffled": 1, "lesions": 0}
     lesion.refresh_from_db()
     assert (lesion.x, lesion.z, lesion.location_source) == (None, None, "")
     assert SeriesLocation.objects.get().sentence.startswith("The slices are out of order")

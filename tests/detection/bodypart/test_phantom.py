@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from datasets.phantom.release import write_release
-from detection.bodypart import measures, report
+from detection.bodypart import measures
 from detection.bodypart.series import Finding
 from detection.bodypart.settings import PRESETS
-from detection.bodypart.slices import volumes
+from detection.bodypart.slices import read_series, volumes
 from detection.bodypart.training import train
 
 
@@ -27,7 +27,7 @@ def test_unseen_patients_are_put_in_order(tmp_path: Path, record_property) -> No
             tmp_path / "train", tmp_path / "run", preset=dataclasses.replace(PRESETS["small"], steps=150), threads=1
         )
         series = [each for each in volumes(tmp_path / "held") if np.ptp(each.millimetres()) > 100]
-        scores = report.score_series(model, series)
+        scores = [model.score(read_series(each), each.interval) for each in series]
     finally:
         torch.set_num_threads(threads)
     assert model.anchor.method == "locations"

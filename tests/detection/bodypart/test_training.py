@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from detection.bodypart import report
 from detection.bodypart.errors import NotAModel, OtherVersion, RunExists, TooFewSeries
 from detection.bodypart.model import Model, load_model, save_model
+from detection.bodypart.record import learning_curve
 from detection.bodypart.series import Finding
 from detection.bodypart.settings import PRESETS
 from detection.bodypart.slices import read_series, volumes
@@ -165,20 +165,12 @@ def test_other_files_are_named(run: Path, tmp_path: Path) -> None:
         load_model(tmp_path / "nothing.pt")
 
 
-def test_the_page_gets_curve_scores_and_strip(release: Path, run: Path, model: Model) -> None:
-    curve = report.learning_curve(run)
+def test_the_record_of_a_run_is_read_without_the_model(run: Path, tmp_path: Path) -> None:
+    curve = learning_curve(run)
     assert curve["step"][-1] == TINY.steps
     assert curve["order_loss"][-1] < curve["order_loss"][0]
-    series = volumes(release)[:4]
-    scores = report.score_series(model, series)
-    drawn = report.curves(series, scores)
-    assert len(drawn[0]["z"]) == len(series[0].numbers)
-    rows = report.strip(series, scores, heights=(0.55, 5.0))
-    found = rows[0]["slices"]
-    assert 2 <= len(found) == len({each["patient"] for each in found})
-    assert max(each["slice"] for each in found) - min(each["slice"] for each in found) <= 8
-    assert rows[1]["slices"] == []
-    json.dumps([curve, drawn, rows])
+    with pytest.raises(NotAModel, match="holds no run"):
+        learning_curve(tmp_path)
 
 
 def test_series_are_read_from_disk_as_they_are_scored(release: Path, model: Model) -> None:

@@ -1,0 +1,80 @@
+"""The body-part regressor: what it learned from, how it learned, and what it makes of slices."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from datasets.models import LocationModel
+from datasets.selectors import locations, regressors
+from datasets.selectors.remembered import remembered
+from datasets.selectors.visibility import Visibility
+from deeplesion_site import access
+from deeplesion_site.access import Right, needs
+from deeplesion_site.dashboard import location_charts
+from deeplesion_site.dashboard.job_selectors import locating_job
+from detection.bodypart.errors import NotAModel
+from detection.bodypart.record import learning_curve
+from workers.locating import folder_of
+
+CURVES, PATIENTS, ODD = 6, 5, 20
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
+def bodypart(request: HttpRequest, version: str = "") -> HttpResponse:
+    """The newest model, or the one that is named."""
+    models = regressors.models()
+    model = next((item for item in models if version in ("", item.version)), None)
+    if version and model is None:
+        raise Http404
+    job = locating_job()
+    context: dict[str, Any] = {"models": models, "model": model, "job": job if job and not job.finished else None}
+    if model is not None:
+        seen = access.visibility(request.user)
+        context |= remembered(f"bodypart:{model.version}", seen, lambda: _shown(model, seen))
+        context |= {"figures": figures(model.facts), "phantom": model.facts.get("phantom")}
+        context["charts"] = [
+            *_learning(model),
+            *([location_charts.along(context["curves"])] if context["curves"] else []),
+        ]
+    return render(request, "bodypart.html", context)
+
+
+def _shown(model: LocationModel, seen: Visibility) -> dict[str, Any]:
+    return {
+        "findings": regressors.findings(model),
+        "odd": regressors.odd_series(model, seen, ODD),
+        "curves": regressors.curves(model, seen, CURVES),
+        "strip": regressors.strip(model, seen, PATIENTS),
+        "differences": locations.differences(model),
+    }
+
+
+def _learning(model: LocationModel) -> list[location_charts.Chart]:
+    try:
+        return [location_charts.learning(learning_curve(folder_of(model.version)))]
+    except NotAModel:
+        return []
+
+
+SCALES = {
+    "locations": "from the places that {lesions} lesions of the release came with",
+    "types": "from the types of {lesions} lesions and the published median height of each type",
+    "median": "from the median of {lesions} lesions alone, set to the published one: right only for a release "
+    "whose mix of regions is like DeepLesion’s",
+}
+
+
+def figures(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the record of a training says, in words."""
+    known, anchor = facts.get("known"), facts.get("anchor")
+    found = [
+        ("Preset", str(facts["preset"]) if "preset" in facts else ""),
+        ("Learned from", f"{facts['series']:,} series in {facts['steps']:,} steps" if "steps" in facts else ""),
+        ("Took", f"{facts['seconds']:,.0f} s" if "seconds" in facts else ""),
+        ("Knows", f"z {known[0]:.2f} to {known[1]:.2f}" if known else ""),
+        ("Zero and unit", SCALES[anchor["method"]].format(lesions=anchor["lesions"]) if anchor else ""),
+    ]
+    return [(name, text) for name, text in found if text]
