@@ -1,8 +1,10 @@
 """Rows of runs and evaluations, with reports that have the shape of real ones."""
 
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from detection.evaluation.curve import POINTS
@@ -142,3 +144,11 @@ def make_detections(evaluation: Evaluation) -> None:
                       overlap=0.0, score=0.2, **away),
         ]
     )  # fmt: skip
+
+
+def write_files(evaluation: Evaluation) -> None:
+    """Put files where a run and its evaluation would have left them; each holds its own name."""
+    folder = Path(settings.DATA_DIR) / evaluation.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("detections.csv", "report.json", "../metrics.jsonl", "../train.log"):
+        (folder / name).write_text(name)

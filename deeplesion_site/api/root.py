@@ -19,6 +19,8 @@ ROUTES = {
     "series": "api-series-list",
     "lesions": "api-lesion-list",
     "releases": "api-release-list",
+    "runs": "api-run-list",
+    "evaluations": "api-evaluation-list",
     "schema": "api-schema",
     "documentation": "api-docs",
 }

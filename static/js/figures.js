@@ -2,9 +2,17 @@
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+// "--figure" or, see-through, "--figure/0.2".
+function shade(name, opacity) {
+  const colour = token(name);
+  if (!opacity) return colour;
+  const parts = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
+  return `rgba(${parts.join(",")},${opacity})`;
+}
+
 function coloured(value) {
   if (typeof value === "string") {
-    if (value.startsWith("token:")) return token(value.slice(6));
+    if (value.startsWith("token:")) return shade(...value.slice(6).split("/"));
     if (value === "scale:figure") return [[0, token("--scale-low")], [0.35, token("--scale-middle")], [1, token("--scale-high")]];
     return value;
   }
@@ -41,3 +49,13 @@ function drawAll() {
 
 drawAll();
 document.addEventListener("themechange", drawAll);
+
+// A part of the page that is fetched again and again brings the newest numbers of a figure that stays in its place.
+document.body.addEventListener("htmx:afterSettle", () => {
+  for (const live of document.querySelectorAll("[data-live-figure]")) {
+    const kept = document.getElementById(live.dataset.liveFigure);
+    if (!kept || kept.textContent === live.textContent) continue;
+    kept.textContent = live.textContent;
+    plots.filter((plot) => plot.dataset.figure === live.dataset.liveFigure).forEach(draw);
+  }
+});

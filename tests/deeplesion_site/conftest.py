@@ -10,6 +10,7 @@ from django.test import Client
 
 from datasets.models import LocationModel, Split
 from tests import factories
+from tests.factories_detection import make_evaluation
 
 
 @pytest.fixture(autouse=True)
@@ -59,4 +60,5 @@ def make_dataset() -> SimpleNamespace:
         release=factories.make_release([first], name="first-1.0", split=Split.TEST),
         draft=factories.make_release([second], name="next-0.1", published=False),
         job=factories.make_job(),
+        evaluation=make_evaluation(),
     )

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests import factories
+from tests.factories_detection import write_files
 
 ROLES = ("anonymous", "nobody", "researcher", "curator", "admin")
 
@@ -44,6 +45,13 @@ PAGES = {
     "/releases/next-0.1/DL_info.csv": UNPUBLISHED,
     "/releases/next-0.1/archive.zip": UNPUBLISHED,
     "/releases/next-0.1/progress/": UNPUBLISHED,
+    "/runs/": OPEN,
+    "/runs/{run}/": OPEN,
+    "/runs/{run}/progress/": OPEN,
+    "/runs/compare/?run={run}&run={run}": OPEN,
+    "/runs/{run}/metrics.jsonl": OPEN,
+    "/runs/{run}/{evaluation}/detections.csv": OPEN,
+    "/runs/{run}/{evaluation}/report.json": OPEN,
     "/jobs/": ADMIN,
     "/jobs/{job}/": ADMIN,
     "/?data=release:next-0.1": UNPUBLISHED,
@@ -68,6 +76,10 @@ API = {
     "/api/v1/releases/": OPEN,
     "/api/v1/releases/first-1.0/": OPEN,
     "/api/v1/releases/next-0.1/": UNPUBLISHED,
+    "/api/v1/runs/": OPEN,
+    "/api/v1/runs/{run}/": OPEN,
+    "/api/v1/evaluations/": OPEN,
+    "/api/v1/evaluations/{evaluation}/": OPEN,
 }
 ALWAYS = ("/about/", "/api/docs/", "/api/v1/", "/api/v1/schema/", "/login/")
 OTHER = {"/logout/", "/lesions/{published}/review/"}
@@ -79,6 +91,7 @@ ClientOf = Callable[[str], Client]
 def fill(dataset: SimpleNamespace) -> Callable[[str], str]:
     """Put the numbers of the dataset's rows into an address."""
     first, third = dataset.published, dataset.unpublished
+    write_files(dataset.evaluation)
     around = {place.number: place.pk for place in first.slice.series.slices.all()}
     names = {
         "published": first.pk,
@@ -89,6 +102,8 @@ def fill(dataset: SimpleNamespace) -> Callable[[str], str]:
         "far": around[40],
         "model": "bpr-test",
         "job": dataset.job.pk,
+        "run": dataset.evaluation.run_id,
+        "evaluation": dataset.evaluation.pk,
         "patient": first.slice.series.study.patient_id,
         "study": first.slice.series.study_id,
         "series": first.slice.series_id,

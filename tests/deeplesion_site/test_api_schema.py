@@ -14,7 +14,7 @@ from openapi_spec_validator import validate
 from datasets.models import Split
 from tests import factories
 
-LISTS = ("collections", "patients", "studies", "series", "lesions", "releases")
+LISTS = ("collections", "patients", "studies", "series", "lesions", "releases", "runs", "evaluations")
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ TEXT = [
 ]
 MARKS = [
     *((f"type-{code}", ground) for code in (*range(1, 9), "unknown") for ground in ("surface", "body-fill")),
+    *((f"step-{number}", "surface") for number in range(1, 9)),
     *((name, "surface") for name in ("figure", "sex-f", "sex-m", "axis-long", "axis-short", "control-line")),
     ("control-line", "background"),
     ("focus", "background"),

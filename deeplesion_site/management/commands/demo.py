@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from datasets.management.failures import Incomplete
 from datasets.management.progress import bar
 from datasets.models import LocationModel, Release
+from datasets.phantom import COLLECTION
 from datasets.phantom.hospital import write_hospital
 from deeplesion_site import servers
 from deeplesion_site.accounts import DEMO_ACCOUNTS, create_demo_accounts
@@ -19,7 +20,6 @@ from workers import engine
 from workers.models import Job
 
 RELEASE = "demo-1.0"
-COLLECTION = "phantom"
 SEED = 2018
 PATIENTS = 20
 

@@ -1,0 +1,233 @@
+"""Figures of the detector: losses, FROC with bands, and the paper's Figs. 8 to 11."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from datasets import dl_info
+from deeplesion_site.dashboard.charts import Chart, token, type_token
+from detection.evaluation.published import PUBLISHED
+from detection.models import Evaluation, TrainingRun
+
+OPERATING_POINTS = ("0.5", "1", "2", "4", "8", "16")
+"""False positives per image that pages show."""
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "star", "hexagon")
+STEPS = 8
+"""Colours of what has an order, from `step-1` on."""
+
+RATE, SENSITIVITY = "false positives per image", "sensitivity"
+
+Layer = tuple[str, Sequence[float], Sequence[float], str]
+"""Name, x, y and colour."""
+
+
+def losses(curve: Mapping[str, Any]) -> Chart:
+    """Loss against steps, in training and in validation."""
+    train, val = curve.get("train", {}), curve.get("val", {})
+    steps = train.get("step", [])
+    parts = {
+        "loss_rpn_class": ("proposals, class", 1),
+        "loss_rpn_box": ("proposals, box", 3),
+        "loss_head_class": ("head, class", 5),
+        "loss_head_box": ("head, box", 7),
+    }
+    traces = [_line("train", steps, train.get("loss", []), token("figure"), width=2.4)]
+    traces += [
+        _line(label, steps, train.get(name, []), token(f"step-{colour}"), width=1.1)
+        for name, (label, colour) in parts.items()
+    ]
+    legend = [("train", "--figure"), *((label, f"--step-{colour}") for label, colour in parts.values())]
+    if val.get("step"):
+        traces.append(
+            _line(
+                "validation",
+                val["step"],
+                val["loss"],
+                token("type-2"),
+                mode="lines+markers",
+                width=2.4,
+                symbol="diamond",
+            )
+        )
+        legend.insert(1, ("validation", "--type-2"))
+    measured = dict(zip(val.get("step", []), val.get("loss", []), strict=False))
+    every = max(1, len(steps) // 20)
+    rows = [(step, loss) for step, loss in zip(steps, train.get("loss", []), strict=False)][every - 1 :: every]
+    layout = {
+        "xaxis": {"title": {"text": "step"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "loss"}, "rangemode": "tozero"},
+    }
+    caption = "Sum of the four losses and its parts, averaged between the points."
+    if measured:
+        caption += f" Validation, last: {list(measured.values())[-1]:.3f}."
+    return Chart(
+        "losses", "Losses", caption, ("step", "train"), rows, _figure(traces, layout), "middle", tuple(legend)
+    )
+
+
+def froc(found: Evaluation, *, official: bool) -> Chart:
+    """The FROC curve with its band over patients, and what was published."""
+    report = found.report
+    curve, bands = report["curve"], report.get("bands", {}).get("sensitivity", {})
+    points = [float(point) for point in found.sensitivity]
+    traces = _band(bands, "figure") if bands else []
+    traces.append(_line("this run", curve["false_positives"], curve["sensitivity"], token("figure"), width=2.6))
+    traces.append(
+        _line("this run", points, list(found.sensitivity.values()), token("figure"), mode="markers", symbol="circle")
+    )
+    legend = [("this run, with its 95% band over patients", "--figure")]
+    for number, (name, values) in enumerate(PUBLISHED.items()):
+        colour = f"step-{2 * number + 2}"
+        label = name if official else f"{name}, on other data"
+        traces.append(
+            _line(label, list(values), list(values.values()), token(colour), mode="lines+markers", dash="dot",
+                  symbol=SYMBOLS[number + 1])
+        )  # fmt: skip
+        legend.append((label, f"--{colour}"))
+    caption = f"{found.lesions:,} lesions on {found.images:,} images of {found.patients:,} patients, {found}."
+    if official:
+        caption += " Dotted: published for this very split."
+    else:
+        caption += (
+            " Dotted: published for the test split of DeepLesion, so measured on other data; for orientation only."
+        )
+    rows = [(point, value, *bands.get(point, (None, None))) for point, value in found.sensitivity.items()]
+    head = (RATE, SENSITIVITY, "95% from", "to")
+    return Chart("froc", "FROC", caption, head, rows, _figure(traces, _froc_axes()), "tall", tuple(legend))
+
+
+def by_type(found: Evaluation) -> Chart:
+    """Fig. 9."""
+    codes = {name: code for code, name in dl_info.TYPES.items()}
+    strata = found.report["by_type"]
+    layers = [
+        (f"{name} ({part['lesions']:,})", *_points(part), type_token(codes[name])) for name, part in strata.items()
+    ]
+    caption = "False positives are those of all types, as the network does not name the type. In brackets: lesions."
+    return _lines("by-type", "By lesion type", caption, layers)
+
+
+def by_size(found: Evaluation) -> Chart:
+    """Fig. 10."""
+    strata = found.report["by_size"]
+    layers = [
+        (f"{_range(name)} mm ({part['lesions']:,})", *_points(part), token(f"step-{number}"))
+        for number, (name, part) in enumerate(strata.items(), start=1)
+    ]
+    caption = "Mean of long and short diameter; each bin holds its lower edge. In brackets: lesions."
+    return _lines("by-size", "By lesion size", caption, layers)
+
+
+def by_iou(found: Evaluation) -> Chart:
+    """Fig. 11."""
+    strata = found.report["by_iou"]
+    thresholds = [float(iou) for iou in strata]
+    layers = [
+        (f"{point} FP", thresholds, [part["sensitivity"][point] for part in strata.values()], token(f"step-{number}"))
+        for number, point in enumerate(OPERATING_POINTS, start=1)
+    ]
+    caption = "How much a detection must overlap a lesion to hit it, at several rates of false positives per image."
+    axis = {"title": {"text": "IoU threshold"}, "dtick": 0.1, "range": [thresholds[0] - 0.02, thresholds[-1] + 0.02]}
+    return _lines("by-iou", "By overlap", caption, layers, names="IoU", xaxis=axis)
+
+
+def by_share(found: Sequence[Evaluation]) -> Chart:
+    """Fig. 8."""
+    layers = [
+        (f"{100 * each.run.fraction:g}% (run {each.run_id})", *_points({"sensitivity": each.sensitivity}),
+         token(f"step-{1 + number % STEPS}"))
+        for number, each in enumerate(found)
+    ]  # fmt: skip
+    caption = (
+        "Detectors made the same way from a share of the training patients; a smaller share is part of a larger one."
+    )
+    return _lines("by-share", "By share of training data", caption, layers)
+
+
+def two_runs(pair: Sequence[tuple[TrainingRun, Evaluation]]) -> Chart:
+    """FROC of two runs with their bands."""
+    traces: list[dict[str, Any]] = []
+    legend = []
+    colours = ("figure", "type-2")
+    for (run, found), colour in zip(pair, colours, strict=True):
+        traces += _band(found.report.get("bands", {}).get("sensitivity", {}), colour)
+        curve = found.report["curve"]
+        traces.append(_line(str(run), curve["false_positives"], curve["sensitivity"], token(colour), width=2.6))
+        legend.append((f"{run}, {run.preset}", f"--{colour}"))
+    rows = [(point, *(found.sensitivity[point] for _, found in pair)) for point in OPERATING_POINTS]
+    head = (RATE, *(str(run) for run, _ in pair))
+    caption = "Bands: 95% over patients, for each run by itself."
+    return Chart("two-runs", "FROC", caption, head, rows, _figure(traces, _froc_axes()), "tall", tuple(legend))
+
+
+def _points(part: Mapping[str, Any]) -> tuple[list[float], list[float]]:
+    values = part["sensitivity"]
+    return [float(point) for point in values], list(values.values())
+
+
+def _lines(
+    key: str,
+    title: str,
+    caption: str,
+    layers: Sequence[Layer],
+    *,
+    names: str = RATE,
+    xaxis: dict[str, Any] | None = None,
+) -> Chart:
+    traces = [
+        _line(name, x, y, colour, mode="lines+markers", symbol=SYMBOLS[number % len(SYMBOLS)])
+        for number, (name, x, y, colour) in enumerate(layers)
+    ]
+    layout = _froc_axes()
+    if xaxis is not None:
+        layout["xaxis"] = xaxis
+    legend = tuple((name, colour.removeprefix("token:")) for name, _, _, colour in layers)
+    columns = layers[0][1] if layers else ()
+    rows = [(f"{x:g}", *(y[place] for _, _, y, _ in layers)) for place, x in enumerate(columns)]
+    head = (names, *(name for name, _, _, _ in layers))
+    return Chart(key, title, caption, head, rows, _figure(traces, layout), "middle", legend)
+
+
+def _line(
+    name: str, x: Iterable[float], y: Iterable[float], colour: str, *, mode: str = "lines", width: float = 1.8,
+    dash: str = "solid", symbol: str = "circle",
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "type": "scatter",
+        "mode": mode,
+        "name": name,
+        "x": list(x),
+        "y": list(y),
+        "line": {"color": colour, "width": width, "dash": dash},
+        "marker": {"color": colour, "size": 7, "symbol": symbol},
+        "hovertemplate": f"{name}<br>%{{x:.3g}}: %{{y:.3f}}<extra></extra>",
+    }
+
+
+def _band(bands: Mapping[str, Sequence[float]], colour: str) -> list[dict[str, Any]]:
+    """The area between the ends of a band."""
+    x = [float(point) for point in bands]
+    edge = {"type": "scatter", "mode": "lines", "x": x, "hoverinfo": "skip", "line": {"width": 0}}
+    low, high = ([values[end] for values in bands.values()] for end in (0, 1))
+    return [{**edge, "y": low}, {**edge, "y": high, "fill": "tonexty", "fillcolor": f"{token(colour)}/0.16"}]
+
+
+def _froc_axes() -> dict[str, Any]:
+    return {
+        "xaxis": {
+            "title": {"text": RATE},
+            "type": "log",
+            "tickvals": [0.25, 0.5, 1, 2, 4, 8, 16],
+            "ticktext": ["¼", "½", "1", "2", "4", "8", "16"],
+            "range": [-0.62, 1.24],
+        },
+        "yaxis": {"title": {"text": SENSITIVITY}, "range": [0, 1.01], "dtick": 0.2, "tickformat": ".1f"},
+    }
+
+
+def _range(name: str) -> str:
+    return name.replace("-", "–").replace(">=", "≥ ").replace("<", "< ")
+
+
+def _figure(data: list[dict[str, Any]], layout: dict[str, Any]) -> dict[str, Any]:
+    return {"data": data, "layout": layout}

@@ -1,0 +1,280 @@
+"""The detector's pages: the table, one run in every state, two runs side by side, downloads."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from datasets import phantom
+from tests import factories
+from tests import factories_detection as made
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _data_folder(settings: SimpleNamespace, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+
+
+def text(client: Client, address: str, code: int = 200) -> str:
+    answer = client.get(address)
+    assert answer.status_code == code
+    return answer.content.decode()
+
+
+def words(page: str) -> str:
+    """The page without its marks, on one line."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def order(page: str) -> list[int]:
+    return [int(pk) for pk in re.findall(r'scope="row"><a href="/runs/(\d+)/"', page)]
+
+
+def test_without_runs_the_page_says_what_will_be_there(client: Client, client_of: Callable[[str], Client]) -> None:
+    page = text(client, "/runs/")
+    assert "No detector has been trained yet" in page
+    assert "manage.py" not in page, "a visitor has no use for a command"
+    assert "manage.py train RELEASE" in text(client_of("admin"), "/runs/")
+
+
+def test_the_table_is_sorted_by_what_was_asked_for_and_missing_values_stand_last(client: Client) -> None:
+    good = made.make_evaluation(level=0.7).run
+    poor = made.make_evaluation(level=0.3).run
+    bare = made.make_run(state="trained")
+    assert order(text(client, "/runs/")) == [bare.pk, poor.pk, good.pk]
+    assert order(text(client, "/runs/?sort=-average")) == [good.pk, poor.pk, bare.pk]
+    assert order(text(client, "/runs/?sort=average")) == [poor.pk, good.pk, bare.pk]
+    assert order(text(client, "/runs/?sort=-4")) == [good.pk, poor.pk, bare.pk]
+    assert order(text(client, "/runs/?sort=nonsense")) == [bare.pk, poor.pk, good.pk]
+    assert 'aria-sort="descending"' in text(client, "/runs/?sort=-average")
+
+
+def test_only_the_usual_evaluation_stands_in_the_table(client: Client) -> None:
+    run = made.make_run(state="trained")
+    made.make_evaluation(run=run, level=0.2, split="val")
+    made.make_evaluation(run=run, level=0.3, convention="strict")
+    made.make_evaluation(run=run, level=0.4)
+    page = text(client, "/runs/")
+    assert "0.400" in page
+    assert "0.200" not in page
+    assert "0.300" not in page
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "The run waits for a worker."),
+        ({"state": "training"}, "The detector is learning."),
+        ({"state": "training", "step": 0, "steps": 0, "curve": {}}, "The release is made ready"),
+        (
+            {"state": "failed", "message": "r-1 lacks the image 7"},
+            "Training failed at step 100 of 200. R-1 lacks the image 7.",
+        ),
+        (
+            {"state": "stopped", "message": "It was stopped"},
+            "Training was stopped at step 100 of 200. It was stopped.",
+        ),
+        ({"state": "trained"}, "Not evaluated yet"),
+    ],
+)
+def test_a_run_says_what_becomes_of_it(client: Client, values: dict[str, object], said: str) -> None:
+    run = made.make_run(**values)
+    page = text(client, f"/runs/{run.pk}/")
+    assert said in words(page)
+    assert ("every 2s" in page) == run.is_unfinished
+    assert page.count("<h1") == 1
+
+
+def test_while_it_trains_the_progress_brings_the_newest_curve(client: Client) -> None:
+    run = made.make_run(state="training", seconds_left=75.0)
+    assert 'data-figure="figure-losses"' in text(client, f"/runs/{run.pk}/")
+    part = text(client, f"/runs/{run.pk}/progress/")
+    assert "step 100 of 200, 1 min 15 s left" in words(part)
+    found = re.search(r'<pre hidden data-live-figure="figure-losses">(.*?)</pre>', part, re.DOTALL)
+    assert found
+    figure = json.loads(found[1].replace("&quot;", '"'))
+    assert figure["data"][0]["x"][-1] == 100
+    assert [trace["name"] for trace in figure["data"]][-1] == "validation"
+    assert "HX-Refresh" not in client.get(f"/runs/{run.pk}/progress/").headers
+    assert client.get(f"/runs/{run.pk}/progress/?drawn=no").headers["HX-Refresh"] == "true"
+
+
+def test_when_it_is_over_the_page_loads_anew(client: Client) -> None:
+    run = made.make_evaluation().run
+    assert client.get(f"/runs/{run.pk}/progress/").headers["HX-Refresh"] == "true"
+    made.make_evaluation(run=run, split="val", state="running", started=run.started, done=3, total=12, targets=False)
+    part = client.get(f"/runs/{run.pk}/progress/")
+    assert "HX-Refresh" not in part.headers
+    assert "image 3 of 12" in words(part.content.decode())
+
+
+def test_an_evaluation_that_failed_says_why(client: Client) -> None:
+    run = made.make_run(state="trained")
+    made.make_evaluation(
+        run=run,
+        state="failed",
+        message="there are no lesions",
+        started=run.started,
+        finished=run.finished,
+        targets=False,
+    )
+    assert "The evaluation in the test split failed. There are no lesions." in words(text(client, f"/runs/{run.pk}/"))
+
+
+def test_a_finished_run_shows_every_figure_and_its_numbers(client: Client, dataset: SimpleNamespace) -> None:
+    run = dataset.evaluation.run
+    page = text(client, f"/runs/{run.pk}/")
+    figures = re.findall(r'data-figure="([^"]+)"', page)
+    assert figures == ["figure-froc", "figure-by-type", "figure-by-size", "figure-by-iou", "figure-losses"]
+    said = words(page)
+    assert "0.5 0.500 0.400–0.600" in said
+    assert "16 0.850 0.750–0.950" in said
+    assert "Manifest SHA-256 " + "a" * 64 in said
+    assert page.count("<table") == page.count("<caption")
+    identifiers = re.findall(r'\sid="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers))
+    assert " style=" not in re.sub(r'<span style="background: var\(--[\w-]+\)">', "", page)
+
+
+def test_published_figures_are_marked_as_measured_on_other_data_unless_it_is_that_data(client: Client) -> None:
+    from detection.selectors import OFFICIAL_TEST
+
+    other = made.make_evaluation()
+    official = made.make_evaluation(truth_sha256=OFFICIAL_TEST)
+    assert "MULAN (Yan 2019), on other data" in text(client, f"/runs/{other.run_id}/")
+    page = text(client, f"/runs/{official.run_id}/")
+    assert "on other data" not in page
+    assert "published for this very split" in page
+
+
+def test_results_on_the_phantom_are_called_so(client: Client, dataset: SimpleNamespace) -> None:
+    run = dataset.evaluation.run
+    assert "phantom" not in text(client, f"/runs/{run.pk}/").lower()
+    dataset.collection.slug = phantom.COLLECTION
+    dataset.collection.save()
+    assert "Results on the phantom." in text(client, f"/runs/{run.pk}/")
+    assert "results on the phantom" in text(client, "/runs/")
+
+
+def test_pictures_draw_boxes_in_the_paper_s_words_and_open_the_lesion(
+    client: Client, dataset: SimpleNamespace
+) -> None:
+    run = dataset.evaluation.run
+    page = text(client, f"/runs/{run.pk}/")
+    assert f'<a href="/lesions/{dataset.published.pk}/?release=first-1.0"' in page
+    assert f'href="/slices/{dataset.published.slice_id}.png?low=-1500&amp;high=500&amp;size=512"' in page
+    assert "lung, 16 mm: found at 0.90; 1 false positive" in page
+    assert "lung, 16 mm: missed; 1 false positive" in page
+    assert '<rect class="truth" x="233.0" y="238.0" width="35.0" height="25.0"' in page
+    kinds = re.findall(r'<rect class="(\w+)"', page)
+    assert sorted(kinds) == ["correct", "false", "false", "missed", "truth", "truth"]
+    missed = text(client, f"/runs/{run.pk}/?pictures=missed")
+    assert re.findall(r'class="tile-name">([^<]+)', missed) == ["000002_01_01_020.png"]
+
+
+def test_a_picture_of_what_one_may_not_see_is_boxes_alone(client: Client, dataset: SimpleNamespace) -> None:
+    made.make_target(dataset.evaluation, file_name="000003_01_01_020.png", patient=3)
+    page = text(client, f"/runs/{dataset.evaluation.run_id}/")
+    assert "000003_01_01_020.png" in page
+    hidden = dataset.unpublished
+    assert f"/slices/{hidden.slice_id}.png" not in page
+    assert f"/lesions/{hidden.pk}/" not in page
+
+
+def test_shares_of_the_training_patients_make_a_figure(client: Client) -> None:
+    whole = made.make_evaluation(run=made.make_run(state="trained", fraction=1.0))
+    assert "figure-by-share" not in text(client, f"/runs/{whole.run_id}/")
+    made.make_evaluation(run=made.make_run(state="trained", fraction=0.25), level=0.3)
+    page = text(client, f"/runs/{whole.run_id}/")
+    assert "figure-by-share" in page
+    assert "25% (run" in page
+
+
+def test_two_runs_are_compared_over_the_same_patients(client: Client) -> None:
+    first, second = made.make_evaluation(level=0.4), made.make_evaluation(level=0.5)
+    page = text(client, f"/runs/compare/?run={first.run_id}&run={second.run_id}")
+    assert "figure-two-runs" in page
+    assert "95% band" in page
+    assert "No difference is shown" in page, "both have the same rows"
+
+
+@pytest.mark.parametrize("query", ["", "?run=1", "?run=x&run=y", "?run={first}&run={first}"])
+def test_two_different_runs_are_needed(client: Client, query: str) -> None:
+    first = made.make_evaluation().run_id
+    assert "Choose two different runs" in text(client, f"/runs/compare/{query.format(first=first)}")
+
+
+def test_runs_that_looked_for_different_lesions_are_not_compared(client: Client) -> None:
+    first, second = made.make_evaluation(), made.make_evaluation(truth_sha256="c" * 64)
+    page = text(client, f"/runs/compare/?run={first.run_id}&run={second.run_id}")
+    assert "were tested on different lesions" in page
+    bare = made.make_run(state="trained")
+    page = text(client, f"/runs/compare/?run={first.run_id}&run={bare.pk}")
+    assert f"Run {bare.pk} has no result in the test split yet." in page
+    assert client.get(f"/runs/compare/?run={first.run_id}&run=999999").status_code == 404
+
+
+def test_files_are_downloaded_under_the_run_s_name(client: Client) -> None:
+    evaluation = made.make_evaluation()
+    made.write_files(evaluation)
+    for address, name in (
+        (f"{evaluation.pk}/detections.csv", "test-detections.csv"),
+        (f"{evaluation.pk}/report.json", "test-report.json"),
+        ("metrics.jsonl", "metrics.jsonl"),
+    ):
+        answer = client.get(f"/runs/{evaluation.run_id}/{address}")
+        assert answer["Content-Disposition"] == f'attachment; filename="run-{evaluation.run_id}-{name}"'
+        assert name.split("-")[-1] in b"".join(answer).decode()
+    other = made.make_run(state="trained")
+    assert client.get(f"/runs/{other.pk}/{evaluation.pk}/detections.csv").status_code == 404
+
+
+def test_the_log_is_for_those_who_see_jobs(client: Client, client_of: Callable[[str], Client]) -> None:
+    evaluation = made.make_evaluation()
+    made.write_files(evaluation)
+    assert "train.log" in text(client_of("admin"), f"/runs/{evaluation.run_id}/")
+    for role in ("anonymous", "researcher", "curator"):
+        assert "train.log" not in text(client_of(role), f"/runs/{evaluation.run_id}/")
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_queries_do_not_grow_with_the_runs(
+    client: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    runs = [made.make_evaluation(run=made.make_run(state="trained", fraction=1 / (n + 1))).run for n in range(count)]
+    for n, run in enumerate(runs):
+        made.make_evaluation(run=run, split="val")
+        place = factories.make_slice(pixels=None)
+        made.make_target(run.evaluations.get(split="test"), file_name=place.file_name, patient=n + 5)
+    with django_assert_num_queries(3):
+        client.get("/runs/")
+    with django_assert_num_queries(8):
+        client.get(f"/runs/{runs[0].pk}/")
+    with django_assert_num_queries(2):
+        client.get("/api/v1/runs/")
+    with django_assert_num_queries(1):
+        client.get("/api/v1/evaluations/")
+
+
+def test_the_api_tells_of_runs_and_evaluations(client: Client) -> None:
+    evaluation = made.make_evaluation()
+    made.make_run(preset="paper")
+    assert [run["preset"] for run in client.get("/api/v1/runs/").json()["results"]] == ["paper", "tiny"]
+    assert [run["preset"] for run in client.get("/api/v1/runs/?state=trained").json()["results"]] == ["tiny"]
+    run = client.get(f"/api/v1/runs/{evaluation.run_id}/").json()
+    assert (run["release"], run["evaluations"]) == ("first-1.0", [evaluation.pk])
+    found = client.get(f"/api/v1/evaluations/?run={evaluation.run_id}&split=test").json()["results"][0]
+    assert found["sensitivity"]["4"] == pytest.approx(0.7)
+    assert found["average_band"] == pytest.approx([0.5, 0.7])
+    assert found["detections_url"].endswith(f"/runs/{evaluation.run_id}/{evaluation.pk}/detections.csv")
+    assert "report" not in found, "figures are in report.json"
+    assert client.get("/api/v1/runs/?preset=huge").status_code == 400
+    queued = made.make_evaluation(run=evaluation.run, split="val", state="queued", targets=False)
+    assert client.get(f"/api/v1/evaluations/{queued.pk}/").json()["detections_url"] is None
