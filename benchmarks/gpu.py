@@ -28,6 +28,7 @@ from detection.evaluation.tables import Detections, truth_of
 from detection.inference import detect, prepare
 from detection.network.cost import flop
 from detection.network.detector import Detector
+from detection.network.sampler import generators
 from detection.presets import CONTEXT, PAPER, TINY, Input, Preset
 from detection.training.optimizer import learning_rate, make_optimizer
 
@@ -146,7 +147,7 @@ def learning(plan: Plan, release: Release, cache: Path) -> Iterator[dict[str, An
 def fit(plan: Plan, network: Detector, data: Slices) -> int:
     """Train for the budget, the rate falling to a tenth after three quarters of it; returns the steps done."""
     torch.manual_seed(0)
-    config = dataclasses.replace(network.preset.training, warmup=50, drop_after=1, epochs=1)
+    config = dataclasses.replace(network.preset.training, warmup=50, steps=0, drop_after=1, epochs=1)
     optimizer = make_optimizer(network, config)
     network.train()
     start, step = time.monotonic(), 0
@@ -194,7 +195,7 @@ def _stream(plan: Plan, data: Slices) -> Iterator[Batch]:
 
 def _learn(network: Detector, optimizer: torch.optim.Optimizer, batch: Batch, step: int) -> None:
     with torch.autocast(batch.hu.device.type, torch.bfloat16, enabled=batch.hu.is_cuda):
-        losses = network(batch.hu, batch.boxes, torch.Generator().manual_seed(step))
+        losses = network(batch.hu, batch.boxes, generators(0, step, batch.index))
     optimizer.zero_grad(set_to_none=True)
     losses.total().backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), network.preset.training.clip_norm)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from detection.data.dataset import Slices, loader
-from detection.errors import OutOfMemory
+from detection.memory import enough_memory
 from detection.network.detector import Detector
 
 BATCH = 8
@@ -57,10 +57,8 @@ def detect(
         [(index, 0) for index in range(start, min(start + batch, len(data)))] for start in range(0, len(data), batch)
     ]
     for each in loader(data, picks, workers=workers, pin=device.type == "cuda"):
-        try:
+        with enough_memory():
             results = network(each.hu.to(device, non_blocking=True))
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory("The device's memory is too small for this batch; try a smaller --batch") from error
         for index, found in zip(each.index, results, strict=True):
             boxes = data.frame(index).to_slice(found.boxes.double().cpu().numpy())
             yield index, np.column_stack([boxes, found.scores.double().cpu().numpy()])

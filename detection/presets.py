@@ -78,6 +78,11 @@ class Training:
     epochs: int = 8
     drop_after: int = 6
     """Epochs after which the learning rate is divided by ten."""
+    steps: int = 0
+    """Above 0: so many steps instead of epochs, whatever the release's size, the learning rate falling to 0 in a
+    straight line."""
+    validate_every: int = 0
+    """Steps between looks at the validation split; 0: each epoch."""
     learning_rate: float = 0.002
     momentum: float = 0.9
     weight_decay: float = 0.0005
@@ -118,19 +123,20 @@ TINY = Preset(
     input=Input(size=256, windows=((-1024.0, 3071.0), (-160.0, 240.0))),
     network=Network(
         backbone="narrow",
-        scales=(10, 16, 24, 36, 56),
+        scales=(8, 12, 18, 27, 40),
+        ratios=(1.0,),
         rpn_channels=32,
         head_channels=64,
         pooling="align",
-        before_nms=1000,
+        before_nms=600,
         proposals_training=300,
         proposals=100,
         detections=50,
     ),
     training=Training(
         optimizer="adamw",
-        epochs=20,
-        drop_after=15,
+        steps=1400,
+        validate_every=700,
         learning_rate=0.004,
         warmup=20,
         weight_decay=0.01,

@@ -9,7 +9,8 @@ import torch
 
 from detection.data.dataset import Slices
 from detection.data.release import Release, open_release
-from detection.errors import BadRun, DetectorError
+from detection.errors import BadRun, DetectorError, EmptySplit
+from detection.inference import is_fast_in_bfloat16, pick_device
 from detection.network import weights as pretrained
 from detection.network.detector import Detector
 from detection.presets import PRESETS, Preset
@@ -18,6 +19,7 @@ from detection.training import settings as run
 from detection.training.journal import Progress
 from detection.training.loop import Machine, is_first_process, train
 from detection.training.settings import Settings
+from detection.training.validation import some
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +49,7 @@ def start(
     weights: str = "imagenet",
     seed: int = 0,
     fraction: float = 1.0,
-    precision: str = "32-true",
+    precision: str = "auto",
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> int:
@@ -59,7 +61,7 @@ def start(
     weights : `imagenet`, `random`, or the path of a checkpoint with torchvision's names. Where ImageNet's cannot be
         had, training starts from random weights, says so and records it.
     fraction : share of the training patients.
-    precision : `32-true` or `bf16-mixed`.
+    precision : `32-true`, `bf16-mixed`, or `auto`: the latter where the device is fast in it. Recorded.
     cache : folder of decoded slices, OUT/cache unless given.
 
     Raises
@@ -67,6 +69,8 @@ def start(
     DetectorError : any of its kinds.
     """
     release = open_release(folder)
+    if precision == "auto":
+        precision = "bf16-mixed" if is_fast_in_bfloat16(pick_device(machine.accelerator)) else "32-true"
     if is_first_process() and (out / checkpoint.FILE).exists():
         raise BadRun(f"{out} holds a run already; go on with --resume or name another folder")
     settings = Settings(
@@ -79,7 +83,8 @@ def start(
     settings = dataclasses.replace(settings, weights=_weights(network, weights))
     if is_first_process():
         run.write(out, settings)
-    return _train(out, settings, network, data, machine, resume=False, progress=progress)
+    validation = _validation(release, settings, cache, out)
+    return _train(out, settings, network, data, machine, validation=validation, resume=False, progress=progress)
 
 
 def resume(
@@ -96,23 +101,39 @@ def resume(
     if settings.release_sha256 != release.sha256:
         raise BadRun(f"{out} was trained on {settings.release}, not on this {release.name}")
     data = _data(release, settings, cache or out / "cache")
+    if settings.weights != "random" and not (out / checkpoint.FILE).exists():
+        raise BadRun(f"{out} was cut off before its first checkpoint; remove it and start it again")
     torch.manual_seed(settings.seed)
-    return _train(out, settings, Detector(settings.preset), data, machine, resume=True, progress=progress)
+    return _train(
+        out, settings, Detector(settings.preset), data, machine, validation=_validation(release, settings, cache, out),
+        resume=True, progress=progress,
+    )  # fmt: skip
 
 
 def _train(
-    out: Path, settings: Settings, network: Detector, data: Slices, machine: Machine, *, resume: bool,
-    progress: Progress | None,
+    out: Path, settings: Settings, network: Detector, data: Slices, machine: Machine, *, validation: Slices | None,
+    resume: bool, progress: Progress | None,
 ) -> int:  # fmt: skip
     if settings.weights != "random":
         network.freeze_early()
-    return train(out, settings, network, data, machine, resume=resume, progress=progress)
+    return train(out, settings, network, data, machine, resume=resume, progress=progress, validation=validation)
 
 
 def _data(release: Release, settings: Settings, cache: Path) -> Slices:
     preset = settings.preset
     samples = release.samples("train", fraction=settings.fraction, seed=settings.seed)
     return Slices(release, samples, preset.input, cache=cache, augmentation=preset.augmentation, seed=settings.seed)
+
+
+def _validation(release: Release, settings: Settings, cache: Path | None, out: Path) -> Slices | None:
+    """Some of the validation split; a release without one trains all the same."""
+    try:
+        samples = release.samples("val")
+    except EmptySplit:
+        if is_first_process():
+            sys.stderr.write(f"Nothing is validated: {release.name} has no lesion in the val split.\n")
+        return None
+    return Slices(release, some(samples, settings.seed), settings.preset.input, cache=cache or out / "cache")
 
 
 def _weights(network: Detector, source: str) -> str:
@@ -136,7 +157,7 @@ def _preset(options: argparse.Namespace) -> Preset:
     wanted = {"batch": options.batch, "epochs": options.epochs, "learning_rate": options.learning_rate}
     training = dataclasses.replace(preset.training, **{name: value for name, value in wanted.items() if value})
     if options.epochs:
-        training = dataclasses.replace(training, drop_after=max(1, round(options.epochs * 0.75)))
+        training = dataclasses.replace(training, steps=0, drop_after=max(1, round(options.epochs * 0.75)))
     if options.ignore_unannotated:
         training = dataclasses.replace(training, ignore_unannotated=options.ignore_unannotated)
     network = dataclasses.replace(preset.network, backbone=options.backbone or preset.network.backbone)
@@ -169,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=_positive, help="images per step over all devices")
     parser.add_argument("--epochs", type=_positive)
     parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--precision", choices=["32-true", "bf16-mixed"], default="32-true")
+    parser.add_argument("--precision", choices=["auto", "32-true", "bf16-mixed"], default="auto")
     parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument(
         "--devices", type=_positive, default=1, help="GPUs or CPU processes (1); torchrun says it itself"

@@ -1,5 +1,6 @@
 """The universal lesion detector: backbone, proposals, head (Fig. 7)."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -40,20 +41,26 @@ class Losses(NamedTuple):
 class Window(nn.Module):
     """HU to what the backbone expects: the window's ends become 0 and 1, then ImageNet's normalisation."""
 
-    mean: Tensor
-    std: Tensor
+    scale: Tensor
+    offset: Tensor
 
     def __init__(self, config: Input) -> None:
         super().__init__()
         self.windows = config.windows
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).reshape(1, 3, 1, 1), persistent=False)
+        low, high = torch.tensor(config.windows).reshape(-1, 2, 1, 1, 1).unbind(1)
+        mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (MEAN, STD))
+        self.register_buffer("scale", 1 / (high - low) / std, persistent=False)
+        self.register_buffer("offset", -(low / (high - low) + mean) / std, persistent=False)
 
     def forward(self, hu: Tensor) -> Tensor:
-        """(B, 3 G, H, W) HU of any type -> (B G, 3 per window, H, W)."""
-        groups = hu.float().reshape(-1, 3, *hu.shape[2:])
-        shown = [((groups - low) / (high - low)).clamp(0, 1) for low, high in self.windows]
-        return torch.cat([(grey - self.mean) / self.std for grey in shown], dim=1)
+        """(B, 3 G, H, W) HU of any type -> (B G, 3 per window, H, W), channels-last."""
+        groups = hu.reshape(-1, 3, *hu.shape[2:]).contiguous(memory_format=torch.channels_last).float()
+        # Clamped in HU, so that window and normalisation are one multiplication: memory is what this costs.
+        shown = [
+            torch.addcmul(offset, groups.clamp(low, high), scale)
+            for (low, high), scale, offset in zip(self.windows, self.scale, self.offset, strict=True)
+        ]
+        return torch.cat(shown, dim=1) if len(shown) > 1 else shown[0]
 
 
 class Detector(nn.Module):
@@ -74,7 +81,7 @@ class Detector(nn.Module):
         self.head = Head(channels, preset.network, stride, origin)
 
     def forward(
-        self, hu: Tensor, lesions: list[Tensor] | None = None, generator: torch.Generator | None = None
+        self, hu: Tensor, lesions: list[Tensor] | None = None, generators: Sequence[torch.Generator] = ()
     ) -> Losses | list[Found]:
         """Learn or detect.
 
@@ -82,20 +89,20 @@ class Detector(nn.Module):
         ----------
         hu : (B, channels, S, S) slices in HU, S = `preset.input.size`.
         lesions : per image (M, 4) boxes in pixels of the input: losses are returned. None: detections are.
-        generator : draws the anchors and proposals to learn from; needed with `lesions`.
+        generators : one per image, draws the anchors and proposals to learn from; needed with `lesions`. Each has its
+            own, so that several processes learn what one would.
         """
         key, fused = self.features(hu)
         logits, deltas, boxes = self.rpn(key)
         if lesions is None:
             return self._detect(fused, logits, deltas, boxes, hu.shape[-1])
-        if generator is None:
-            raise ValueError("Learning needs a generator")
-        return self._learn(fused, (logits, deltas, boxes), lesions, hu.shape[-1], generator)
+        if len(generators) != len(hu):
+            raise ValueError("Learning needs a generator per image")
+        return self._learn(fused, (logits, deltas, boxes), lesions, hu.shape[-1], generators)
 
     def features(self, hu: Tensor) -> tuple[Tensor, Tensor]:
         """Map of the group with the key slice, for the proposals, and the fused map for the head."""
-        images = self.window(hu).contiguous(memory_format=torch.channels_last)
-        maps = self.backbone(images.to(self.rpn.conv.weight.dtype))
+        maps = self.backbone(self.window(hu).to(self.rpn.conv.weight.dtype))
         if self.fuse is None:
             return maps, maps
         groups = self.preset.input.groups
@@ -114,14 +121,15 @@ class Detector(nn.Module):
 
     def _learn(
         self, features: Tensor, rpn: tuple[Tensor, Tensor, Tensor], lesions: list[Tensor], size: int,
-        generator: torch.Generator,
+        generators: Sequence[torch.Generator],
     ) -> Losses:  # fmt: skip
         logits, deltas, boxes = rpn
         config = self.preset.training
-        rpn_class, rpn_box = self.rpn.loss(logits, deltas, boxes, lesions, size, config, generator)
+        rpn_class, rpn_box = self.rpn.loss(logits, deltas, boxes, lesions, size, config, generators)
         limit = self.preset.network.proposals_training
         chosen = []
-        for logit, delta, truth in zip(logits.detach(), deltas.detach(), lesions, strict=True):
+        detached = logits.detach(), deltas.detach()
+        for logit, delta, truth, generator in zip(*detached, lesions, generators, strict=True):
             proposals, scores = self.rpn.propose(logit, delta, boxes, size, limit)
             chosen.append(self.head.choose(proposals, scores, truth, config, generator))
         proposals, target, truth = (torch.cat(parts) for parts in zip(*chosen, strict=True))

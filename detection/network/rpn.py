@@ -1,5 +1,7 @@
 """The region proposal network: where in the image a lesion may be."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -72,12 +74,12 @@ class ProposalNetwork(nn.Module):
 
     def loss(
         self, logits: Tensor, deltas: Tensor, boxes: Tensor, lesions: list[Tensor], size: int,
-        config: Training, generator: torch.Generator,
+        config: Training, generators: Sequence[torch.Generator],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Classification and regression loss over sampled anchors of a batch."""
         inside = ((boxes[:, :2] >= 0) & (boxes[:, 2:] <= size - 1)).all(dim=1)
         scores, targets, differences, wanted, count = [], [], [], [], 0
-        for logit, delta, truth in zip(logits, deltas, lesions, strict=True):
+        for logit, delta, truth, generator in zip(logits, deltas, lesions, generators, strict=True):
             labels, which = match(boxes, truth, high=config.anchor_overlap, low=LOW, force=True)
             labels = labels.where(inside, labels.new_tensor(-1))
             positive, negative = sample(labels, config.anchors_per_image, 0.5, generator)

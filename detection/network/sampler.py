@@ -1,5 +1,7 @@
 """A balanced draw of boxes to learn from."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -28,3 +30,8 @@ def _draw(index: Tensor, count: int, generator: torch.Generator) -> Tensor:
     if len(index) <= count:
         return index
     return index[torch.randperm(len(index), generator=generator)[:count].to(index.device)]
+
+
+def generators(seed: int, step: int, places: Iterable[int]) -> list[torch.Generator]:
+    """Give each image of a step its own draw, by its place in the batch of all processes together."""
+    return [torch.Generator().manual_seed((seed * 1_000_003 + step) * 4096 + place) for place in places]

@@ -12,56 +12,85 @@ from detection.errors import BadCheckpoint
 from detection.network.detector import Detector
 from detection.presets import Preset, to_json
 from detection.training import settings as run
+from detection.training.validation import SENSITIVITY
 
 FILE = "checkpoint.pt"
+"""The last one, which a run goes on from."""
+BEST = "best.pt"
+"""The one that found most lesions of the validation split."""
 
 
-def save(folder: Path, preset: Preset, network: Detector, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Keep the network and its optimiser after `step` steps."""
-    content = {
-        "preset": to_json(preset),
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-    }
-    temporary = folder / f".{FILE}.{os.getpid()}.part"
-    with temporary.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / FILE)
+class Keeper:
+    """Keeps the last state of a run, and the best by validation."""
+
+    def __init__(
+        self, folder: Path, preset: Preset, network: Detector, optimizer: torch.optim.Optimizer, best: float
+    ) -> None:
+        self._folder, self._preset, self._network, self._optimizer = folder, preset, network, optimizer
+        self.best = best
+        """Greatest sensitivity so far; below 0 before the first validation."""
+
+    def keep(self, step: int, values: dict[str, float]) -> None:
+        """Write the state after `step` steps; `values` may hold what was validated."""
+        better = values.get(SENSITIVITY, -1.0) > self.best
+        if better:
+            self.best = values[SENSITIVITY]
+            self._write(BEST, step)
+        self._write(FILE, step)
+
+    def _write(self, name: str, step: int) -> None:
+        content = {
+            "preset": to_json(self._preset),
+            "network": self._network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "step": step,
+            "best": self.best,
+        }
+        temporary = self._folder / f".{name}.{os.getpid()}.part"
+        with temporary.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._folder / name)
 
 
-def load(folder: Path, preset: Preset) -> dict[str, Any]:
+def load(folder: Path, preset: Preset, *, name: str = FILE) -> dict[str, Any]:
     """Read a checkpoint of this very preset.
 
     Raises
     ------
     BadCheckpoint : there is none, it is damaged, or of another preset.
     """
-    path = folder / FILE
+    path = folder / name
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         made = content["preset"]
     except FileNotFoundError as error:
-        raise BadCheckpoint(f"{folder} holds no checkpoint yet; train it first") from error
+        what = "best checkpoint, as nothing was validated" if name == BEST else "checkpoint yet; train it first"
+        raise BadCheckpoint(f"{folder} holds no {what}") from error
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise BadCheckpoint(f"{path} cannot be read as a checkpoint") from error
+        raise BadCheckpoint(f"{path} cannot be read as a checkpoint; train the run again") from error
     for part in ("input", "network"):
         if _plain(made[part]) != _plain(to_json(preset)[part]):
-            raise BadCheckpoint(f"{path} is a checkpoint of preset {made['name']}, not of {preset.name}")
+            raise BadCheckpoint(
+                f"{path} is a checkpoint of preset {made['name']}, not of {preset.name}; name the run it belongs to"
+            )
     return content
 
 
-def detector(folder: Path) -> tuple[Detector, run.Settings, int]:
+def detector(folder: Path, *, name: str = FILE) -> tuple[Detector, run.Settings, int]:
     """Give the trained network of a run, in evaluation, and the steps it was trained for.
+
+    Parameters
+    ----------
+    name : FILE for the last checkpoint, BEST for the best on the validation split.
 
     Raises
     ------
     BadRun, BadCheckpoint
     """
     settings = run.read(folder)
-    content = load(folder, settings.preset)
+    content = load(folder, settings.preset, name=name)
     network = Detector(settings.preset)
     restore(network, content, folder)
     return network.eval(), settings, int(content["step"])

@@ -1,6 +1,7 @@
 """What a run tells while it goes on: metrics.jsonl, TensorBoard, progress.json, and whoever asked to be called."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,7 @@ class Journal:
         self._told = 0.0
 
     def step(self, step: int, values: dict[str, float]) -> None:
-        """Record a step's losses and learning rate."""
+        """Record a step's losses and learning rate, and what was validated after it."""
         self._metrics.write(json.dumps({"step": step, **values}) + "\n")
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
@@ -49,6 +50,11 @@ class Journal:
         replace(self._folder / PROGRESS, json.dumps(state) + "\n")
         if self._progress is not None:
             self._progress(step, self._total, left)
+
+    def flush(self) -> None:
+        """Bring every line to the disk; before a checkpoint, so that none of its steps is lacking."""
+        self._metrics.flush()
+        os.fsync(self._metrics.fileno())
 
     def close(self) -> None:
         """Finish the files."""

@@ -13,15 +13,19 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from detection.data.dataset import Batch, Slices, batches, loader
-from detection.errors import BadRun, NonFiniteLoss, OutOfMemory
+from detection.errors import BadRun, NonFiniteLoss
+from detection.memory import enough_memory
 from detection.network.detector import Detector, Losses
+from detection.network.sampler import generators
 from detection.training import checkpoint
+from detection.training.checkpoint import Keeper
 from detection.training.journal import Journal, Progress
-from detection.training.optimizer import learning_rate, make_optimizer
+from detection.training.optimizer import learning_rate, make_optimizer, total_steps
 from detection.training.settings import Settings
+from detection.training.validation import validate
 
 SAVE_SECONDS = 600.0
 """Within an epoch, checkpoints are at least this far apart."""
@@ -48,11 +52,13 @@ def train(
     *,
     resume: bool = False,
     progress: Progress | None = None,
+    validation: Slices | None = None,
 ) -> int:
     """Train a network into a run folder; returns the steps done in all.
 
     Parameters
     ----------
+    validation : looked at every so often; the best network by it is kept beside the last.
     resume : go on from the folder's checkpoint; from the beginning where the run was cut off before its first.
 
     Raises
@@ -69,34 +75,43 @@ def train(
     network.to(**in_order)
     bare = make_optimizer(network, config)
     model, optimizer = fabric.setup(network, bare)
-    start = 0
+    start, best = 0, -1.0
     if resume and (folder / checkpoint.FILE).exists():
         content = checkpoint.load(folder, settings.preset)
         checkpoint.restore(network, content, folder)
         bare.load_state_dict(content["optimizer"])
-        start = int(content["step"])
+        start, best = int(content["step"]), float(content["best"])
     model.train()
     per_epoch = len(batches(len(data), config.batch, seed=settings.seed, epoch=0))
-    total = per_epoch * config.epochs
+    total = total_steps(config, per_epoch)
     journal = Journal(folder, start, total, progress) if fabric.is_global_zero else None
+    keeper = Keeper(folder, settings.preset, network, bare, best)
+    if journal is not None and start == 0:
+        keeper.keep(0, {})
     began = saved = time.monotonic()
     step = start
     try:
         for step, batch in _stream(fabric, settings, data, machine, start, per_epoch):
-            values = _step(fabric, model, optimizer, batch, settings, step, per_epoch)
-            _finite(values, batch, data, step)
-            if journal is not None:
-                journal.step(step, values)
+            with enough_memory():
+                values = _step(fabric, model, optimizer, batch, settings, step, per_epoch)
+            _check(fabric, values, batch, data, step)
             over = _agreed(fabric, time.monotonic() - began > machine.seconds)
-            if step % per_epoch == 0 or over or _agreed(fabric, time.monotonic() - saved > SAVE_SECONDS):
+            due = _agreed(fabric, time.monotonic() - saved > SAVE_SECONDS)
+            looking = step % (config.validate_every or per_epoch) == 0 or step == total
+            if journal is not None:
+                if validation is not None and looking:
+                    with fabric.autocast(), enough_memory():
+                        values |= validate(network, validation, fabric.device, workers=machine.workers)
+                journal.step(step, values)
+            if step % per_epoch == 0 or looking or over or due:
                 saved = time.monotonic()
                 if journal is not None:
-                    checkpoint.save(folder, settings.preset, network, bare, step)
+                    # First the lines, so that none is lacking of a step that a resumed run begins after.
+                    journal.flush()
+                    keeper.keep(step, values)
                 fabric.barrier()
             if over:
                 break
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory("The device's memory is too small for this batch; try a smaller --batch") from error
     finally:
         if journal is not None:
             journal.close()
@@ -131,13 +146,15 @@ def _stream(
 ) -> Iterator[tuple[int, Batch]]:
     """Batches of this process from the step after `start` on, with their numbers."""
     config = settings.preset.training
-    for epoch in range(start // per_epoch, config.epochs):
+    total = total_steps(config, per_epoch)
+    for epoch in range(start // per_epoch, -(-total // per_epoch)):
         picks = batches(
             len(data), config.batch, seed=settings.seed, epoch=epoch, rank=fabric.global_rank, world=fabric.world_size
         )
         first = max(start - epoch * per_epoch, 0)
+        picks = picks[first : total - epoch * per_epoch]
         pin = fabric.device.type == "cuda"
-        for place, batch in enumerate(loader(data, picks[first:], workers=machine.workers, pin=pin)):
+        for place, batch in enumerate(loader(data, picks, workers=machine.workers, pin=pin)):
             yield epoch * per_epoch + first + place + 1, batch.to(fabric.device)
 
 
@@ -149,23 +166,35 @@ def _step(
     rate = learning_rate(config, step, per_epoch)
     for group in optimizer.param_groups:
         group["lr"] = rate
-    generator = torch.Generator().manual_seed((settings.seed * 1_000_003 + step) * 64 + fabric.global_rank)
-    losses: Losses = model(batch.hu, batch.boxes, generator)
+    places = range(fabric.global_rank * len(batch.index), (fabric.global_rank + 1) * len(batch.index))
+    losses: Losses = model(batch.hu, batch.boxes, generators(settings.seed, step, places))
     total = losses.total()
     optimizer.zero_grad(set_to_none=True)
     fabric.backward(total)
     fabric.clip_gradients(model, optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
-    values = torch.stack([total, *losses]).detach().float().tolist()
+    # Of all processes together; where one is not finite, neither is the mean, and all stop.
+    values = _mean(fabric, torch.stack([total, *losses]).detach().float()).tolist()
     if all(map(_is_finite, values)):
         optimizer.step()
     names = ("loss", *(f"loss_{name}" for name in losses._fields))
     return {**dict(zip(names, values, strict=True)), "learning_rate": rate}
 
 
-def _finite(values: dict[str, float], batch: Batch, data: Slices, step: int) -> None:
+def _mean(fabric: Fabric, values: Tensor) -> Tensor:
+    """Mean over the processes."""
+    if fabric.world_size == 1:
+        return values
+    every: Any = fabric.all_gather(values)
+    mean: Tensor = every.mean(dim=0)
+    return mean
+
+
+def _check(fabric: Fabric, values: dict[str, float], batch: Batch, data: Slices, step: int) -> None:
+    """Stop with the images of the step, of all processes, where a loss is not finite."""
     if all(map(_is_finite, values.values())):
         return
-    names = ", ".join(data.samples[index].file_name for index in batch.index)
+    every: Any = fabric.all_gather(torch.tensor(batch.index, device=fabric.device))
+    names = ", ".join(data.samples[index].file_name for index in every.flatten().tolist())
     raise NonFiniteLoss(f"The loss is not finite at step {step}, in the batch of {names}; lower the learning rate")
 
 

@@ -6,9 +6,17 @@ from detection.network.detector import Detector
 from detection.presets import Training
 
 
+def total_steps(config: Training, per_epoch: int) -> int:
+    """How long a training is."""
+    return config.steps or config.epochs * per_epoch
+
+
 def learning_rate(config: Training, step: int, per_epoch: int) -> float:
-    """Rate of a step (from 1 on): a short rise, then constant, a tenth after `drop_after` epochs."""
-    rate = config.learning_rate if step <= config.drop_after * per_epoch else config.learning_rate / 10
+    """Rate of a step (from 1 on): a short rise, then constant, a tenth after `drop_after` epochs; see `steps`."""
+    if config.steps:
+        rate = config.learning_rate * max(1 - (step - 1) / config.steps, 0.0)
+    else:
+        rate = config.learning_rate if step <= config.drop_after * per_epoch else config.learning_rate / 10
     return rate * min(1.0, 0.1 + 0.9 * step / config.warmup) if config.warmup else rate
 
 

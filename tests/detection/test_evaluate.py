@@ -26,7 +26,7 @@ from tests.detection.releases import REAL, needs_real, save_png, write_release, 
 SMALL = dataclasses.replace(
     TINY,
     input=dataclasses.replace(TINY.input, size=64),
-    training=dataclasses.replace(TINY.training, epochs=20, drop_after=16, batch=4, warmup=5),
+    training=dataclasses.replace(TINY.training, steps=160, batch=4, warmup=5),
 )
 
 

@@ -4,8 +4,10 @@ import dataclasses
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,11 +23,12 @@ from detection.training import checkpoint, settings
 from detection.training.loop import Machine, check_batch, train
 from detection.training.optimizer import learning_rate
 from detection.training.settings import Settings
+from detection.training.validation import some
 
 SMALL = dataclasses.replace(
     TINY,
     input=dataclasses.replace(TINY.input, size=64),
-    training=dataclasses.replace(TINY.training, epochs=3, drop_after=2, batch=4),
+    training=dataclasses.replace(TINY.training, steps=0, epochs=3, drop_after=2, batch=4, validate_every=0),
 )
 
 
@@ -44,6 +47,82 @@ def test_the_same_seed_draws_the_same_curve(discs, tmp_path):
     first, again = (run(tmp_path / name, discs) for name in ("a", "b"))
     assert first == again
     assert [line["step"] for line in first] == list(range(1, 7))
+
+
+def test_a_training_may_be_so_many_steps_long_whatever_the_releases_size(discs, tmp_path):
+    short = dataclasses.replace(SMALL, training=dataclasses.replace(SMALL.training, steps=3, warmup=0))
+    lines = run(tmp_path, discs, short)
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    falling = [SMALL.training.learning_rate * share for share in (1, 2 / 3, 1 / 3)]
+    assert [line["learning_rate"] for line in lines] == pytest.approx(falling)
+
+
+def validated(folder: Path, release: Path, **options) -> list[dict]:
+    opened = open_release(release)
+    data = Slices(opened, some(opened.samples("val"), 0), SMALL.input)
+    return run(folder, release, validation=data, **options)
+
+
+def test_each_epoch_is_validated_without_disturbing_what_is_learned(discs, tmp_path):
+    lines = validated(tmp_path / "looked", discs)
+    assert [line["step"] for line in lines if "val_loss" in line] == [2, 4, 6]
+    assert all(0 <= line["val_sensitivity_4"] <= 1 and line["val_loss"] > 0 for line in lines if "val_loss" in line)
+    alone = run(tmp_path / "alone", discs)
+    assert [{name: line[name] for name in alone[0]} for line in lines] == alone
+
+
+def test_the_best_by_validation_is_kept_beside_the_last(discs, tmp_path):
+    lines = validated(tmp_path, discs)
+    found = {line["step"]: line["val_sensitivity_4"] for line in lines if "val_loss" in line}
+    best = checkpoint.load(tmp_path, SMALL, name=checkpoint.BEST)
+    assert (best["step"], best["best"]) == (max(found, key=lambda step: (found[step], -step)), max(found.values()))
+    assert checkpoint.detector(tmp_path)[2] == 6
+    assert checkpoint.detector(tmp_path, name=checkpoint.BEST)[2] == best["step"]
+
+
+def test_a_resumed_run_keeps_the_best_of_its_first_part(discs, tmp_path):
+    whole = validated(tmp_path / "whole", discs)
+    for resume in (False, True, True):
+        validated(tmp_path / "part", discs, machine=Machine("cpu", seconds=0), resume=resume)
+    assert validated(tmp_path / "part", discs, resume=True) == whole
+    first, other = (checkpoint.load(tmp_path / name, SMALL, name=checkpoint.BEST) for name in ("whole", "part"))
+    assert (first["step"], first["best"]) == (other["step"], other["best"])
+
+
+def test_a_run_without_validation_has_no_best_checkpoint_and_says_so(discs, tmp_path):
+    run(tmp_path, discs, machine=Machine("cpu", seconds=0))
+    with pytest.raises(BadCheckpoint, match="holds no best checkpoint, as nothing was validated"):
+        checkpoint.detector(tmp_path, name=checkpoint.BEST)
+
+
+def test_a_killed_process_resumes_to_the_same_curve(discs, tmp_path):
+    def arguments(out: Path, *more: str) -> list[str]:
+        return [
+            str(discs), "--preset", "tiny", "--out", str(out), "--accelerator", "cpu", "--batch", "1",
+            "--epochs", "4", "--weights", "random", "--cache", str(tmp_path / "cache"), *more,
+        ]  # fmt: skip
+
+    assert command.main(arguments(tmp_path / "whole")) == 0
+    part = tmp_path / "part"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "detection.train", *arguments(part)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(_lines(part)) < 14 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert 7 <= checkpoint.detector(part)[2] < 28
+    assert command.main(arguments(part, "--resume")) == 0
+    assert _lines(part) == _lines(tmp_path / "whole")
+    first, other = (checkpoint.detector(tmp_path / name)[0].state_dict() for name in ("whole", "part"))
+    assert all(torch.equal(first[key], other[key]) for key in first)
+
+
+def _lines(folder: Path) -> list[str]:
+    path = folder / "metrics.jsonl"
+    return path.read_text().splitlines() if path.is_file() else []
 
 
 def test_an_interrupted_run_resumes_to_the_same_curve(discs, tmp_path):
@@ -100,7 +179,7 @@ def test_the_rate_rises_stays_and_drops():
 
 def test_a_checkpoint_of_another_preset_or_a_damaged_one_is_refused(discs, tmp_path):
     run(tmp_path, discs, machine=Machine("cpu", seconds=0))
-    with pytest.raises(BadCheckpoint, match="is a checkpoint of preset tiny, not of paper"):
+    with pytest.raises(BadCheckpoint, match="is a checkpoint of preset tiny, not of paper; name the run"):
         checkpoint.load(tmp_path, PAPER)
     path = tmp_path / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:1000])
@@ -118,8 +197,9 @@ def test_a_save_that_fails_leaves_the_checkpoint_before_it(discs, tmp_path, monk
 
     monkeypatch.setattr(torch, "save", full)
     network = Detector(SMALL)
+    keeper = checkpoint.Keeper(tmp_path, SMALL, network, torch.optim.SGD(network.parameters()), -1.0)
     with pytest.raises(OSError, match="no space left"):
-        checkpoint.save(tmp_path, SMALL, network, torch.optim.SGD(network.parameters()), 2)
+        keeper.keep(2, {})
     assert (tmp_path / checkpoint.FILE).read_bytes() == before
 
 
@@ -129,21 +209,42 @@ def test_a_batch_that_does_not_divide_is_refused():
         check_batch(8, 3)
 
 
-def torchrun(release, out, environment, *more):
-    arguments = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m",
-        "detection.train", str(release), "--preset", "tiny", "--out", str(out), "--accelerator", "cpu",
-        "--epochs", "1", "--weights", "random", *more,
-    ]  # fmt: skip
-    return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False, timeout=300)
+def torchrun(*arguments) -> subprocess.CompletedProcess:
+    code = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    return subprocess.run(
+        [*code, *map(str, arguments)], env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
 
 
-def test_two_processes_train_one_network(discs, tmp_path):
-    done = torchrun(discs, tmp_path / "run", {**os.environ, "OMP_NUM_THREADS": "1"})
+def test_the_command_runs_under_torchrun(discs, tmp_path):
+    done = torchrun(
+        "-m", "detection.train", discs, "--preset", "tiny", "--out", tmp_path / "run", "--accelerator", "cpu",
+        "--epochs", 1, "--weights", "random",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert len((tmp_path / "run/metrics.jsonl").read_text().splitlines()) == 1
+    assert len(_lines(tmp_path / "run")) == 1
     _, kept, step = checkpoint.detector(tmp_path / "run")
     assert (kept.preset.name, step) == ("tiny", 1)
+
+
+def test_two_processes_learn_what_one_does_and_one_of_them_writes(discs, tmp_path):
+    script = Path(__file__).with_name("one_of_several.py")
+    alone = subprocess.run(
+        [sys.executable, script, discs, tmp_path / "alone"], env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False
+    )
+    assert alone.returncode == 0
+    done = torchrun(script, discs, tmp_path / "both")
+    assert done.returncode == 0, done.stderr
+    one, two = ([json.loads(line) for line in _lines(tmp_path / name)] for name in ("alone", "both"))
+    assert [line["step"] for line in two] == [1, 2, 3, 4]
+    for first, other in zip(one, two, strict=True):
+        assert other == pytest.approx(first, rel=1e-3, abs=1e-5)
+    first, other = (checkpoint.detector(tmp_path / name)[0].state_dict() for name in ("alone", "both"))
+    for name, values in first.items():
+        torch.testing.assert_close(other[name], values, rtol=1e-3, atol=1e-5)
+    events = list((tmp_path / "both/tensorboard").iterdir())
+    assert len(events) == 1
 
 
 def start(*arguments) -> int:
