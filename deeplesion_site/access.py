@@ -20,7 +20,10 @@ class Right(StrEnum):
     READ_PUBLISHED = "read published releases"
     READ_UNPUBLISHED = "read unpublished lesions and drafts"
     REVIEW = "review lesions"
+    DOWNLOAD = "download releases"
     SEE_JOBS = "see jobs"
+    MANAGE_ACCOUNTS = "manage accounts"
+    READ_AUDIT_LOG = "read the audit log"
 
 
 class Role(StrEnum):
@@ -34,10 +37,18 @@ GROUPS = (Role.RESEARCHER, Role.CURATOR, Role.ADMIN)
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.ANONYMOUS: frozenset(),  # READ_PUBLISHED while PUBLIC_READ is on
-    Role.RESEARCHER: frozenset({Right.READ_PUBLISHED}),
-    Role.CURATOR: frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED, Right.REVIEW}),
+    Role.RESEARCHER: frozenset({Right.READ_PUBLISHED, Right.DOWNLOAD}),
+    Role.CURATOR: frozenset({Right.READ_PUBLISHED, Right.DOWNLOAD, Right.READ_UNPUBLISHED, Right.REVIEW}),
     Role.ADMIN: frozenset(Right),
 }
+
+SCOPES: dict[str, frozenset[Right]] = {
+    "read": frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED}),
+    "download": frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED, Right.DOWNLOAD}),
+    "review": frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED, Right.REVIEW}),
+    "jobs": frozenset({Right.SEE_JOBS}),
+}
+"""What an access token may do at most; it never gives its owner more than the role does."""
 
 
 def roles(user: Any) -> frozenset[Role]:
@@ -53,7 +64,9 @@ def roles(user: Any) -> frozenset[Role]:
 def rights(user: Any) -> frozenset[Right]:
     """All that an account may do."""
     public = {Right.READ_PUBLISHED} if settings.PUBLIC_READ else frozenset()
-    return frozenset(public).union(*(RIGHTS[role] for role in roles(user)))
+    given = frozenset(public).union(*(RIGHTS[role] for role in roles(user)))
+    token = getattr(user, "token", None)
+    return given if token is None else given & frozenset().union(*(SCOPES[scope] for scope in token.scopes))
 
 
 def may(user: Any, right: Right) -> bool:
@@ -74,8 +87,8 @@ View = Callable[..., HttpResponseBase]
 def needs(right: Right) -> Callable[[View], View]:
     """Guard a page.
 
-    Without READ_PUBLISHED a visitor is asked to sign in, and an account without a role gets 403. Whoever lacks
-    another right gets 404: they need not know that the page is there.
+    Without READ_PUBLISHED or DOWNLOAD a visitor is asked to sign in, and an account without a role gets 403. Whoever
+    lacks another right gets 404: they need not know that the page is there.
     """
 
     def decorate(view: View) -> View:
@@ -83,7 +96,7 @@ def needs(right: Right) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if may(request.user, right):
                 return view(request, *args, **kwargs)
-            if right is not Right.READ_PUBLISHED:
+            if right not in (Right.READ_PUBLISHED, Right.DOWNLOAD):
                 raise Http404
             if request.user.is_authenticated:
                 raise PermissionDenied
@@ -92,6 +105,20 @@ def needs(right: Right) -> Callable[[View], View]:
         return guarded
 
     return decorate
+
+
+def signed_in(view: View) -> View:
+    """Guard a page about the account itself: a person signed in with a password, whatever the role, and no token."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if getattr(request.user, "token", None) is not None:
+            raise PermissionDenied
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    return guarded
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
@@ -103,4 +130,5 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "may_read": Right.READ_PUBLISHED in given,
         "may_review": Right.REVIEW in given,
         "may_see_jobs": Right.SEE_JOBS in given,
+        "may_manage": Right.MANAGE_ACCOUNTS in given,
     }

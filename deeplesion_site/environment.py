@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -58,6 +58,13 @@ def folder(name: str, default: Path) -> Path:
     except OSError as error:
         _refuse(name, f"a folder that can be written ({path}: {error.strerror})")
     return path
+
+
+def require(names: Iterable[str]) -> None:
+    """End the program where a variable that production must not do without is missing."""
+    missing = [name for name in names if not os.environ.get(name, "").strip()]
+    if missing:
+        raise SystemExit(f"PRODUCTION=1 needs {', '.join(missing)} in the environment; see docs/settings.md.")
 
 
 def _read(name: str, default: T, convert: Callable[[str], T], expected: str) -> T:

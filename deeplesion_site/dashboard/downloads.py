@@ -12,16 +12,21 @@ from datasets.models import Release
 from datasets.services import release_contents
 from datasets.storage import release_folder, slice_storage
 from deeplesion_site.access import Right, needs
+from deeplesion_site.accounts import audit
+from deeplesion_site.accounts.models import Action
+from deeplesion_site.dashboard.agreement_page import signed
 from deeplesion_site.dashboard.release_pages import release_or_404
 
 _CHUNK = 256 * 1024
 
 
 @require_safe
-@needs(Right.READ_PUBLISHED)
+@needs(Right.DOWNLOAD)
+@signed
 def table(request: HttpRequest, name: str) -> HttpResponseBase:
     """DL_info.csv as it was published."""
     release = release_or_404(request, name)
+    audit.record(request.user, Action.DOWNLOADED, f"release {name}", file=manifest.TABLE)
     return _attachment(
         StreamingHttpResponse(release_contents.csv_lines(release), content_type="text/csv"), manifest.TABLE
     )
@@ -39,7 +44,8 @@ def manifest_json(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 @require_safe
-@needs(Right.READ_PUBLISHED)
+@needs(Right.DOWNLOAD)
+@signed
 def archive(request: HttpRequest, name: str) -> HttpResponseBase:
     """Table, manifest and images in the layout of DeepLesion; with `split` the images of one split alone."""
     release = release_or_404(request, name)
@@ -48,6 +54,7 @@ def archive(request: HttpRequest, name: str) -> HttpResponseBase:
     if wanted and wanted not in codes:
         raise Http404
     packed = pack(release, codes.get(wanted))
+    audit.record(request.user, Action.DOWNLOADED, f"release {name}", file="archive.zip", split=wanted or "all")
     file_name = f"{release.name}-{wanted}.zip" if wanted else f"{release.name}.zip"
     return _attachment(StreamingHttpResponse(packed, content_type="application/zip"), file_name)
 

@@ -1,4 +1,4 @@
-"""Error pages; addresses of the API answer with a problem document instead."""
+"""Error pages; the API, and whoever comes with an access token, get a problem document instead."""
 
 from typing import Any
 
@@ -15,7 +15,9 @@ def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return _answer(request, 403, "Your account may not see this.")
+    # Only our own sentences are repeated; Django's middleware raises others.
+    own = str(exception) if getattr(getattr(request, "user", None), "token", None) is not None else ""
+    return _answer(request, 403, own or "Your account may not see this.")
 
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
@@ -27,6 +29,6 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, code: int, sentence: str) -> HttpResponse:
-    if request.path.startswith(API):
+    if request.path.startswith(API) or getattr(getattr(request, "user", None), "token", None) is not None:
         return problems.respond(request, code, sentence)
     return render(request, f"{code}.html", status=code)

@@ -17,6 +17,9 @@ ROLES = ("anonymous", "nobody", "researcher", "curator", "admin")
 OPEN = (200, 200, 200, 200, 200)
 UNPUBLISHED = (404, 404, 404, 200, 200)
 ADMIN = (404, 404, 404, 404, 200)
+DOWNLOAD = (302, 403, 302, 302, 302)  # to sign in, or to the data-use agreement
+UNPUBLISHED_DOWNLOAD = (302, 403, 404, 302, 302)
+OWN = (302, 200, 200, 200, 200)
 
 PAGES = {
     "/": OPEN,
@@ -38,12 +41,14 @@ PAGES = {
     "/releases/": OPEN,
     "/releases/first-1.0/": OPEN,
     "/releases/first-1.0/progress/": OPEN,
-    "/releases/first-1.0/DL_info.csv": OPEN,
-    "/releases/first-1.0/archive.zip": OPEN,
+    "/releases/first-1.0/DL_info.csv": DOWNLOAD,
+    "/releases/first-1.0/archive.zip": DOWNLOAD,
+    "/releases/first-1.0/agreement/": (302, 403, 200, 200, 200),
     "/releases/first-1.0/manifest.json": (404, 404, 404, 404, 404),  # not made yet
     "/releases/next-0.1/": UNPUBLISHED,
-    "/releases/next-0.1/DL_info.csv": UNPUBLISHED,
-    "/releases/next-0.1/archive.zip": UNPUBLISHED,
+    "/releases/next-0.1/DL_info.csv": UNPUBLISHED_DOWNLOAD,
+    "/releases/next-0.1/archive.zip": UNPUBLISHED_DOWNLOAD,
+    "/releases/next-0.1/agreement/": (302, 403, 404, 200, 200),
     "/releases/next-0.1/progress/": UNPUBLISHED,
     "/runs/": OPEN,
     "/runs/{run}/": OPEN,
@@ -52,6 +57,10 @@ PAGES = {
     "/runs/{run}/metrics.jsonl": OPEN,
     "/runs/{run}/{evaluation}/detections.csv": OPEN,
     "/runs/{run}/{evaluation}/report.json": OPEN,
+    "/account/": OWN,
+    "/people/": ADMIN,
+    "/audit/": ADMIN,
+    "/audit.csv": ADMIN,
     "/jobs/": ADMIN,
     "/jobs/{job}/": ADMIN,
     "/?data=release:next-0.1": UNPUBLISHED,
@@ -82,7 +91,15 @@ API = {
     "/api/v1/evaluations/{evaluation}/": OPEN,
 }
 ALWAYS = ("/about/", "/api/docs/", "/api/v1/", "/api/v1/schema/", "/login/")
-OTHER = {"/logout/", "/lesions/{published}/review/"}
+POSTED = {
+    "/account/password/": OWN,
+    "/account/tokens/": OWN,
+    "/account/tokens/{nothing}/revoke/": OWN,
+    "/people/{nothing}/": ADMIN,
+    "/people/{nothing}/password/": ADMIN,
+}
+"""Pages that take a POST alone; test_accounts.py posts to them."""
+OTHER = {"/logout/", "/lesions/{published}/review/", *POSTED}
 
 ClientOf = Callable[[str], Client]
 
@@ -129,14 +146,30 @@ def test_without_public_reading_a_role_is_needed(
     client = client_of(role)
     for address, codes in PAGES.items():
         wanted = codes[ROLES.index(role)]
-        if role in ("anonymous", "nobody") and codes is not ADMIN and not address.startswith("/slices/"):
+        if codes is OWN:
+            pass
+        elif role in ("anonymous", "nobody") and codes is not ADMIN and not address.startswith("/slices/"):
             wanted = 302 if role == "anonymous" else 403
         elif role in ("anonymous", "nobody"):
             wanted = 404
         assert client.get(fill(address)).status_code == wanted, address
     for address, codes in API.items():
-        wanted = 403 if role in ("anonymous", "nobody") else codes[ROLES.index(role)]
+        wanted = {"anonymous": 401, "nobody": 403}.get(role, codes[ROLES.index(role)])
         assert client.get(fill(address)).status_code == wanted, address
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("address", "codes"), POSTED.items())
+def test_what_takes_posts_takes_nothing_else_and_not_from_everybody(
+    role: str, address: str, codes: tuple[int, ...], client_of: ClientOf
+) -> None:
+    client, address = client_of(role), address.format(nothing=0)
+    assert client.get(address).status_code == 405
+    denied = {OWN: 302, ADMIN: 404}[codes] if codes[ROLES.index(role)] != 200 else None
+    answer = client.post(address)
+    assert answer.status_code == denied or (denied is None and answer.status_code in (302, 404, 422)), address
+    if denied == 302:
+        assert answer.url.startswith("/login/")
 
 
 def test_a_visitor_is_led_to_sign_in_and_back(client: Client, db: None, settings: SimpleNamespace) -> None:

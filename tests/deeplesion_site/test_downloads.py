@@ -4,15 +4,27 @@ import csv
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from datasets import manifest
 from datasets.services.release_contents import csv_lines
 from datasets.storage import release_folder
+from deeplesion_site.accounts import agreements
 from tests import factories
+
+
+@pytest.fixture
+def reader(client_of: Callable[[str], Client], dataset: SimpleNamespace) -> Client:
+    """Sign in a researcher who has signed the agreement of the release."""
+    client = client_of("researcher")
+    user = User.objects.get(pk=client.session["_auth_user_id"])
+    agreements.sign(user=user, release=dataset.release, full_name="R. Reader", institution="Institute", agrees=True)
+    return client
 
 
 def body(client: Client, address: str) -> bytes:
@@ -23,14 +35,14 @@ def body(client: Client, address: str) -> bytes:
     return b"".join(answer)
 
 
-def test_the_table_is_what_was_published(client: Client, dataset: SimpleNamespace) -> None:
-    content = body(client, "/releases/first-1.0/DL_info.csv").decode()
+def test_the_table_is_what_was_published(reader: Client, dataset: SimpleNamespace) -> None:
+    content = body(reader, "/releases/first-1.0/DL_info.csv").decode()
     assert content == "".join(csv_lines(dataset.release))
     assert len(list(csv.reader(io.StringIO(content)))) == 2
 
 
-def test_the_archive_has_the_layout_of_deeplesion(client: Client, dataset: SimpleNamespace) -> None:
-    with zipfile.ZipFile(io.BytesIO(body(client, "/releases/first-1.0/archive.zip"))) as archive:
+def test_the_archive_has_the_layout_of_deeplesion(reader: Client, dataset: SimpleNamespace) -> None:
+    with zipfile.ZipFile(io.BytesIO(body(reader, "/releases/first-1.0/archive.zip"))) as archive:
         assert archive.testzip() is None
         names = archive.namelist()
         assert names[0] == "DL_info.csv"
@@ -39,21 +51,21 @@ def test_the_archive_has_the_layout_of_deeplesion(client: Client, dataset: Simpl
         assert archive.read("DL_info.csv").decode() == "".join(csv_lines(dataset.release))
 
 
-def test_the_archive_of_a_split_holds_its_images_alone(client: Client, dataset: SimpleNamespace) -> None:
+def test_the_archive_of_a_split_holds_its_images_alone(reader: Client, dataset: SimpleNamespace) -> None:
     for split, count in (("test", 4), ("train", 0)):
-        content = body(client, f"/releases/first-1.0/archive.zip?split={split}")
+        content = body(reader, f"/releases/first-1.0/archive.zip?split={split}")
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             assert sum(name.endswith(".png") for name in archive.namelist()) == count
-    assert client.get("/releases/first-1.0/archive.zip?split=all").status_code == 404
+    assert reader.get("/releases/first-1.0/archive.zip?split=all").status_code == 404
 
 
-def test_the_manifest_comes_as_it_was_written(client: Client, dataset: SimpleNamespace) -> None:
+def test_the_manifest_comes_as_it_was_written(reader: Client, dataset: SimpleNamespace) -> None:
     folder = release_folder("first-1.0")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / manifest.FILE_NAME).write_text(json.dumps({"name": "first-1.0"}))
     try:
-        assert json.loads(body(client, "/releases/first-1.0/manifest.json")) == {"name": "first-1.0"}
-        with zipfile.ZipFile(io.BytesIO(body(client, "/releases/first-1.0/archive.zip"))) as archive:
+        assert json.loads(body(reader, "/releases/first-1.0/manifest.json")) == {"name": "first-1.0"}
+        with zipfile.ZipFile(io.BytesIO(body(reader, "/releases/first-1.0/archive.zip"))) as archive:
             assert json.loads(archive.read("manifest.json")) == {"name": "first-1.0"}
     finally:
         (folder / manifest.FILE_NAME).unlink()

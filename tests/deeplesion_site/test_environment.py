@@ -8,9 +8,9 @@ import pytest
 from django.conf import settings
 
 
-def check(**values):
+def check(*arguments, **values):
     return subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        [sys.executable, "manage.py", "check", *arguments],
         cwd=settings.BASE_DIR,
         env={**os.environ, **values},
         capture_output=True,
@@ -39,3 +39,26 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(name, value):
 
 def test_empty_values_stand_for_the_defaults(tmp_path):
     assert check(PORT="", PUBLIC_READ="", DEBUG="", DATABASE_URL="", DATA_DIR=str(tmp_path)).returncode == 0
+
+
+PRODUCTION = {
+    "PRODUCTION": "1",
+    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "ALLOWED_HOSTS": "lesions.example.org",
+    "DATABASE_URL": "postgres://user:secret@127.0.0.1:1/lesions",
+    "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+}
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "CELERY_BROKER_URL"])
+def test_production_does_not_start_without_its_secrets(name, tmp_path):
+    ended = check(**{**PRODUCTION, "DATA_DIR": str(tmp_path), name: ""})
+    assert ended.returncode == 1
+    assert ended.stderr == f"PRODUCTION=1 needs {name} in the environment; see docs/settings.md.\n"
+    assert not any(tmp_path.glob("secret_key"))
+
+
+def test_production_passes_the_deployment_checks(tmp_path):
+    ended = check("--deploy", "--fail-level", "WARNING", **PRODUCTION, DATA_DIR=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    assert "no issues" in ended.stdout

@@ -15,7 +15,7 @@ from datasets.models import LocationModel, Release
 from datasets.phantom import COLLECTION
 from datasets.phantom.hospital import write_hospital
 from deeplesion_site import servers
-from deeplesion_site.accounts import DEMO_ACCOUNTS, create_demo_accounts
+from deeplesion_site.accounts.demo import DEMO_ACCOUNTS, create_demo_accounts
 from workers import engine
 from workers.models import Job
 
