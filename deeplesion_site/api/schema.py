@@ -34,7 +34,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 PROBLEMS = {
     400: "A parameter is not known or makes no sense; `errors` names it and what it would have taken.",
-    403: "The account may not read published releases, or nobody may without one.",
+    401: "Nobody may read without an account, or the access token is unknown, expired or revoked.",
+    403: "The account may not read published releases, or its token may not.",
     404: "There is nothing at this address, or nothing that you may see.",
     406: "None of the formats that were asked for.",
 }

@@ -155,8 +155,8 @@ def test_an_account_is_needed_only_where_reading_is_not_public(
         assert ({} in operations["get"]["security"]) is (public or path == "/api/v1/"), path
     if not public:
         answer = client.get("/api/v1/lesions/")
-        assert answer.status_code == 403
-        assert faults(answer.json(), answer_schema(schema, "/api/v1/lesions/", 403, answer["Content-Type"])) == []
+        assert answer.status_code == 401
+        assert faults(answer.json(), answer_schema(schema, "/api/v1/lesions/", 401, answer["Content-Type"])) == []
 
 
 def test_the_root_names_every_list(schema: dict[str, Any], client: Client, dataset: SimpleNamespace) -> None:
