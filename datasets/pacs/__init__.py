@@ -13,8 +13,8 @@ from pydicom import config
 # Real archives hold values that break DICOM's own rules. What matters is checked and reported here; the
 # libraries' own warnings quote values and paths, and with them patients, so they must not reach a log.
 config.settings.reading_validation_mode = config.IGNORE
-warnings.filterwarnings("ignore", module="pydicom")
 for name in ("pydicom", "pynetdicom", "dicomweb_client"):
+    warnings.filterwarnings("ignore", module=name)
     logging.getLogger(name).setLevel(logging.CRITICAL)
 # The addresses of requests hold accession numbers.
 logging.getLogger("urllib3").setLevel(logging.WARNING)

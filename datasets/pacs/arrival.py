@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from operator import sub
 
 from pydicom.dataset import Dataset
 
 from datasets.pacs import deidentify
 from datasets.pacs.instance import Header, IncompleteHeader, Instance, facts_of, from_dataset, value_of
 from datasets.pacs.series import CT_IMAGE
-from datasets.pacs.source import Problem, Study, TruncatedAnswer, Unreadable, by_series
+from datasets.pacs.source import Contradiction, Problem, Study, TruncatedAnswer, Unreadable, by_series
 
 NEEDED = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImageType")
 """What every CT slice states. Where a list lacks it, the server leaves out what it was asked for."""
 
 TELLING = ("SOPClassUID", "ImageType", "BurnedInAnnotation")
 """What says that an image must not be taken."""
+
+
+PLACING = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+"""What decides on which slice a mark lies, and how large it is."""
+
+SAME = 1e-3
+"""Servers may round what they list."""
 
 
 def headers_missing(listed: Iterable[Header]) -> list[str]:
@@ -66,6 +74,10 @@ def checked(dataset: Dataset, instance: Instance) -> Dataset:
     """
     if facts_of(dataset, ["SOPInstanceUID"])["SOPInstanceUID"] != instance.SOPInstanceUID:
         raise Unreadable("the server gave another object for it, or part of one")
+    for keyword, arrived in facts_of(dataset, PLACING).items():
+        listed = getattr(instance, keyword)
+        if listed and (len(listed) != len(arrived) or max(map(abs, map(sub, listed, arrived))) > SAME):
+            raise Unreadable.because(Contradiction(f"the server lists another {keyword} for it than it states itself"))
     if value_of(dataset, "Rows") and (refusal := deidentify.refusal(replace(instance, **facts_of(dataset, TELLING)))):
         raise Unreadable(refusal)
     return dataset

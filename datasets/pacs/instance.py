@@ -55,6 +55,7 @@ class Instance:
     ConvolutionKernel: tuple[str, ...]
     KVP: float | None
     SliceThickness: float | None
+    SpacingBetweenSlices: float | None
     WindowCenter: tuple[float, ...]
     WindowWidth: tuple[float, ...]
     SeriesNumber: int | None

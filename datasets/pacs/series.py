@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datasets.geometry.volume import (
+    GAP_RATIO,
     BadPlane,
     Flips,
     ImagePlane,
@@ -30,6 +32,9 @@ SAME_ORIENTATION = 1e-3
 SAME_SPACING_MM = 1e-3
 """Largest difference of pixel spacings within one volume."""
 
+CONTRADICTION_RATIO = 0.1
+"""A stated SpacingBetweenSlices that differs from the step between positions by a larger share contradicts it."""
+
 DEFAULT_INTERVAL_MM = 1.0
 """Stands in where a volume has one slice and states no thickness."""
 
@@ -48,6 +53,8 @@ class Volume:
     """The order is already applied to `instances` and `planes`; gaps and duplicates are places among them."""
     flips: Flips | None
     """What makes every slice canonical; None where flips cannot, as in an oblique or rotated image."""
+    contradiction: str
+    """How its headers contradict each other about spacing; "" where they do not. The positions are believed."""
 
     @property
     def key(self) -> str:
@@ -79,6 +86,17 @@ class Volume:
     def slice_spacing(self) -> float:
         """The interval, or the best guess for a single slice."""
         return self.interval or self.instances[0].SliceThickness or DEFAULT_INTERVAL_MM
+
+    @property
+    def heights(self) -> NDArray[np.float64]:
+        """Place of every slice along the normal of the first, in mm."""
+        return np.array([plane.position for plane in self.planes]) @ self.planes[0].normal
+
+    @property
+    def missing(self) -> int:
+        """About how many slices its gaps lack."""
+        steps = np.abs(np.diff(self.heights))[list(self.stack.gaps)]
+        return int(np.rint(steps / self.interval - 1).sum()) if self.interval else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +135,7 @@ def volumes(instances: Iterable[Instance]) -> tuple[list[Volume], list[LeftOut]]
         for series, groups in by_uid.items()
         for number, group in enumerate(sorted(groups, key=len, reverse=True), start=1)
     ]
-    return found, left_out
+    return _compared(found), left_out
 
 
 def plane_of(instance: Instance) -> ImagePlane:
@@ -152,15 +170,56 @@ def _volume(series: str, number: int, group: list[Member]) -> Volume:
         planes=planes,
         stack=order,
         flips=flips,
+        contradiction=_stated_otherwise(group, order),
     )
 
 
+def _stated_otherwise(group: list[Member], order: Stack) -> str:
+    """Hold the headers' SpacingBetweenSlices against the positions."""
+    stated = {abs(each.SpacingBetweenSlices) for each, _ in group if each.SpacingBetweenSlices}
+    interval = order.interval
+    if interval is None:
+        return ""
+    wrong = sorted(spacing for spacing in stated if abs(spacing - interval) > CONTRADICTION_RATIO * interval)
+    return f"its headers state {wrong[0]:g} mm between slices that lie {interval:g} mm apart" if wrong else ""
+
+
+def _compared(found: list[Volume]) -> list[Volume]:
+    """Mark volumes that fill the gaps of another one of their series with slices of another pixel spacing.
+
+    A second reconstruction lies at the same positions, or elsewhere; it contradicts nothing.
+    """
+    odd = {}
+    for small in found:
+        for large in found:
+            if len(small.instances) < len(large.instances) and _fills_gaps(small, large):
+                sentence = f"its slices are {small.spacing[0]:g} mm per pixel among others of {large.spacing[0]:g} mm"
+                odd[small.key] = odd[large.key] = sentence
+    return [replace(each, contradiction=odd.get(each.key, each.contradiction)) for each in found]
+
+
+def _fills_gaps(small: Volume, large: Volume) -> bool:
+    first, other = (small.instances[0], small.planes[0]), (large.instances[0], large.planes[0])
+    if small.SeriesInstanceUID != large.SeriesInstanceUID or not _look_alike(first, other):
+        return False
+    normal = large.planes[0].normal
+    heights = sorted(large.heights)
+    gaps = [(heights[i], heights[i + 1]) for i in np.flatnonzero(np.diff(heights) > GAP_RATIO * large.slice_spacing)]
+    places = [float(np.dot(plane.position, normal)) for plane in small.planes]
+    return all(any(low < place < high for low, high in gaps) for place in places)
+
+
 def _belong_together(first: Member, second: Member) -> bool:
+    stretched = np.abs(np.subtract(first[1].spacing, second[1].spacing)).max()
+    return bool(stretched <= SAME_SPACING_MM) and _look_alike(first, second)
+
+
+def _look_alike(first: Member, second: Member) -> bool:
+    """Whether two slices differ in nothing but their pixel spacing and place."""
     (one, plane), (other, other_plane) = first, second
     if one.FrameOfReferenceUID != other.FrameOfReferenceUID:
         return False
     if (plane.rows, plane.columns) != (other_plane.rows, other_plane.columns):
         return False
     turned = np.abs(np.subtract((*plane.x, *plane.y), (*other_plane.x, *other_plane.y))).max()
-    stretched = np.abs(np.subtract(plane.spacing, other_plane.spacing)).max()
-    return bool(turned <= SAME_ORIENTATION and stretched <= SAME_SPACING_MM)
+    return bool(turned <= SAME_ORIENTATION)

@@ -51,6 +51,10 @@ class TruncatedAnswer(SourceError):
     """The server gave less than there is."""
 
 
+class Contradiction(SourceError):
+    """The server lists an object with other values than it holds."""
+
+
 class TooLarge(SourceError):
     """An answer is larger than any honest one."""
 

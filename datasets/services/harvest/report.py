@@ -36,6 +36,10 @@ class Report:
     """What was left out, each with its place."""
     errors: Counter[str] = field(default_factory=Counter)
     """The problems by the name of their error."""
+    notes: list[str] = field(default_factory=list)
+    """What is odd with what was taken, each with its place."""
+    noted: Counter[str] = field(default_factory=Counter)
+    """The notes by name."""
 
     def add(self, place: str, error: Exception) -> None:
         """Note what went wrong, under the name of its first cause."""
@@ -46,11 +50,16 @@ class Report:
         self.problems.append(f"{place}: {sentence}")
         self.errors[name] += 1
 
+    def note(self, place: str, sentence: str, name: str) -> None:
+        """Note what is odd."""
+        self.notes.append(f"{place}: {sentence}")
+        self.noted[name] += 1
+
     def as_json(self) -> dict[str, Any]:
         """What may be stored: everything but the places."""
         counts = {
             name: dict(sorted(getattr(self, name).items()))
-            for name in ("reasons", "tools", "modalities", "years", "errors")
+            for name in ("reasons", "tools", "modalities", "years", "errors", "noted")
         }
         return {
             "dry_run": self.dry_run,
@@ -83,6 +92,9 @@ class Report:
                 f"{self.curated['merged']} duplicate marks merged, "
                 f"{self.curated['possibly_noisy']} of {self.curated['lesions']} lesions possibly noisy."
             )
+        if self.noted:
+            lines.append("Series that were taken although something is odd:")
+            lines += [f"  {count:6d}  {name}" for name, count in self.noted.most_common()]
         if self.errors:
             lines.append(f"{self.errors.total()} problems:")
             lines += [f"  {count:6d}  {name}" for name, count in self.errors.most_common()]

@@ -25,6 +25,9 @@ THREADS = 2
 IN_FLIGHT = 8
 """Slices in memory at once, for one volume."""
 
+ROUNDED = 0.1
+"""By how much of an interval rounded positions may be further away than they are."""
+
 DEFAULT_CONTEXT_MM = 30.0
 """As published: what is kept on each side of a key slice."""
 
@@ -42,12 +45,15 @@ class Written:
 
 
 def context_of(volume: Volume, index: int, context_mm: float | None) -> range:
-    """The places in a volume to keep around a key slice; all of them for None."""
-    count = len(volume.instances)
+    """The places in a volume to keep around a key slice; all of them for None.
+
+    By their positions: where slices are missing, so many steps are more millimetres.
+    """
     if context_mm is None:
-        return range(count)
-    steps = int(context_mm / volume.slice_spacing + 1e-6)
-    return range(max(0, index - steps), min(count, index + steps + 1))
+        return range(len(volume.instances))
+    away = np.abs(volume.heights - volume.heights[index])
+    kept = np.flatnonzero(away <= context_mm + ROUNDED * volume.slice_spacing)
+    return range(int(kept[0]), int(kept[-1]) + 1)
 
 
 def write_slices(

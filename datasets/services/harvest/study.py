@@ -28,6 +28,8 @@ FLAGS = {
     Flag.SPACING_CORRECTED: "The coordinates were divided by the wrong pixel spacing and have been corrected.",
     Flag.DUPLICATE_POSITION: "Another slice of the series lies at the same position.",
 }
+MISSING_SLICES = "Slices are missing between those that are kept around it."
+CONTRADICTORY_SPACING = "The headers of its series contradict each other about spacing."
 
 
 class StudyHarvest:
@@ -102,6 +104,7 @@ class StudyHarvest:
             sentence = f"the series it marks has other slices than when it was harvested; {waiting}"
             self.report.add_named(marks[0].place, sentence, SeriesChanged.__name__)
             return
+        self._note(volume, marks[0].place)
         keys = {mark.measurement.slice_index for mark in marks}
         contexts = {index: context_of(volume, index, self.context_mm) for index in keys}
         wanted = {index for context in contexts.values() for index in context}
@@ -124,11 +127,19 @@ class StudyHarvest:
             if mark.measurement.slice_index in lost
         ]
         with transaction.atomic():
-            Slice.objects.bulk_create(written.rows)
+            Slice.objects.bulk_create(sorted(written.rows, key=lambda row: row.number))
             self._record(visit, year, undecodable)
             self._record(visit, year, kept)
             self._lesions(series, volume, kept, contexts, written.key_slices)
         self.report.slices += len(written.rows)
+
+    def _note(self, volume: Volume, place: str) -> None:
+        """Tell what is odd with a volume whose marks are taken all the same."""
+        if volume.stack.gaps:
+            sentence = f"the series it marks lacks about {volume.missing} slices; its lesions are kept"
+            self.report.note(place, sentence, "MissingSlices")
+        if volume.contradiction:
+            self.report.note(place, f"{volume.contradiction}; its lesions are kept", "ContradictorySpacing")
 
     def _lesions(
         self,
@@ -162,7 +173,7 @@ class StudyHarvest:
                     annotation=annotations[mark.fingerprint],
                     follow_up=self.numbers.follow_up(series.study.patient, mark.bookmark),
                     type=coarse_type(mark.bookmark.site, mark.bookmark.finding),
-                    flags=[FLAGS[flag] for flag in sorted(mark.measurement.flags)],
+                    flags=[FLAGS[flag] for flag in sorted(mark.measurement.flags)] + _odd(volume, context),
                     first_slice=context[0] + 1,
                     last_slice=context[-1] + 1,
                     **measured(points, volume.spacing, inside, around),
@@ -202,6 +213,12 @@ class StudyHarvest:
             else:
                 self.report.reasons[mark.outcome.reason] += 1
                 self.report.details.append(f"{name}: rejected, {mark.outcome.reason}, {mark.outcome.detail}")
+
+
+def _odd(volume: Volume, context: range) -> list[str]:
+    """What a lesion's reviewer should know of its volume."""
+    gap = any(place in context and place + 1 in context for place in volume.stack.gaps)
+    return [MISSING_SLICES] * gap + [CONTRADICTORY_SPACING] * bool(volume.contradiction)
 
 
 def _stored(series: Series) -> set[int]:

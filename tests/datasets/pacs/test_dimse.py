@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (
     CTImageStorage,
+    EnhancedSRStorage,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
 )
@@ -45,7 +46,8 @@ def provider(**handlers: Any) -> Iterator[str]:
     entity.require_called_aet = True
     for context in (StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelGet):
         entity.add_supported_context(context)
-    entity.add_supported_context(CTImageStorage, scu_role=True, scp_role=True)
+    for sop_class in (CTImageStorage, EnhancedSRStorage):
+        entity.add_supported_context(sop_class, scu_role=True, scp_role=True)
     port = free_port()
     events = [(getattr(evt, f"EVT_{name}"), handler) for name, handler in handlers.items()]
     server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=events)

@@ -1,5 +1,7 @@
 """A study's CT slices become volumes."""
 
+import pytest
+
 from datasets.pacs.series import volumes
 from tests.datasets.pacs.dicom_files import ct, ct_series, facts, picture
 
@@ -43,6 +45,35 @@ def test_a_missing_slice_is_a_gap() -> None:
     (volume,), _ = volumes(facts(*slices))
     assert volume.stack.gaps == (1,)
     assert volume.interval == 5
+
+
+def test_missing_slices_are_counted() -> None:
+    slices = ct_series(12)
+    del slices[8:10], slices[3]
+    (volume,), _ = volumes(facts(*slices))
+    assert volume.missing == 3
+    assert not volume.contradiction
+
+
+@pytest.mark.parametrize(("stated", "contradicts"), [(5.0, False), (-5.2, False), (2.5, True), (None, False)])
+def test_a_stated_spacing_is_held_against_the_positions(stated: float | None, contradicts: bool) -> None:
+    (volume,), _ = volumes(facts(*ct_series(5, SpacingBetweenSlices=stated)))
+    assert volume.interval == 5, "the positions are believed"
+    assert volume.contradiction == ("its headers state 2.5 mm between slices that lie 5 mm apart" * contradicts)
+
+
+def test_a_slice_of_another_pixel_spacing_between_two_others_contradicts_them() -> None:
+    slices = ct_series(6)
+    slices[3] = ct(z=15, PixelSpacing=[0.5, 0.5])
+    found, _ = volumes(facts(*slices))
+    assert [len(each.instances) for each in found] == [5, 1]
+    assert {each.contradiction for each in found} == {"its slices are 0.5 mm per pixel among others of 0.8 mm"}
+
+
+def test_a_second_reconstruction_in_one_series_contradicts_nothing() -> None:
+    zoomed = [ct(z=z, SOPInstanceUID=f"1.0.{z}", PixelSpacing=[0.5, 0.5]) for z in (5, 10)]
+    found, _ = volumes(facts(*zoomed, *ct_series(5)))
+    assert [(len(each.instances), each.contradiction) for each in found] == [(5, ""), (2, "")]
 
 
 def test_the_order_of_files_changes_nothing() -> None:

@@ -99,7 +99,7 @@ class Command(BaseCommand):
 
     def tell_counts(self, report: Report) -> None:
         """Print what was found, and what went wrong to standard error."""
-        self.stdout.write("\n".join(report.lines()))
+        self.stdout.write("\n".join([*report.notes[:SHOWN], *report.lines()]))
         for problem in report.problems[:SHOWN]:
             self.stderr.write(problem)
         if len(report.problems) > SHOWN:

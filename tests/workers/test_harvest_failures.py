@@ -1,0 +1,299 @@
+"""What a PACS can do wrong: each has its name in the harvest's report, and the other studies go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+from pydicom.dataset import Dataset
+from pynetdicom import evt
+from pytest_django import Settings
+
+from datasets.models import HarvestedStudy, Lesion
+from datasets.pacs import http
+from datasets.services.harvest import PATIENCE
+from tests.datasets.pacs.dicom_files import bidimensional, ct, report
+from tests.datasets.pacs.test_dicomweb import hang_up, huge, in_parts, multipart, short, status
+from tests.datasets.pacs.test_dimse import provider
+from tests.datasets.pacs.web_archive import archive
+from tests.datasets.pacs.web_server import JSON, Answer, send
+from tests.harvesting import harvest
+from tests.peers.process import free_port
+from workers.models import Job
+
+pytestmark = pytest.mark.django_db
+
+STUDIES = 3
+BAD = "1.2.840.9.2"
+"""The second of three studies."""
+
+
+@pytest.fixture(autouse=True)
+def _quick(settings: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.DATA_DIR = tmp_path / "data"
+    settings.IDENTITY_KEY_FILE = settings.DATA_DIR / "identity_key"
+    monkeypatch.setattr(http, "FIRST_WAIT_MS", 1)
+
+
+def study(uid: str, **changes: Any) -> list[Dataset]:
+    """Five slices and a report that marks the third."""
+    common = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.1", "PatientID": uid[-1]} | changes
+    slices = [ct(z=5.0 * place, SOPInstanceUID=f"{uid}.1.{place}", **common) for place in range(5)]
+    mark = bidimensional(slices[2].SOPInstanceUID)
+    names = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.9", "SOPInstanceUID": f"{uid}.9.1"}
+    return [*slices, report(mark, **names, PatientID=uid[-1])]
+
+
+def hospital(**changes: Any) -> list[Dataset]:
+    """Three studies; the changes are those of the second."""
+    good = [each for number in (1, 3) for each in study(f"1.2.840.9.{number}")]
+    return [*good, *study(BAD, **changes)]
+
+
+def refusing(place: str, answer: Answer) -> Callable[[str], Answer | None]:
+    """Break the requests that end so within the bad study."""
+    return lambda path: answer if BAD in path and path.endswith(place) else None
+
+
+def pixels(answer: Answer) -> Callable[[str], Answer | None]:
+    """Break what gives the slices of the bad study, whole series and single ones."""
+    return lambda path: answer if f"{BAD}/series/{BAD}.1" in path else None
+
+
+def too_few(handler: BaseHTTPRequestHandler) -> None:
+    """List nothing of a study that holds six objects."""
+    send(handler, b"[]", JSON)
+
+
+@dataclass(frozen=True)
+class Case:
+    breaking: Callable[[str], Answer | None]
+    names: set[str]
+    lesions: int = STUDIES - 1
+
+
+CASES = {
+    "the server hangs up on a list": Case(refusing("/instances", hang_up), {"SourceUnreachable"}),
+    "the list of a study is not for us": Case(refusing("/instances", status(401)), {"AccessDenied"}),
+    "the server fails at a list": Case(refusing("/instances", status(500)), {"BadAnswer"}),
+    "a list that breaks off": Case(refusing("/instances", short), {"TruncatedAnswer"}),
+    "fewer objects than the study has": Case(refusing("/instances", too_few), {"TruncatedAnswer"}),
+    "a list of 10 GB": Case(refusing("/instances", huge), {"TooLarge"}),
+    "the server stops mid-series": Case(pixels(hang_up), {"SourceUnreachable"}),
+    "slices of 10 GB": Case(pixels(huge), {"TooLarge"}),
+    "slices that break off": Case(pixels(multipart(in_parts(b"\0" * 128 + b"DICM", b""))), {"TruncatedAnswer"}),
+    "slices that are no DICOM": Case(pixels(multipart(in_parts(b"Welcome"))), {"Unreadable"}),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_study_that_fails_is_named_and_the_others_go_on(case: Case) -> None:
+    objects = hospital()
+    with archive(objects, case.breaking) as address:
+        code, out, err = harvest(address)
+    assert code == 1
+    assert set(Job.objects.get().result["errors"]) == case.names, err
+    assert all(name in out for name in case.names)
+    assert Lesion.objects.count() == case.lesions
+    assert HarvestedStudy.objects.count() == STUDIES - 1, "the mark of the broken one has not moved"
+    with archive(objects) as address:
+        assert harvest(address)[0] == 0
+    assert Lesion.objects.count() == STUDIES, "nothing is lost for good"
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "lesions"),
+    [
+        ({"Rows": 65_535, "Columns": 65_535}, {"NotOneSlice"}, 2),
+        ({"PixelData": b"\0" * 100}, {"TruncatedPixels"}, 2),
+        ({"RescaleSlope": None}, {"NotHounsfield"}, 2),
+        ({"BurnedInAnnotation": "YES"}, set(), 2),
+    ],
+    ids=["8 GB by the header", "fewer pixels than stated", "no Hounsfield units", "burned-in text"],
+)
+def test_slices_that_cannot_be_used_are_named(changes: dict[str, Any], names: set[str], lesions: int) -> None:
+    with archive(hospital(**changes)) as address:
+        code, _, err = harvest(address)
+    assert code == bool(names), err
+    assert set(Job.objects.get().result["errors"]) == names
+    assert Lesion.objects.count() == lesions
+
+
+def test_a_header_that_differs_from_its_list_is_a_contradiction() -> None:
+    """The list decides on which slice a mark lies, the object brings the pixels."""
+    objects = hospital()
+    listed = deepcopy(objects)
+    for each in listed:
+        if each.StudyInstanceUID == BAD and "ImagePositionPatient" in each:
+            x, y, z = each.ImagePositionPatient
+            each.ImagePositionPatient = [x, y, float(z) + 2.5]
+    with archive(objects) as honest:
+
+        def sent_on(path: str) -> Answer | None:
+            return None if path.endswith(("/studies", "/instances")) else redirect(honest)
+
+        with archive(listed, sent_on) as address:
+            harvest(address)
+    assert Job.objects.get().result["errors"] == {"Contradiction": 5}
+    assert Lesion.objects.count() == 2
+
+
+def redirect(address: str) -> Answer:
+    """Send on to another server."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(307)
+        url = address.removeprefix("dicomweb+").removesuffix("/dicom-web")
+        handler.send_header("Location", url + handler.path)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def test_missing_slices_and_contradictory_spacing_are_named_and_flagged_not_refused() -> None:
+    objects = hospital(SpacingBetweenSlices=1.0)
+    # The fourth slice of the first study was lost: a gap between those that are kept.
+    objects = [each for each in objects if each.SOPInstanceUID != "1.2.840.9.1.1.3"]
+    with archive(objects) as address:
+        code, out, err = harvest(address)
+    assert (code, err) == (0, "")
+    assert Job.objects.get().result["noted"] == {"ContradictorySpacing": 1, "MissingSlices": 1}
+    assert "lacks about 1 slices" in out
+    assert "its headers state 1 mm between slices that lie 5 mm apart" in out
+    flags = sorted(flag for lesion in Lesion.objects.all() for flag in lesion.flags)
+    assert [flag.split()[0] for flag in flags] == ["Slices", "The"]
+    assert Lesion.objects.count() == STUDIES
+
+
+def test_after_several_studies_without_an_answer_the_harvest_stops_and_goes_on_later() -> None:
+    objects = [each for number in range(1, 8) for each in study(f"1.2.840.9.{number}")]
+    asked: list[str] = []
+
+    def dies(path: str) -> Answer | None:
+        if path.endswith("/instances"):
+            asked.append(path)
+            return hang_up if len(set(asked)) > 2 else None
+        return None
+
+    with archive(objects, dies) as address, pytest.raises(CommandError) as stopped:
+        harvest(address)
+    sentence = str(stopped.value)
+    assert sentence.startswith(f"The harvest stopped at study 5 of 7: {PATIENCE} studies in a row failed")
+    assert "\n" not in sentence
+    assert len(set(asked)) == 2 + PATIENCE, "the others were not tried"
+    assert Lesion.objects.count() == 2
+    assert (Job.objects.get().state, Job.objects.get().message) == (Job.State.FAILED, sentence)
+    with archive(objects) as address:
+        assert harvest(address)[0] == 0
+    assert Lesion.objects.count() == 7
+
+
+def pacs(broken: dict[str, Any]) -> AbstractContextManager[str]:
+    """The three studies by DIMSE; `broken` says what an event is answered for the second."""
+    objects = hospital()
+
+    def find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        asked = event.identifier
+        level, uid = asked.QueryRetrieveLevel, asked.get("StudyInstanceUID")
+        if uid == BAD and level in broken:
+            yield from broken[level](event)
+            return
+        found = [each for each in objects if not uid or each.StudyInstanceUID == uid]
+        if level == "IMAGE":
+            found = [each for each in found if each.SeriesInstanceUID == asked.SeriesInstanceUID]
+        names = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
+        for each in {each[names[level]].value: each for each in found}.values():
+            answer = Dataset({tag: element for tag, element in each.items() if tag.group != 0x7FE0})
+            answer.NumberOfStudyRelatedInstances = 6
+            yield 0xFF00, answer
+
+    def get(event: evt.Event) -> Iterator[Any]:
+        asked = event.identifier
+        wanted = asked.SOPInstanceUID
+        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+        slices = len(wanted) > 1 or wanted[0].startswith(f"{BAD}.1.")
+        if asked.StudyInstanceUID == BAD and "GET" in broken and slices:
+            yield from broken["GET"](event)
+            return
+        yield len(wanted)
+        for each in objects:
+            if each.SOPInstanceUID in wanted:
+                each.file_meta.MediaStorageSOPClassUID = each.SOPClassUID
+                yield 0xFF00, each
+
+    return provider(C_FIND=find, C_GET=get)
+
+
+def breaking_off(event: evt.Event) -> Iterator[tuple[int, None]]:
+    """Leave without a status, which shows as an empty one."""
+    event.assoc.abort()
+    yield 0x0000, None
+
+
+def stopping(event: evt.Event) -> Iterator[Any]:
+    """Announce five objects and leave."""
+    yield 5
+    event.assoc.abort()
+    yield 0xFF00, None
+
+
+def nothing(event: evt.Event) -> Iterator[tuple[int, None]]:
+    yield 0x0000, None
+
+
+def refused(event: evt.Event) -> Iterator[tuple[int, None]]:
+    yield 0xA700, None
+
+
+@pytest.mark.parametrize(
+    ("broken", "name"),
+    [
+        ({"SERIES": breaking_off}, "SourceUnreachable"),
+        ({"IMAGE": breaking_off}, "SourceUnreachable"),
+        ({"IMAGE": refused}, "BadAnswer"),
+        ({"IMAGE": nothing}, "TruncatedAnswer"),
+        ({"GET": stopping}, "SourceUnreachable"),
+    ],
+    ids=["no status for series", "no status for images", "refused", "nothing listed", "stops mid-series"],
+)
+def test_a_study_that_fails_over_dimse_is_named_and_the_others_go_on(broken: dict[str, Any], name: str) -> None:
+    with pacs(broken) as address:
+        code, _, err = harvest(address)
+    assert code == 1
+    assert set(Job.objects.get().result["errors"]) == {name}, err
+    assert Lesion.objects.count() == STUDIES - 1
+    with pacs({}) as address:
+        code, _, err = harvest(address)
+    assert (code, err) == (0, "")
+    assert Lesion.objects.count() == STUDIES
+
+
+def test_a_title_that_the_server_does_not_have_ends_in_one_sentence() -> None:
+    with pacs({}) as address, pytest.raises(CommandError, match="it is not called WRONG"):
+        harvest(address.replace("PACS", "WRONG"))
+
+
+def nobody() -> str:
+    return f"dicomweb+http://127.0.0.1:{free_port()}/dicom-web"
+
+
+def test_a_source_that_cannot_be_listed_ends_in_one_sentence_and_a_failed_job() -> None:
+    everywhere = [
+        (nobody(), "nothing listens"),
+        ("dicomweb+http://no-such-host.invalid/dicom-web", "its name is not known"),
+        (f"dimse://PACS@127.0.0.1:{free_port()}", "nothing listens"),
+    ]
+    for address, words in everywhere:
+        with pytest.raises(CommandError, match=words) as stopped:
+            harvest(address)
+        assert "\n" not in str(stopped.value)
+        assert Job.objects.order_by("-pk")[0].message == str(stopped.value)
+    with archive(hospital(), lambda path: status(401)) as address, pytest.raises(CommandError, match="DICOMWEB_PASS"):
+        harvest(address)
