@@ -18,10 +18,10 @@ _LIVE_SECONDS = 30
 def remembered(name: str, visibility: Visibility, compute: Callable[[], T]) -> T:
     """Give what `compute` gave before, as long as nothing was published or located since.
 
-    What people see who see everything may be half a minute old.
+    What people see who see everything may be half a minute old, but for the places of lesions.
     """
     if visibility is Visibility.EVERYTHING:
-        key, seconds = f"everything:{name}", _LIVE_SECONDS
+        key, seconds = f"everything:{state_of_locations()}:{name}", _LIVE_SECONDS
     else:
         key, seconds = f"{visibility.value}:{state_of_published()}:{state_of_locations()}:{name}", _PUBLISHED_SECONDS
     known = cache.get(key)

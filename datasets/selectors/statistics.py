@@ -1,9 +1,12 @@
 """Counts and distributions of lesions, each in one query."""
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 
-from django.db.models import Case, Count, F, FloatField, IntegerField, Max, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce, Floor
+import numpy as np
+from django.db.models import Case, Count, ExpressionWrapper, F, FloatField, IntegerField, Max, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
 
 from datasets import dl_info
 from datasets.models import Lesion
@@ -75,50 +78,72 @@ def sizes_by_type(rows: QuerySet[Lesion]) -> dict[int, list[int]]:
     return table
 
 
-def box_sizes(rows: QuerySet[Lesion], *, step: int = 4, limit: int = 120) -> tuple[list[list[int]], int]:
-    """How boxes are spread over width and height in mm (Fig. 6 of the paper).
+@dataclass(frozen=True, slots=True)
+class BoxSizes:
+    """How boxes are spread over width and height in mm (Fig. 6 of the paper)."""
 
-    Returns
-    -------
-    Counts as [height][width] in squares of `step` mm up to `limit`, and how many boxes are larger.
-    """
-    cells = limit // step
-    found = (
-        rows.order_by()
-        .annotate(
-            column=Floor(
-                (F("box_x2") - F("box_x1")) * F("slice__series__spacing_x") / Value(float(step)),
-                output_field=IntegerField(),
-            ),
-            line=Floor(
-                (F("box_y2") - F("box_y1")) * F("slice__series__spacing_y") / Value(float(step)),
-                output_field=IntegerField(),
-            ),
-        )
-        .values_list("column", "line")
-        .annotate(n=Count("id"))
+    step: int
+    grid: list[list[int]]
+    """Counts as [height][width] in squares of `step` mm."""
+    larger: int
+    """Boxes outside the grid."""
+    median: tuple[float, float]
+    """Width and height in mm."""
+    largest: tuple[float, float]
+    """Greatest width and greatest height in mm, of whichever boxes."""
+
+    @property
+    def limit(self) -> int:
+        """Where the grid ends, in mm."""
+        return self.step * len(self.grid)
+
+
+BOX_CELLS = 40
+"""At most so many squares along a side."""
+BOX_SHARE = 0.995
+"""The grid ends where it holds so much of the boxes: a few giants must not squeeze the rest into a corner."""
+
+
+def box_sizes(rows: QuerySet[Lesion]) -> BoxSizes | None:
+    """Spread the boxes over width and height, on a grid that follows them; None without any."""
+    series = "slice__series__spacing"
+    sides = rows.order_by().values_list(
+        ExpressionWrapper((F("box_x2") - F("box_x1")) * F(f"{series}_x"), FloatField()),
+        ExpressionWrapper((F("box_y2") - F("box_y1")) * F(f"{series}_y"), FloatField()),
     )
-    grid = [[0] * cells for _ in range(cells)]
-    larger = 0
-    for column, line, count in found:
-        if column < cells and line < cells:
-            grid[int(line)][int(column)] += count
-        else:
-            larger += count
-    return grid, larger
+    sizes = np.array(list(sides.iterator(chunk_size=5000)), dtype=float).reshape(-1, 2)
+    if not len(sizes):
+        return None
+    longer = np.sort(sizes.max(axis=1))
+    reach = longer[max(0, math.ceil(BOX_SHARE * len(longer)) - 1)]
+    step = next((step for step in (1, 2, 4, 5, 10) if step * BOX_CELLS > reach), math.ceil(reach / BOX_CELLS) + 1)
+    cells = math.floor(reach / step) + 1
+    at = (sizes // step).astype(int)
+    inside = at[(at < cells).all(axis=1)]
+    grid = np.zeros((cells, cells), dtype=int)
+    np.add.at(grid, (inside[:, 1], inside[:, 0]), 1)
+    width, height = np.median(sizes, axis=0)
+    widest, highest = sizes.max(axis=0)
+    return BoxSizes(
+        step, grid.tolist(), len(sizes) - len(inside), (float(width), float(height)), (float(widest), float(highest))
+    )
 
 
 def intervals(rows: QuerySet[Lesion]) -> list[tuple[float | None, int]]:
-    """Lesions per slice interval in mm; None where it is not known."""
-    return list(
+    """Lesions per slice interval in mm to three significant digits, in order; None where it is not known."""
+    found = (
         rows.order_by()
         .annotate(
             interval=Coalesce("slice__slice_interval", "slice__series__slice_interval", output_field=FloatField())
         )
         .values_list("interval")
         .annotate(n=Count("id"))
-        .order_by(F("interval").asc(nulls_last=True))
     )
+    counts: Counter[float | None] = Counter()
+    for interval, count in found:
+        # A tilted gantry gives 4.93844 mm, and each series a little different.
+        counts[None if interval is None else float(f"{interval:.3g}")] += count
+    return sorted(counts.items(), key=lambda item: (item[0] is None, item[0] or 0.0))
 
 
 def ages(rows: QuerySet[Lesion], *, step: int = 10) -> dict[str, list[int]]:

@@ -7,7 +7,6 @@ from typing import Any
 import django_filters
 from django.db.models import F, FloatField, QuerySet
 from django.db.models.functions import Coalesce
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
 from datasets import dl_info
@@ -47,13 +46,18 @@ def one_of(choices: list[tuple[str, str]], label: str, *, default: str = "", **k
     return extend_schema_field(said)(NamesFilter(choices=blank + choices, label=label, **kwargs))
 
 
-@extend_schema_field(OpenApiTypes.STR)
 class TextFilter(django_filters.CharFilter):
     """A name; which ones there are is up to what the account sees."""
 
 
-COLLECTION = "Collection, by its slug"
-RELEASE = "Release, by its name"
+def name_of(label: str, said: str, **kwargs: Any) -> Any:
+    """Make the filter of a name; `said` is what the schema says of it."""
+    return extend_schema_field({"type": "string", "description": said})(TextFilter(label=label, **kwargs))
+
+
+def collection_of(field: str) -> Any:
+    """Make the filter of a collection."""
+    return name_of("Collection", "Collection, by its slug", field_name=field)
 
 
 class CodesFilter(django_filters.Filter):
@@ -140,8 +144,8 @@ class VisibleFilterSet(django_filters.FilterSet):
 class LesionFilter(VisibleFilterSet):
     """Without a queryset it starts from all lesions that may be seen."""
 
-    collection = TextFilter(field_name=f"{_STUDY}__patient__collection__slug", label=COLLECTION)
-    release = TextFilter(method="keep", label=RELEASE)
+    collection = collection_of(f"{_STUDY}__patient__collection__slug")
+    release = name_of("Release", "Release, by its name", method="keep")
     split = _codes(dl_info.SPLITS, "Split", method="keep")
     type = _codes(dl_info.TYPES, "Type")
     sex = one_of(SEXES, "Sex", field_name=f"{_STUDY}__patient__sex")

@@ -1,11 +1,11 @@
 """The filters of patients, studies and series."""
 
 from datasets.models import Patient, Series, Study
-from deeplesion_site.api.filters import COLLECTION, SEXES, TextFilter, VisibleFilterSet, number_of, one_of
+from deeplesion_site.api.filters import SEXES, VisibleFilterSet, collection_of, number_of, one_of
 
 
 class PatientFilter(VisibleFilterSet):
-    collection = TextFilter(field_name="collection__slug", label=COLLECTION)
+    collection = collection_of("collection__slug")
     number = number_of("number", "Patient number")
     sex = one_of(SEXES, "Sex", field_name="sex")
 
@@ -15,7 +15,7 @@ class PatientFilter(VisibleFilterSet):
 
 
 class StudyFilter(VisibleFilterSet):
-    collection = TextFilter(field_name="patient__collection__slug", label=COLLECTION)
+    collection = collection_of("patient__collection__slug")
     patient = number_of("patient__number", "Patient number")
 
     class Meta:
@@ -24,7 +24,7 @@ class StudyFilter(VisibleFilterSet):
 
 
 class SeriesFilter(VisibleFilterSet):
-    collection = TextFilter(field_name="study__patient__collection__slug", label=COLLECTION)
+    collection = collection_of("study__patient__collection__slug")
     patient = number_of("study__patient__number", "Patient number")
     study = number_of("study__number", "Study number")
 

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
 from datasets.selectors.visibility import Visibility
-from deeplesion_site.api.filters import RELEASE, TextFilter, VisibleFilterSet, number_of, one_of
+from deeplesion_site.api.filters import VisibleFilterSet, name_of, number_of, one_of
 from deeplesion_site.api.run_serializers import EvaluationSerializer, RunSerializer
 from deeplesion_site.api.views import VisibleViewSet
 from detection import selectors
@@ -14,7 +14,7 @@ from detection.models import Evaluation, TrainingRun
 
 
 class RunFilter(VisibleFilterSet):
-    release = TextFilter(field_name="release", label=RELEASE)
+    release = name_of("Release", "Release, by its name", field_name="release")
     preset = one_of(TrainingRun.Preset.choices, "Preset", field_name="preset")
     state = one_of(TrainingRun.State.choices, "State", field_name="state")
 
@@ -25,7 +25,7 @@ class RunFilter(VisibleFilterSet):
 
 class EvaluationFilter(VisibleFilterSet):
     run = number_of("run_id", "Run, by its number")
-    release = TextFilter(field_name="run__release", label=RELEASE)
+    release = name_of("Release", "Release, by its name", field_name="run__release")
     split = one_of(Evaluation.Split.choices, "Split", field_name="split")
     convention = one_of(Evaluation.Convention.choices, "Convention", field_name="convention")
     state = one_of(Evaluation.State.choices, "State", field_name="state")

@@ -3,12 +3,13 @@
 Colours are names of style sheet properties (`token:--type-5`), which the page resolves for the theme in use.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from datasets import dl_info
-from datasets.selectors.statistics import SIZE_BINS
+from datasets.selectors.statistics import SIZE_BINS, BoxSizes
 
 Pairs = Sequence[tuple[Any, int]]
 
@@ -48,29 +49,45 @@ def bars(
     values: str,
     colours: Sequence[str] = (),
     horizontal: bool = False,
+    shares: bool = False,
     height: str = "medium",
 ) -> Chart:
-    """One bar per name."""
+    """One bar per name; with `shares` each also says its part of the whole."""
     labels = [str(name) for name, _ in pairs]
     counts = [count for _, count in pairs]
+    parts = [share(count, sum(counts)) for count in counts]
+    hover = "%{y}: %{x:,}" if horizontal else "%{x}: %{y:,}"
     trace: dict[str, Any] = {
         "type": "bar",
         "orientation": "h" if horizontal else "v",
         "x": counts if horizontal else labels,
         "y": labels if horizontal else counts,
         "marker": {"color": list(colours) or token("figure")},
-        "hovertemplate": "%{y}: %{x:,}<extra></extra>" if horizontal else "%{x}: %{y:,}<extra></extra>",
-        "text": [f"{count:,}" for count in counts],
+        "hovertemplate": f"{hover} {values}{' (%{customdata})' if shares else ''}<extra></extra>",
+        "text": [f"{count:,} ({part})" if shares else f"{count:,}" for count, part in zip(counts, parts, strict=True)],
         "textposition": "outside" if horizontal else "none",
         "cliponaxis": False,
     }
+    if shares:
+        trace["customdata"] = parts
     layout = _axes(names, values, horizontal=horizontal)
     if horizontal:
         # Each bar carries its number, so the axis need not.
-        layout |= {"margin": {"l": 8, "r": 56, "t": 8, "b": 8}}
+        layout |= {"margin": {"l": 8, "r": 104 if shares else 56, "t": 8, "b": 8}}
         layout["xaxis"]["visible"] = False
+    if shares:
+        return Chart(
+            key, title, caption, (names, values, "share"), list(zip(labels, counts, parts, strict=True)),
+            _figure([trace], layout), height,
+        )  # fmt: skip
     rows = list(zip(labels, counts, strict=True))
     return Chart(key, title, caption, (names, values), rows, _figure([trace], layout), height)
+
+
+def share(part: int, whole: int) -> str:
+    """A part of a whole in percent, with a digit after the point where it is small."""
+    percent = 100 * part / whole if whole else 0.0
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
 
 
 def types(found: dict[int, int]) -> Chart:
@@ -155,17 +172,18 @@ def stacked(
     return Chart(key, title, caption, (names, *layers), rows, _figure(traces, layout), height, legend)
 
 
-def box_sizes(grid: list[list[int]], larger: int, *, step: int, limit: int) -> Chart:
+def box_sizes(found: BoxSizes) -> Chart:
     """Width against height of the boxes (Fig. 6 of the paper)."""
-    edges = [index * step + step / 2 for index in range(limit // step)]
-    shown = [[count or None for count in line] for line in grid]
+    step, limit, cells = found.step, found.limit, len(found.grid)
+    centres = [(index + 0.5) * step for index in range(cells)]
     trace = {
         "type": "heatmap",
-        "x": edges,
-        "y": edges,
-        "z": shown,
+        "x": centres,
+        "y": centres,
+        "z": [[count or None for count in line] for line in found.grid],
         "colorscale": "scale:figure",
-        "hovertemplate": "width %{x:.0f} mm, height %{y:.0f} mm: %{z:,} lesions<extra></extra>",
+        "hovertemplate": f"width %{{x:g}} ± {step / 2:g} mm, height %{{y:g}} ± {step / 2:g} mm: %{{z:,}} lesions"
+        "<extra></extra>",
         "colorbar": {"title": {"text": "lesions"}, "thickness": 10, "outlinewidth": 0, "len": 0.8},
         "xgap": 1,
         "ygap": 1,
@@ -174,20 +192,24 @@ def box_sizes(grid: list[list[int]], larger: int, *, step: int, limit: int) -> C
         "xaxis": {"title": {"text": "width (mm)"}, "range": [0, limit], "constrain": "domain", "showgrid": False},
         "yaxis": {"title": {"text": "height (mm)"}, "range": [0, limit], "scaleanchor": "x", "showgrid": False},
     }
-    caption = f"Width and height of the padded boxes in squares of {step} mm."
-    if larger:
-        caption += f" {larger:,} larger than {limit} mm are not shown."
-    coarse = 5
-    head = ("height (mm)", *(f"width {i * step}–{(i + coarse) * step}" for i in range(0, len(grid), coarse)))
+    caption = (
+        f"Boxes around the axes, 5 px wider on every side, in squares of {step} mm. "
+        f"Median {found.median[0]:.1f} mm wide, {found.median[1]:.1f} mm high."
+    )
+    if found.larger:
+        caption += (
+            f" Cut off at {limit} mm: {found.larger:,} larger {'boxes are' if found.larger > 1 else 'box is'} not "
+            f"drawn (up to {found.largest[0]:.0f} mm wide, {found.largest[1]:.0f} mm high)."
+        )
+    coarse = max(1, math.ceil(cells / 6))
+    starts = range(0, cells, coarse)
+    head = ("height (mm)", *(f"width {at * step}–{min(at + coarse, cells) * step}" for at in starts))
     rows = [
         (
-            f"{top * step}–{(top + coarse) * step}",
-            *(
-                sum(sum(line[left : left + coarse]) for line in grid[top : top + coarse])
-                for left in range(0, len(grid), coarse)
-            ),
+            f"{top * step}–{min(top + coarse, cells) * step}",
+            *(sum(sum(line[left : left + coarse]) for line in found.grid[top : top + coarse]) for left in starts),
         )
-        for top in range(0, len(grid), coarse)
+        for top in starts
     ]
     return Chart("boxes", "Box sizes", caption, head, rows, _figure([trace], layout), "tall")
 
@@ -198,10 +220,39 @@ def intervals(found: Sequence[tuple[float | None, int]]) -> Chart:
     return bars(
         "intervals",
         "Slice intervals",
-        "Lesions per distance between neighbouring slices.",
+        "Lesions per distance between neighbouring slices, to three significant digits.",
         pairs,
         names="slice interval (mm)",
         values="lesions",
+        shares=True,
+    )
+
+
+MODALITIES = {
+    "CT": "computed tomography",
+    "MR": "magnetic resonance",
+    "NM": "nuclear medicine",
+    "CR": "computed radiography",
+    "DX": "digital radiography",
+    "PT": "positron emission tomography",
+    "US": "ultrasound",
+    "XA": "X-ray angiography",
+    "MG": "mammography",
+}
+
+
+def modalities(found: Pairs) -> Chart:
+    """Bookmarks per modality (Fig. 4 of the paper)."""
+    named = ", ".join(f"{code} {MODALITIES[code]}" for code, _ in found if code in MODALITIES)
+    return bars(
+        "modalities",
+        "Modalities",
+        f"Bookmarks by the modality of the image they mark{': ' if named else ''}{named}.",
+        found,
+        names="modality",
+        values="bookmarks",
+        horizontal=True,
+        shares=True,
     )
 
 
@@ -227,11 +278,12 @@ def ages(table: dict[str, list[int]]) -> Chart:
 
 def tools(found: Sequence[tuple[str, int, int]]) -> Chart:
     """Annotation tools of the bookmarks on CT (Fig. 5 of the paper)."""
-    return stacked(
+    whole = sum(kept + other for _, kept, other in found)
+    chart = stacked(
         "tools",
         "Annotation tools",
-        "Bookmarks on CT by the tool that drew them, and whether they became a lesion.",
-        [name for name, _, _ in found],
+        "Bookmarks on CT by the tool that drew them with its share, and whether they became a lesion.",
+        [f"{name}, {share(kept + other, whole)}" for name, kept, other in found],
         {
             "became a lesion": ([kept for _, kept, _ in found], token("figure")),
             "did not": ([other for _, _, other in found], token("figure-soft")),
@@ -241,6 +293,8 @@ def tools(found: Sequence[tuple[str, int, int]]) -> Chart:
         horizontal=True,
         height="middle",
     )
+    rows = [(name, kept, other, share(kept + other, whole)) for name, kept, other in found]
+    return replace(chart, head=(*chart.head, "share"), rows=rows)
 
 
 def splits_by_type(table: dict[int, dict[int, int]]) -> Chart:

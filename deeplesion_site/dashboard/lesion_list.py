@@ -1,5 +1,6 @@
 """The list of lesions with its filters."""
 
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +23,7 @@ from deeplesion_site.dashboard.partial import is_partial
 PAGE_SIZE = 48
 COUNT_LIMIT = 200_000
 VIEWS = ("grid", "table")
+_OWN = ("view", "cursor")
 RANGES = (
     ("long_mm", "Long diameter", "mm"),
     ("short_mm", "Short diameter", "mm"),
@@ -37,31 +39,62 @@ RANGES = (
 @needs(Right.READ_PUBLISHED)
 def lesion_list(request: HttpRequest) -> HttpResponse:
     seen = access.visibility(request.user)
-    filters = LesionFilter(request.GET, visibility=seen)
+    asked = LesionFilter(request.GET, visibility=seen)
+    left_out = faults(asked, request.GET)
+    given = without(request.GET, [fault.name for fault in left_out])
+    filters = LesionFilter(given, visibility=seen) if left_out else asked
+    rows = filters.qs
     context: dict[str, Any] = {
-        "filter": filters,
-        "form": filters.form,
+        "form": asked.form,
+        "collections": list(asked.form.fields["collection"].choices),
+        "left_out": left_out,
+        "clean": _clean(given) or "?",
         "chosen_types": _chosen(filters, "type"),
         "chosen_splits": _chosen(filters, "split"),
         "ranges": [
-            {"label": label, "unit": unit, "low": filters.form[f"{name}__gte"], "high": filters.form[f"{name}__lte"]}
+            {"label": label, "unit": unit, "low": asked.form[f"{name}__gte"], "high": asked.form[f"{name}__lte"]}
             for name, label, unit in RANGES
         ],
         "codes": {name: code for code, name in dl_info.TYPES.items()},
         "view": request.GET.get("view") if request.GET.get("view") in VIEWS else VIEWS[0],
-        "chips": chips(filters, request.GET),
-        "query": list_query(request.GET),
+        "chips": chips(filters, given),
+        "query": list_query(given),
+        "page": _page(rows, filters, given.get("cursor", ""), seen),
+        "count": _count(rows, seen),
+        "count_limit": COUNT_LIMIT,
     }
-    if filters.is_valid():
-        rows = filters.qs
-        context["page"] = _page(rows, filters, request.GET.get("cursor", ""), seen)
-        context["count"] = _count(rows, seen)
-        context["count_limit"] = COUNT_LIMIT
     response = render(request, "parts/lesion_results.html" if is_partial(request) else "lesion_list.html", context)
     response["Vary"] = "HX-Request"
     if is_partial(request):
         response["HX-Push-Url"] = f"{request.path}{_clean(request.GET)}"
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A parameter of the address that cannot be used, and why."""
+
+    name: str
+    label: str
+    reason: str
+
+
+def faults(filters: LesionFilter, given: QueryDict) -> list[Fault]:
+    """What of an address the list leaves out: values that make no sense, and filters that are not there."""
+    known = {*LesionFilter.base_filters, *_OWN}
+    bad = [
+        Fault(name, str(filters.form.fields[name].label), " ".join(map(str, reasons)))
+        for name, reasons in filters.form.errors.items()
+    ]
+    return bad + [Fault(name, name[:40], "the list has no such filter.") for name in given if name not in known]
+
+
+def without(given: QueryDict, names: list[str]) -> QueryDict:
+    """The same parameters but for some."""
+    query = given.copy()
+    for name in names:
+        query.pop(name, None)
+    return query
 
 
 def _chosen(filters: LesionFilter, name: str) -> list[str]:
@@ -86,10 +119,7 @@ def _count(rows: QuerySet[Lesion], seen: Visibility) -> int:
 
 def list_query(given: QueryDict) -> str:
     """The filters and the order, to carry from the list to a lesion's page."""
-    query = given.copy()
-    for name in set(query) - set(LesionFilter.base_filters):
-        del query[name]
-    return _clean(query)
+    return _clean(without(given, [name for name in given if name not in LesionFilter.base_filters]))
 
 
 def _clean(given: QueryDict) -> str:

@@ -16,7 +16,6 @@ from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard import charts
 from deeplesion_site.dashboard.job_selectors import locating_job
 from deeplesion_site.dashboard.scope import Scope, scope_of
-from workers.models import Job
 
 MAP_LIMIT = 100_000
 _STRIP = 14
@@ -26,19 +25,27 @@ _STRIP = 14
 @needs(Right.READ_PUBLISHED)
 def overview(request: HttpRequest) -> HttpResponse:
     scope = scope_of(request)
-    found = remembered(f"overview:{scope.key}", scope.visibility, lambda: _summary(scope))
+    found = _map_card(scope)
     context = {
-        "scope": scope,
         **found,
-        "job": None if found["headline"].located else locating_job(),
         "charts": [charts.types(found["types"]), charts.sizes(found["sizes"])] if found["headline"].lesions else [],
-        "legend": [(code, name) for code, name in dl_info.TYPES.items() if found["types"][code]],
-        "map_limit": MAP_LIMIT,
         "releases": scope.releases[:3],
         # The strip changes once a day, so that the page does not jump while it is used.
         "strip": lesion_selectors.sample(scope.lesions(), _STRIP, date.today().toordinal()),
     }
     return render(request, "overview.html", context)
+
+
+def _map_card(scope: Scope) -> dict[str, Any]:
+    """What the card of the map needs, and the counts that come with it."""
+    found = remembered(f"overview:{scope.key}", scope.visibility, lambda: _summary(scope))
+    return {
+        "scope": scope,
+        **found,
+        "job": locating_job() if found["headline"].unlocated else None,
+        "legend": [(code, name) for code, name in dl_info.TYPES.items() if found["types"][code]],
+        "map_limit": MAP_LIMIT,
+    }
 
 
 def _summary(scope: Scope) -> dict[str, Any]:
@@ -54,11 +61,12 @@ def _summary(scope: Scope) -> dict[str, Any]:
 @require_safe
 @needs(Right.READ_PUBLISHED)
 def locating(request: HttpRequest) -> HttpResponse:
-    """How far the locations are; the page loads anew when they are there."""
-    job = locating_job()
-    response = render(request, "parts/locating.html", {"job": job})
-    if job is not None and job.kind == Job.Kind.LOCATE and job.state == Job.State.SUCCEEDED:
-        response["HX-Refresh"] = "true"
+    """How far the locations are; once that is over, the whole card, with its map, takes the place of the one there."""
+    context = _map_card(scope_of(request))
+    if context["job"] is not None and not context["job"].finished:
+        return render(request, "parts/locating.html", context)
+    response = render(request, "parts/map_card.html", context)
+    response["HX-Retarget"], response["HX-Reswap"] = "#map-card", "outerHTML"
     return response
 
 

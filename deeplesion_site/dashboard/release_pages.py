@@ -28,12 +28,15 @@ def release_list(request: HttpRequest) -> HttpResponse:
 def release_page(request: HttpRequest, name: str) -> HttpResponse:
     release = release_or_404(request, name)
     table = release_selectors.types_per_split(release)
+    missing = missing_types(table)
     context = {
         **_preparing(release),
         "table": release_selectors.counts_table(release),
         "splits": list(dl_info.SPLITS.values()),
         "totals": totals(release),
         "charts": [charts.splits_by_type(table)] if any(any(row.values()) for row in table.values()) else [],
+        "missing": [(_listed(names), split) for split, names in missing.items()],
+        "missing_one": len({name for names in missing.values() for name in names}) == 1,
         "citation": citation.of_release(release),
         "convention": manifest.COORDINATE_CONVENTION,
         "site": request.build_absolute_uri("/").rstrip("/"),
@@ -59,6 +62,21 @@ def release_or_404(request: HttpRequest, name: str) -> Release:
 def totals(release: Release) -> dict[str, int]:
     """Patients, studies, series, slices and lesions over all splits."""
     return {what: total for what, _, total in release_selectors.counts_table(release)}
+
+
+def missing_types(table: dict[int, dict[int, int]]) -> dict[str, list[str]]:
+    """Types that the release holds but one of its splits does not, by the name of the split."""
+    held = {code: row for code, row in table.items() if any(row.values())}
+    found = {}
+    for split, name in dl_info.SPLITS.items():
+        types = [dl_info.TYPES[code] for code, row in held.items() if not row[split]]
+        if types and len(types) < len(held):
+            found[name] = types
+    return found
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _preparing(release: Release) -> dict[str, Any]:

@@ -63,9 +63,18 @@ LUNG_LOW_ENOUGH = -900.0
 
 
 def window_for(lesion: Lesion) -> tuple[float, float]:
-    """The window in which a lesion is seen best: lung lesions in a lung window, whatever the slice was read in."""
+    """The window in which a lesion is seen best.
+
+    Lung lesions, and boxes that the slice's own window would show all black, are shown in a lung window.
+    """
     own = window_of(lesion.slice)
-    return LUNG if lesion.type == LesionType.LUNG and own[0] > LUNG_LOW_ENOUGH else own
+    black = lesion.max_hu is not None and lesion.max_hu <= own[0]
+    return LUNG if own[0] > LUNG_LOW_ENOUGH and (lesion.type == LesionType.LUNG or black) else own
+
+
+def in_air(lesion: Lesion) -> bool:
+    """Whether a box holds nothing but air: no window shows anything in it."""
+    return lesion.max_hu is not None and lesion.max_hu <= LUNG_LOW_ENOUGH
 
 
 def window_of(place: Slice) -> tuple[float, float]:

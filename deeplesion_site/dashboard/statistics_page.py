@@ -13,8 +13,6 @@ from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard import charts
 from deeplesion_site.dashboard.scope import Scope, scope_of
 
-_STEP, _LIMIT = 4, 120
-
 
 @require_safe
 @needs(Right.READ_PUBLISHED)
@@ -39,7 +37,7 @@ def _collect(scope: Scope) -> dict[str, Any]:
         "headline": statistics.headline(rows),
         "types": statistics.types(rows),
         "sizes": statistics.sizes_by_type(rows),
-        "boxes": statistics.box_sizes(rows, step=_STEP, limit=_LIMIT),
+        "boxes": statistics.box_sizes(rows),
         "intervals": statistics.intervals(rows),
         "ages": statistics.ages(rows),
         "median_long": statistics.median(rows, "long_um"),
@@ -52,12 +50,11 @@ def _collect(scope: Scope) -> dict[str, Any]:
 
 
 def _lesion_charts(found: dict[str, Any]) -> list[charts.Chart]:
-    grid, larger = found["boxes"]
     return [
         charts.types(found["types"]),
         charts.intervals(found["intervals"]),
         charts.sizes_by_type(found["sizes"]),
-        charts.box_sizes(grid, larger, step=_STEP, limit=_LIMIT),
+        charts.box_sizes(found["boxes"]),
         charts.ages(found["ages"]),
     ]
 
@@ -67,20 +64,12 @@ def _annotation_charts(found: dict[str, Any]) -> list[charts.Chart]:
         charts.bars(
             "years",
             "Studies with bookmarks per year",
-            "All modalities.",
-            found["years"],
+            "Studies in which a radiologist bookmarked anything, on images of any modality.",
+            every_year(found["years"]),
             names="year",
             values="studies",
         ),
-        charts.bars(
-            "modalities",
-            "Modalities",
-            "Bookmarks by the modality of the image they mark.",
-            found["modalities"],
-            names="modality",
-            values="bookmarks",
-            horizontal=True,
-        ),
+        charts.modalities(found["modalities"]),
         charts.tools(found["tools"]),
         charts.bars(
             "reasons",
@@ -90,6 +79,13 @@ def _annotation_charts(found: dict[str, Any]) -> list[charts.Chart]:
             names="reason",
             values="bookmarks",
             horizontal=True,
+            shares=True,
             height="middle",
         ),
     ]
+
+
+def every_year(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Years without any bookmark stand between the others too."""
+    known = dict(found)
+    return [(year, known.get(year, 0)) for year in range(min(known), max(known) + 1)] if known else []

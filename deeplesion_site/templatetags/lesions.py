@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from datasets import dl_info
 from datasets.models import Lesion
-from deeplesion_site.dashboard.slice_image import window_for
+from deeplesion_site.dashboard import slice_image
 
 register = template.Library()
 
@@ -27,9 +27,15 @@ def _square(lesion: Lesion) -> tuple[float, float, float, float]:
     return x - half, y - half, x + half, y + half
 
 
+@register.filter
+def in_air(lesion: Lesion) -> bool:
+    """Whether its thumbnail shows nothing but where the mark is."""
+    return slice_image.in_air(lesion)
+
+
 @register.simple_tag
 def sketch(lesion: Lesion) -> SafeString:
-    """The axes and the box alone, for a lesion whose picture is not stored; same frame as `thumbnail`."""
+    """The axes and the box alone, in the frame of `thumbnail`: for a lesion whose picture is not there or empty."""
     left, top, right, bottom = _square(lesion)
     x1, y1, x2, y2 = lesion.box
     lines = [[f"{value:.1f}" for value in lesion.points[start : start + 4]] for start in (0, 4)]
@@ -47,7 +53,7 @@ def sketch(lesion: Lesion) -> SafeString:
 def thumbnail(lesion: Lesion, size: int = 160) -> str:
     """Address of the picture around a lesion's box, a square with some of its surroundings."""
     crop = ",".join(f"{edge:.0f}" for edge in _square(lesion))
-    low, high = window_for(lesion)
+    low, high = slice_image.window_for(lesion)
     query = urlencode({"crop": crop, "size": size, "low": f"{low:g}", "high": f"{high:g}"}, safe=",")
     return f"{reverse('slice-png', args=[lesion.slice_id])}?{query}"
 

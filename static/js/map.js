@@ -329,4 +329,8 @@ class LesionMap {
   }
 }
 
-for (const element of document.querySelectorAll("[data-map]")) new LesionMap(element);
+const drawIn = (part) => { for (const element of part.querySelectorAll("[data-map]")) new LesionMap(element); };
+
+drawIn(document);
+// The card with the map comes later where the lesions are still being located.
+document.body.addEventListener("htmx:load", (event) => { if (event.target !== document.body) drawIn(event.target); });

@@ -1,6 +1,16 @@
-// The API's documentation, drawn from its schema.
+// The API's documentation, drawn from its schema, in the theme of the page.
+
+import { isDark } from "./site.js";
 
 const target = document.getElementById("swagger");
+
+function follow() {
+  document.documentElement.classList.toggle("dark-mode", isDark());
+}
+
+follow();
+document.addEventListener("themechange", follow);
+
 window.SwaggerUIBundle({
   url: target.dataset.schema,
   domNode: target,

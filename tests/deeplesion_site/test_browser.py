@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests import factories
 from tests.deeplesion_site.conftest import make_dataset
 
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 375, "height": 800}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 375, "height": 800}
 
 
 @pytest.fixture
@@ -193,6 +193,32 @@ def test_on_a_phone_filters_are_a_drawer_and_the_menu_opens(browser: Browser, si
 def test_the_api_documentation_draws_itself_from_the_schema(quiet: Page, site: SimpleNamespace) -> None:
     quiet.goto(f"{site.url}/api/docs/")
     expect(quiet.locator("#operations-lesions-lesions_list")).to_be_visible()
+
+
+def test_the_api_documentation_follows_the_theme(browser: Browser, site: SimpleNamespace) -> None:
+    with browser.new_context(color_scheme="dark") as context:
+        page = context.new_page()
+        page.goto(f"{site.url}/api/docs/")
+        expect(page.locator("html.dark-mode .opblock").first).to_be_visible()
+        path = page.locator(".opblock-summary-path").first
+        assert path.evaluate("e => getComputedStyle(e).color") in ("rgb(228, 230, 230)", "rgb(240, 241, 241)")
+        page.get_by_role("button", name="Switch between light and dark").click()
+        expect(page.locator("html.dark-mode")).to_have_count(0)
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
+def test_code_of_a_release_is_whole_and_can_be_copied(
+    browser: Browser, site: SimpleNamespace, viewport: ViewportSize
+) -> None:
+    with browser.new_context(viewport=viewport, permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        page.goto(f"{site.url}/releases/first-1.0/")
+        for box in page.locator("pre").all():
+            assert box.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+        page.get_by_role("button", name="Copy the query").click()
+        expect(page.get_by_role("button", name="Copy the query")).to_have_text("Copied")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == f'curl "{site.url}/api/v1/lesions/?release=first-1.0&type=lung&long_mm__gte=20"'
 
 
 def test_a_curator_judges_a_lesion(quiet: Page, site: SimpleNamespace) -> None:

@@ -32,10 +32,36 @@ def test_the_list_takes_the_filters_of_the_api(client: Client, row_of_five: list
         assert [lesion.pk for lesion in page.items] == [row["id"] for row in api]
 
 
-def test_a_bad_filter_is_explained_on_the_page(client: Client, row_of_five: list[Lesion]) -> None:
-    page = client.get("/lesions/?long_mm__gte=big").content.decode()
-    assert "A filter cannot be used" in page
-    assert "Long diameter from (mm)" in page
+@pytest.mark.parametrize(
+    ("query", "label", "reason", "clean"),
+    [
+        ("type=bogus&split=train", "Type", "“bogus” is not known; choose from bone,", "?split=train"),
+        ("page=999&split=train", "page", "the list has no such filter.", "?split=train"),
+        ("long_min=abc", "long_min", "the list has no such filter.", "?"),
+        ("long_mm__gte=big", "Long diameter from (mm)", "“big” is not a number from 0 to 4000.", "?"),
+        ("ordering=random", "Sort by", "“random” is not known;", "?"),
+        ("release=nope", "Release", "“nope” is not known; choose from five.", "?"),
+    ],
+)
+def test_a_bad_filter_is_explained_in_one_sentence_above_the_rest(
+    client: Client, row_of_five: list[Lesion], query: str, label: str, reason: str, clean: str
+) -> None:
+    answer = client.get(f"/lesions/?{query}")
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert page.count("Not filtered by") == 1
+    assert f"Not filtered by {label}:</strong> {reason}" in page
+    assert f'<a href="{clean}">Take it out of the address</a>' in page
+    assert page.count("data-row>") == 5
+    assert 'id="filters"' in page
+    assert "format=csv" in page
+    assert "bogus" not in answer.context["query"]
+    part = client.get(f"/lesions/?{query}", headers={"HX-Request": "true"}).content.decode()
+    assert f"Not filtered by {label}" in part
+
+
+def test_a_list_without_faults_says_nothing_of_them(client: Client, row_of_five: list[Lesion]) -> None:
+    assert "Not filtered by" not in client.get("/lesions/?type=liver&view=table&cursor=").content.decode()
 
 
 def test_filters_in_use_can_be_removed_one_by_one(client: Client, row_of_five: list[Lesion]) -> None:
@@ -173,3 +199,27 @@ def test_a_lung_lesion_opens_in_a_lung_window_although_the_slice_was_read_in_sof
     page = client.get(f"/lesions/{lesion.pk}/").content.decode()
     assert 'data-window="-1500,500" aria-pressed="true"' in page
     assert "low=-1500&amp;high=500" in client.get("/lesions/").content.decode()
+
+
+def test_collections_are_offered_where_there_are_several(client: Client, row_of_five: list[Lesion]) -> None:
+    assert 'id="f-collection"' not in client.get("/lesions/").content.decode()
+    lesion = factories.make_lesion()
+    factories.make_release([lesion], name="other")
+    page = client.get("/lesions/").content.decode()
+    assert 'id="f-collection"' in page
+    assert lesion.slice.series.study.patient.collection.title in page
+
+
+@pytest.mark.parametrize("address", ["/lesions/?release=first-1.0", "/lesions/?view=table&release=first-1.0", "/"])
+def test_a_mark_in_the_air_is_shown_in_a_window_that_is_not_black_with_its_axes(
+    client: Client, dataset: SimpleNamespace, address: str
+) -> None:
+    lesion = dataset.published
+    lesion.type = -1
+    lesion.save()
+    assert "low=-175&amp;high=275" in client.get(address).content.decode()
+    lesion.mean_hu, lesion.std_hu, lesion.min_hu, lesion.max_hu = -1000.0, 3.0, -1010.0, -990.0
+    lesion.save()
+    page = client.get(address).content.decode()
+    assert "low=-1500&amp;high=500" in page
+    assert page.count('class="sketch"') == 1

@@ -1,10 +1,18 @@
 """While lesions have no place in the body, the overview says what is being done about it."""
 
-import pytest
-from django.test import Client
+from collections.abc import Callable
+from datetime import timedelta
 
-from datasets.models import LesionLocation, LocationModel
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from datasets.models import Lesion, LesionLocation, LocationModel
 from datasets.services.locate import choose
+from deeplesion_site.templatetags.jobs import time_left
 from tests import factories
 from workers.models import Job
 
@@ -24,21 +32,93 @@ def test_without_any_model_the_page_says_how_to_get_one(client: Client) -> None:
     assert "<canvas" not in page
 
 
-def test_while_the_regressor_learns_the_page_shows_how_far_it_is(client: Client) -> None:
+def test_while_the_regressor_learns_the_card_shows_how_far_it_is_and_how_long_it_takes(client: Client) -> None:
     unlocated()
-    factories.make_job(kind=Job.Kind.BODYPART, state=Job.State.RUNNING, done=90, total=450)
-    part = client.get("/locating/").content.decode()
-    assert 'value="20"' in part
-    assert "hx-get" in part
-    assert "HX-Refresh" not in client.get("/locating/").headers
+    job = factories.make_job(kind=Job.Kind.BODYPART, state=Job.State.RUNNING, done=90, total=450)
+    Job.objects.filter(pk=job.pk).update(started=timezone.now() - timedelta(minutes=2))
+    for address in ("/", "/locating/"):
+        part = client.get(address).content.decode()
+        assert 'value="20"' in part
+        assert "90 of 450 steps, about 8 min left" in part
+        assert "hx-get" in part
+    assert "HX-Retarget" not in client.get("/locating/").headers
 
 
-def test_when_lesions_are_located_the_page_loads_anew_and_shows_the_map(client: Client) -> None:
+def test_a_job_that_waits_or_gets_ready_says_so(client: Client) -> None:
+    unlocated()
+    job = factories.make_job(kind=Job.Kind.BODYPART)
+    assert "waiting for a worker" in client.get("/").content.decode()
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING, started=timezone.now())
+    assert "getting ready" in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done", "words"),
+    [(0, 50, "less than a minute left"), (60, 50, "about 1 min left"), (60, 1, "about 2 h left"), (60, 0, ""),
+     (60, 100, "")],
+)  # fmt: skip
+def test_the_time_left_goes_by_the_part_done(seconds: int, done: int, words: str) -> None:
+    started = timezone.now() - timedelta(seconds=seconds)
+    assert time_left(Job(state=Job.State.RUNNING, started=started, done=done, total=100)) == words
+    assert time_left(Job(state=Job.State.QUEUED, done=done, total=100)) == ""
+
+
+def test_when_lesions_are_located_the_card_with_the_map_takes_the_place_of_the_progress(client: Client) -> None:
     lesion = unlocated()
     assert "<canvas" not in client.get("/").content.decode()
     factories.make_job(kind=Job.Kind.LOCATE, state=Job.State.SUCCEEDED)
-    assert client.get("/locating/").headers["HX-Refresh"] == "true"
-    model = LocationModel.objects.create(version="bpr-test", trained_on="x")
+    locate(lesion)
+    answer = client.get("/locating/?data=")
+    assert (answer.headers["HX-Retarget"], answer.headers["HX-Reswap"]) == ("#map-card", "outerHTML")
+    assert "<canvas" in answer.content.decode()
+    assert "<canvas" in client.get("/").content.decode()
+
+
+def test_a_failure_ends_the_waiting(client: Client) -> None:
+    unlocated()
+    factories.make_job(kind=Job.Kind.BODYPART, state=Job.State.FAILED, message="no slices to learn from")
+    answer = client.get("/locating/")
+    assert "The lesions could not be located. no slices to learn from" in answer.content.decode()
+    assert "hx-get" not in answer.content.decode()
+
+
+def test_those_who_see_everything_get_the_map_at_once_too(client_of: Callable[[str], Client]) -> None:
+    lesion, curator = unlocated(), client_of("curator")
+    assert "<canvas" not in curator.get("/").content.decode()
+    locate(lesion)
+    assert "<canvas" in curator.get("/").content.decode()
+
+
+def test_lesions_that_wait_beside_a_map_show_their_progress_below_it(client: Client) -> None:
+    locate(unlocated())
+    unlocated()
+    assert "hx-get" not in client.get("/").content.decode()
+    factories.make_job(kind=Job.Kind.LOCATE, state=Job.State.RUNNING, done=1, total=2)
+    page = client.get("/").content.decode()
+    assert "<canvas" in page
+    assert "1 of 2 series" in page
+
+
+def locate(lesion: Lesion) -> None:
+    model = LocationModel.objects.create(version=f"bpr-test-{lesion.pk}", trained_on="x")
     LesionLocation.objects.create(lesion=lesion, model=model, x=0.4, y=0.5, z=0.6)
     choose(collection=lesion.slice.series.study.patient.collection, model=model)
-    assert "<canvas" in client.get("/").content.decode()
+
+
+class TestInABrowser:
+    """The card as a person sees it while the worker is busy."""
+
+    def test_the_map_appears_without_a_reload(self, page: Page, live_server: LiveServer) -> None:
+        cache.clear()
+        lesion = unlocated()
+        job = factories.make_job(kind=Job.Kind.LOCATE, state=Job.State.RUNNING, done=1, total=4)
+        page.goto(live_server.url)
+        expect(page.get_by_text("1 of 4 series")).to_be_visible()
+        page.evaluate("window.stayed = true")
+        Job.objects.filter(pk=job.pk).update(done=2)
+        expect(page.get_by_text("2 of 4 series")).to_be_visible()
+        locate(lesion)
+        Job.objects.filter(pk=job.pk).update(state=Job.State.SUCCEEDED, finished=timezone.now())
+        expect(page.locator("[data-map]")).to_have_attribute("data-drawn", "1")
+        assert page.evaluate("window.stayed") is True
+        assert page.locator(".locating").count() == 0

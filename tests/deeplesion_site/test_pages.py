@@ -8,8 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from datasets.models import Collection, Lesion
+from datasets.models import Collection, Lesion, Release, Split
+from datasets.selectors import statistics
+from deeplesion_site.dashboard import charts
 from tests import factories
 
 PAGES = ("/", "/lesions/", "/statistics/", "/bodypart/", "/releases/", "/about/", "/api/docs/", "/login/")
@@ -107,6 +110,55 @@ def test_each_figure_comes_with_its_numbers_as_a_table(client: Client, dataset: 
         assert found
         assert json.loads(found[1])["data"]
     assert "not on an axial slice" in page
+
+
+def test_the_figures_of_bookmarks_say_shares_and_every_year(client: Client, dataset: SimpleNamespace) -> None:
+    for year, modality, tool in ((2012, "CT", "bidimensional"), (2015, "CT", "line"), (2015, "MR", "bidimensional")):
+        reason = "" if (modality, tool) == ("CT", "bidimensional") else "not_recist"
+        factories.make_annotation(
+            collection=dataset.collection, year=year, modality=modality, tool=tool, reason=reason
+        )
+    charts = {chart.id: chart for chart in client.get("/statistics/").context["annotation_charts"]}
+    assert charts["years"].rows == [("2012", 1), ("2013", 0), ("2014", 0), ("2015", 2)]
+    assert charts["modalities"].rows == [("CT", 2, "67 %"), ("MR", 1, "33 %")]
+    assert "MR magnetic resonance" in charts["modalities"].caption
+    assert charts["tools"].head == ("tool", "became a lesion", "did not", "share")
+    assert [row[1:] for row in charts["tools"].rows] == [(1, 0, "50 %"), (0, 1, "50 %")]
+
+
+def test_box_sizes_say_what_they_cut_off(client: Client, dataset: SimpleNamespace) -> None:
+    chart = charts_of(client)["boxes"]
+    assert chart.figure["layout"]["xaxis"]["range"] == chart.figure["layout"]["yaxis"]["range"] == [0, 29]
+    assert "Median 28.0 mm wide, 20.0 mm high." in chart.caption
+    assert "Cut off" not in chart.caption
+    found = statistics.BoxSizes(4, [[1] * 30] * 30, 2, (20.0, 21.0), (298.9, 162.8))
+    assert (
+        "Cut off at 120 mm: 2 larger boxes are not drawn (up to 299 mm wide, 163 mm high)."
+        in charts.box_sizes(found).caption
+    )
+
+
+def charts_of(client: Client) -> dict[str, charts.Chart]:
+    return {chart.id: chart for chart in client.get("/statistics/").context["lesion_charts"]}
+
+
+def test_a_release_says_which_types_a_split_lacks(client: Client, db: None) -> None:
+    collection = factories.make_collection()
+    lesions = []
+    for number, kind in enumerate((1, 4, 5, 4, 5, 5), start=1):
+        patient = factories.make_patient(collection=collection, number=number)
+        place = factories.make_slice(series=factories.make_series(study=factories.make_study(patient=patient)))
+        lesions.append(factories.make_lesion(slice=place, type=kind))
+    release = factories.make_release(lesions, name="lacking", published=False)
+    for number, split in ((4, Split.VAL), (5, Split.VAL), (6, Split.TEST)):
+        release.members.filter(member__patient__number=number).first().member.__class__.objects.filter(
+            release=release, patient__number=number
+        ).update(split=split)
+    Release.objects.filter(pk=release.pk).update(state=Release.State.PUBLISHED, published=timezone.now())
+    page = " ".join(text(client, "/releases/lacking/").split())
+    assert "No lesion of type bone in val. No lesion of type bone or liver in test." in page
+    factories.make_release([factories.make_lesion()], name="one-type")
+    assert "No lesion of type" not in text(client, "/releases/one-type/")
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(client: Client, db: None) -> None:

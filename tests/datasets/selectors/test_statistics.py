@@ -45,16 +45,44 @@ def test_types_name_those_without_lesions_too(three: list[Lesion]) -> None:
 
 def test_boxes_are_counted_in_squares(three: list[Lesion]) -> None:
     # Padded by 5 px on every side: 30 x 20 px, 22.5 x 22.5 px, 210 x 110 px at 0.8 mm.
-    grid, larger = statistics.box_sizes(Lesion.objects.all(), step=4, limit=120)
-    assert grid[4][6] == 1
-    assert grid[4][4] == 1
-    assert larger == 1
-    assert sum(map(sum, grid)) == 2
+    found = statistics.box_sizes(Lesion.objects.all())
+    assert found
+    assert (found.step, found.limit, found.larger) == (5, 170, 0)
+    assert found.grid[3][4] == 1
+    assert found.grid[3][3] == 1
+    assert found.grid[17][33] == 1
+    assert sum(map(sum, found.grid)) == 3
+    assert found.median == pytest.approx((24, 18))
+    assert found.largest == pytest.approx((168, 88))
+
+
+def test_the_grid_of_boxes_follows_the_data_and_leaves_a_few_giants_out(three: list[Lesion]) -> None:
+    small = statistics.box_sizes(Lesion.objects.exclude(pk=three[2].pk))
+    assert small
+    assert (small.step, small.limit) == (1, 25)
+    for number in range(3, 400):
+        factories.make_lesion(slice=three[0].slice, number=number, long_px=20.0, short_px=10.0)
+    found = statistics.box_sizes(Lesion.objects.all())
+    assert found
+    assert (found.limit, found.larger) == (25, 1)
+    assert sum(map(sum, found.grid)) == 399
+    assert statistics.box_sizes(Lesion.objects.none()) is None
 
 
 def test_intervals_prefer_the_slices_own(three: list[Lesion]) -> None:
     three[0].slice.__class__.objects.filter(pk=three[0].slice_id).update(slice_interval=2.5)
     assert statistics.intervals(Lesion.objects.all()) == [(1.0, 1), (2.5, 2)]
+
+
+def test_intervals_are_counted_together_where_they_differ_by_a_hair(three: list[Lesion]) -> None:
+    places = type(three[0].slice).objects
+    places.filter(pk=three[0].slice_id).update(slice_interval=4.93844)
+    places.filter(pk=three[2].slice_id).update(slice_interval=4.9412)
+    unknown = factories.make_series(slice_interval=None)
+    factories.make_lesion(slice=factories.make_slice(series=unknown))
+    fine = factories.make_series(slice_interval=0.625)
+    factories.make_lesion(slice=factories.make_slice(series=fine))
+    assert statistics.intervals(Lesion.objects.all()) == [(0.625, 1), (4.94, 3), (None, 1)]
 
 
 def test_ages_count_patients_not_lesions(three: list[Lesion]) -> None:
