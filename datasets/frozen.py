@@ -1,4 +1,4 @@
-"""Triggers that hold what a constraint cannot: annotations never change, nor does a published release.
+"""Triggers that hold what a constraint cannot: annotations and verdicts never change, nor does a published release.
 
 They stand in the database, so that no code path, shell or import can get around them.
 """
@@ -11,6 +11,8 @@ PUBLISHED = "EXISTS (SELECT 1 FROM datasets_release r WHERE r.id = {row}.release
 RULES = (
     # name, table, event, condition on OLD or NEW, sentence
     ("annotation_frozen", "datasets_annotation", "UPDATE", "1 = 1", "an annotation never changes"),
+    ("review_frozen", "datasets_review", "UPDATE", "1 = 1", "a verdict never changes"),
+    ("review_kept", "datasets_review", "DELETE", "1 = 1", "a verdict is never deleted"),
     ("manifest_frozen", "datasets_releasemanifest", "UPDATE", "1 = 1", "a manifest never changes"),
     ("manifest_kept", "datasets_releasemanifest", "DELETE", "1 = 1", "a manifest is never deleted"),
     *(

@@ -87,8 +87,8 @@ View = Callable[..., HttpResponseBase]
 def needs(right: Right) -> Callable[[View], View]:
     """Guard a page.
 
-    Without READ_PUBLISHED or DOWNLOAD a visitor is asked to sign in, and an account without a role gets 403. Whoever
-    lacks another right gets 404: they need not know that the page is there.
+    Without READ_PUBLISHED, DOWNLOAD or REVIEW a visitor is asked to sign in, and an account without the role gets
+    403. Whoever lacks another right gets 404: they need not know that the page is there.
     """
 
     def decorate(view: View) -> View:
@@ -96,7 +96,7 @@ def needs(right: Right) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if may(request.user, right):
                 return view(request, *args, **kwargs)
-            if right not in (Right.READ_PUBLISHED, Right.DOWNLOAD):
+            if right not in (Right.READ_PUBLISHED, Right.DOWNLOAD, Right.REVIEW):
                 raise Http404
             if request.user.is_authenticated:
                 raise PermissionDenied

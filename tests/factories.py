@@ -18,6 +18,7 @@ from datasets.models import (
     FollowUp,
     Lesion,
     Patient,
+    Proposal,
     Release,
     ReleaseLesion,
     ReleaseManifest,
@@ -205,9 +206,22 @@ def make_release(lesions: Any = (), *, published: bool = True, manifest: bool = 
 
 
 def make_review(**values: Any) -> Review:
-    lesion = values.pop("lesion", None) or make_lesion()
+    """A verdict on a lesion, or on a `proposal`; with `undoes` one that takes another back."""
+    undoes, proposal = values.get("undoes"), values.get("proposal")
+    if undoes is not None:
+        values |= {"lesion": undoes.lesion, "proposal": undoes.proposal, "verdict": Review.Verdict.WITHDRAWN}
+    elif proposal is None:
+        values.setdefault("lesion", None)
+        values["lesion"] = values["lesion"] or make_lesion()
     reviewer = values.pop("reviewer", None) or make_user("curator")
-    return Review.objects.create(lesion=lesion, reviewer=reviewer, **{"verdict": Review.Verdict.KEEP, **values})
+    return Review.objects.create(reviewer=reviewer, **{"verdict": Review.Verdict.KEEP, **values})
+
+
+def make_proposal(first: Lesion, second: Lesion, **values: Any) -> Proposal:
+    """Two lesions proposed as one."""
+    ordered = sorted((first, second), key=lambda lesion: lesion.pk)
+    given = {"reason": Proposal.Reason.OVERLAP, "value": 0.5, "threshold": 0.4, **values}
+    return Proposal.objects.create(first=ordered[0], second=ordered[1], **given)
 
 
 def make_job(**values: Any) -> Job:

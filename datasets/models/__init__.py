@@ -2,13 +2,15 @@
 
 from datasets.models.annotation import Annotation
 from datasets.models.identity import HarvestedStudy, SourceIdentity
-from datasets.models.lesion import FollowUp, Lesion, LesionType
+from datasets.models.lesion import STANDING, FollowUp, Lesion, LesionType
 from datasets.models.location import LesionLocation, LocationModel, SeriesLocation, SliceLocation
 from datasets.models.patient import Collection, Patient, Series, Slice, Study
 from datasets.models.release import Release, ReleaseLesion, ReleaseManifest, ReleasePatient, Split
-from datasets.models.review import Review
+from datasets.models.review import STANDING_REVIEW, Proposal, Review
 
 __all__ = [
+    "STANDING",
+    "STANDING_REVIEW",
     "Annotation",
     "Collection",
     "FollowUp",
@@ -18,6 +20,7 @@ __all__ = [
     "LesionType",
     "LocationModel",
     "Patient",
+    "Proposal",
     "Release",
     "ReleaseLesion",
     "ReleaseManifest",

@@ -50,6 +50,12 @@ class Lesion(models.Model):
     annotation = models.OneToOneField(Annotation, models.PROTECT, null=True, blank=True, related_name="lesion")
     follow_up = models.ForeignKey(FollowUp, models.PROTECT, null=True, blank=True, related_name="lesions")
     merged_into = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="merged_from")
+    sources = models.ManyToManyField(
+        "self", symmetrical=False, blank=True, related_name="averages", help_text="of an average: what it was made of"
+    )
+    dissolved = models.BooleanField(
+        default=False, db_default=False, help_text="an average whose sources stand for themselves again"
+    )
 
     x11 = models.FloatField()
     y11 = models.FloatField()
@@ -112,11 +118,15 @@ class Lesion(models.Model):
             models.CheckConstraint(
                 condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")), name="lesion_not_merged_into_itself"
             ),
+            models.CheckConstraint(
+                condition=Q(dissolved=False) | Q(merged_into__isnull=True), name="lesion_dissolved_is_not_merged"
+            ),
         )
         indexes = (
             models.Index(fields=("long_um", "id"), name="lesion_by_long"),
             models.Index(fields=("short_um", "id"), name="lesion_by_short"),
             models.Index(fields=("type", "id"), name="lesion_by_type"),
+            models.Index(fields=("id",), name="lesion_noisy", condition=Q(possibly_noisy=True)),
         )
 
     def __str__(self) -> str:
@@ -131,3 +141,7 @@ class Lesion(models.Model):
     def box(self) -> tuple[float, ...]:
         """x1, y1, x2, y2."""
         return (self.box_x1, self.box_y1, self.box_x2, self.box_y2)
+
+
+STANDING = Q(merged_into=None, dissolved=False)
+"""Lesions that count: neither part of another nor an average that was dissolved."""

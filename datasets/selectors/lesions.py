@@ -4,7 +4,7 @@ from random import Random
 
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
-from datasets.models import Collection, FollowUp, Lesion, Release, ReleaseLesion, Review, Slice
+from datasets.models import STANDING, Collection, FollowUp, Lesion, Release, ReleaseLesion, Slice
 from datasets.selectors.visibility import Visibility, lesions, members, slices
 
 _PLACE = "slice__series__study__patient__collection"
@@ -14,7 +14,7 @@ _STRETCH = 3000
 def listed(visibility: Visibility) -> QuerySet[Lesion]:
     """Lesions that count: what was merged into another is left to that one's page."""
     found = lesions(visibility)
-    return found.filter(merged_into=None) if visibility is Visibility.EVERYTHING else found
+    return found.filter(STANDING) if visibility is Visibility.EVERYTHING else found
 
 
 def with_place(rows: QuerySet[Lesion], visibility: Visibility) -> QuerySet[Lesion]:
@@ -72,7 +72,11 @@ def get(pk: int, visibility: Visibility) -> Lesion | None:
             Prefetch(
                 "merged_from",
                 queryset=Lesion.objects.select_related("slice__series__study__patient").order_by("id"),
-            )
+            ),
+            Prefetch(
+                "sources",
+                queryset=Lesion.objects.select_related("slice__series__study__patient").order_by("id"),
+            ),
         )
         .filter(pk=pk)
         .first()
@@ -114,11 +118,6 @@ def over_time(follow_up: FollowUp, visibility: Visibility) -> list[Lesion]:
             F("slice__series__study__days_since_first").asc(nulls_last=True), "slice__series__study__number", "id"
         )
     )
-
-
-def reviews(lesion: Lesion) -> QuerySet[Review]:
-    """What was said of a lesion, latest first."""
-    return lesion.reviews.select_related("reviewer")
 
 
 def in_collection(rows: QuerySet[Lesion], collection: Collection) -> QuerySet[Lesion]:

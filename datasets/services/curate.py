@@ -1,29 +1,26 @@
-"""Curation: mark what may be noise, merge what was marked twice. Nothing is deleted; every step can run again.
+"""Curation: mark what may be noise, merge what was marked twice, propose what may have been. Nothing is deleted.
 
-Source: paper section 2.2.1.
+Every step can run again, and what people have decided stays decided. Source: paper section 2.2.1.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
-import numpy as np
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Q
 
-from datasets.geometry import overlap
-from datasets.geometry.region import Statistics
-from datasets.geometry.surroundings import Surroundings
-from datasets.models import Collection, Lesion
-from datasets.services.measure import inside_box, measured, surroundings_of
+from datasets.models import STANDING, Collection, Lesion, Series
+from datasets.services.merging import Marks, settle
 from datasets.services.noise import noise_reasons
+from datasets.services.propose import propose
 from datasets.thresholds import Thresholds, in_force
 
 BATCH = 1000
 
 
 def curate(*, collection: Collection, limits: Thresholds | None = None) -> dict[str, int]:
-    """Merge duplicates and mark noise among the harvested lesions of a collection.
+    """Merge duplicates, propose near ones and mark noise among the harvested lesions of a collection.
 
     A published dataset keeps the curation it was published with.
 
@@ -33,16 +30,56 @@ def curate(*, collection: Collection, limits: Thresholds | None = None) -> dict[
 
     Returns
     -------
-    Counts: lesions looked at, merged, marked as possibly noisy.
+    Counts: lesions looked at, merged, newly proposed as pairs, marked as possibly noisy.
     """
+    counts = {"lesions": 0, "merged": 0, "proposed": 0, "possibly_noisy": 0}
     if collection.kind == Collection.Kind.PUBLISHED:
-        return {"lesions": 0, "merged": 0, "possibly_noisy": 0}
+        return counts
     limits = limits or in_force()
-    merged = _merge_duplicates(collection)
+    for series in _crowded(collection, limits):
+        with transaction.atomic():
+            merged, proposed = tidy(series, limits)
+        counts["merged"] += merged
+        counts["proposed"] += proposed
+    counts["lesions"], counts["possibly_noisy"] = _mark_noise(collection, limits)
+    return counts
+
+
+def tidy(series_id: int, limits: Thresholds) -> tuple[int, int]:
+    """Merge and propose within one series, which is locked until the transaction ends.
+
+    Returns
+    -------
+    How many lesions became part of another, and how many pairs are newly proposed.
+    """
+    found = Marks.of(Series.objects.select_for_update(of=("self",)).get(pk=series_id))
+    return settle(found, limits), propose(found, limits)
+
+
+def _crowded(collection: Collection, limits: Thresholds) -> list[int]:
+    """Series with several marks near each other; all others have nothing to merge and nothing merged."""
+    places: dict[int, list[tuple[int, float | None]]] = defaultdict(list)
+    marks = Lesion.objects.filter(slice__series__study__patient__collection=collection, sources=None)
+    columns = ("slice__series", "slice__number", "slice__series__slice_interval")
+    for series, number, interval in marks.order_by("slice__series", "slice__number").values_list(*columns):
+        places[series].append((number, interval))
+    return [series for series, found in places.items() if _any_near(found, limits)]
+
+
+def _any_near(places: list[tuple[int, float | None]], limits: Thresholds) -> bool:
+    """Whether two slices, sorted by number, are as near as what is proposed."""
+    return any(
+        (after - before) * (interval or 0.0) <= limits.propose_within_mm
+        for (before, interval), (after, _) in pairwise(places)
+    )
+
+
+def _mark_noise(collection: Collection, limits: Thresholds) -> tuple[int, int]:
+    """Judge every lesion that counts; return how many there are and how many are doubtful."""
     lesions = noisy = 0
     changed: list[Lesion] = []
-    standing = _standing(collection).select_related("slice__series").order_by("pk")
-    for lesion in standing.iterator(chunk_size=BATCH):
+    here: Any = Q(slice__series__study__patient__collection=collection)
+    for lesion in Lesion.objects.filter(here, STANDING).select_related("slice__series").order_by("pk").iterator(BATCH):
         series = lesion.slice.series
         reasons = noise_reasons(lesion, (series.spacing_x, series.spacing_y), limits)
         lesions += 1
@@ -51,107 +88,4 @@ def curate(*, collection: Collection, limits: Thresholds | None = None) -> dict[
             lesion.noise_reasons, lesion.possibly_noisy = reasons, bool(reasons)
             changed.append(lesion)
     Lesion.objects.bulk_update(changed, ["noise_reasons", "possibly_noisy"], batch_size=BATCH)
-    return {"lesions": lesions, "merged": merged, "possibly_noisy": noisy}
-
-
-def _standing(collection: Collection) -> Any:
-    return Lesion.objects.filter(slice__series__study__patient__collection=collection, merged_into=None)
-
-
-def _merge_duplicates(collection: Collection) -> int:
-    """Replace lesions that overlap on one slice by their average; return how many were replaced."""
-    crowded = (
-        _standing(collection)
-        .values("slice")
-        .annotate(lesions=Count("pk"))
-        .filter(lesions__gt=1)
-        .order_by("slice")
-        .values_list("slice", flat=True)
-    )
-    together = (
-        _standing(collection).filter(slice__in=crowded).select_related("slice__series").order_by("slice", "number")
-    )
-    merged = 0
-    for _, lesions in groupby(together, key=lambda lesion: lesion.slice_id):
-        for group in duplicates(list(lesions)):
-            _merge(group)
-            merged += len(group)
-    return merged
-
-
-def duplicates(lesions: list[Lesion]) -> Iterator[list[Lesion]]:
-    """Group the lesions of one slice that overlap, directly or through a third."""
-    near = overlap.iou([lesion.box for lesion in lesions], [lesion.box for lesion in lesions]) > in_force().merge_iou
-    left = set(range(len(lesions)))
-    while left:
-        group, frontier = set(), {min(left)}
-        while frontier:
-            group |= frontier
-            frontier = {other for one in frontier for other in np.flatnonzero(near[one]).tolist()} - group
-        left -= group
-        if len(group) > 1:
-            yield [lesions[index] for index in sorted(group)]
-
-
-@transaction.atomic
-def _merge(group: list[Lesion]) -> None:
-    """Average a group; an average of averages counts every original once."""
-    sources = list(
-        Lesion.objects.filter(Q(pk__in=[one.pk for one in group]) | Q(merged_into__in=group))
-        .filter(merged_from=None)
-        .order_by("pk")
-    )
-    first, series = group[0], group[0].slice.series
-    points = np.mean(list(aligned([source.points for source in sources])), axis=0)
-    number = Lesion.objects.filter(slice=first.slice).aggregate(last=Max("number"))["last"] + 1
-    average = Lesion.objects.create(
-        slice=first.slice,
-        number=number,
-        follow_up=next((source.follow_up for source in sources if source.follow_up_id), None),
-        type=next((source.type for source in sources if source.type > 0), -1),
-        first_slice=min(source.first_slice for source in sources),
-        last_slice=max(source.last_slice for source in sources),
-        **measured(points, (series.spacing_x, series.spacing_y), _pooled(sources), _shared(sources)),
-    )
-    replaced = {one.pk for one in group} | {source.pk for source in sources}
-    Lesion.objects.filter(pk__in=replaced).update(merged_into=average)
-
-
-def aligned(measurements: Iterable[tuple[float, ...]]) -> Iterator[np.ndarray]:
-    """Name the ends of every measurement alike, so that averaging does not fold it: (4, 2) each.
-
-    Two readers may draw an axis from either end, and on a round lesion either axis may be the longer one.
-    """
-    reference = None
-    for measurement in measurements:
-        points = np.reshape(measurement, (4, 2))
-        if reference is None:
-            reference = points
-        yield min((points[order] for order in _NAMINGS), key=lambda named: float(((named - reference) ** 2).sum()))
-
-
-_NAMINGS = [
-    [*first, *second]
-    for one, other in (((0, 1), (2, 3)), ((2, 3), (0, 1)))
-    for first in (one, one[::-1])
-    for second in (other, other[::-1])
-]
-
-
-def _pooled(lesions: list[Lesion]) -> Statistics | None:
-    """Statistics of the shared region, from those of its marks; they overlap, so means serve."""
-    seen = [inside for lesion in lesions if (inside := inside_box(lesion)) is not None]
-    if not seen:
-        return None
-    return Statistics(
-        mean=float(np.mean([inside.mean for inside in seen])),
-        std=float(np.mean([inside.std for inside in seen])),
-        min=min(inside.min for inside in seen),
-        max=max(inside.max for inside in seen),
-    )
-
-
-def _shared(lesions: list[Lesion]) -> Surroundings | None:
-    """What surrounds the shared region: of each measure the mean over its marks."""
-    seen = [around for lesion in lesions if (around := surroundings_of(lesion)) is not None]
-    return Surroundings(*(float(value) for value in np.mean(seen, axis=0))) if seen else None
+    return lesions, noisy

@@ -12,7 +12,17 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from datasets import bulk, dl_info
-from datasets.models import Collection, Lesion, Patient, Release, ReleaseLesion, ReleasePatient, Review
+from datasets.models import (
+    STANDING,
+    STANDING_REVIEW,
+    Collection,
+    Lesion,
+    Patient,
+    Release,
+    ReleaseLesion,
+    ReleasePatient,
+    Review,
+)
 from datasets.services import leakage, release_contents, release_lines
 from datasets.services.errors import Refused
 from datasets.services.split import share_out
@@ -93,9 +103,9 @@ def releasable(collection: Collection) -> QuerySet[Lesion]:
 
     Lesions of a published dataset count without their images as well.
     """
-    newest = Review.objects.filter(lesion=OuterRef("pk")).order_by("-id").values("verdict")[:1]
+    newest = Review.objects.filter(STANDING_REVIEW, lesion=OuterRef("pk")).order_by("-id").values("verdict")[:1]
     lesions = (
-        Lesion.objects.filter(slice__series__study__patient__collection=collection, merged_into=None)
+        Lesion.objects.filter(STANDING, slice__series__study__patient__collection=collection)
         .annotate(verdict=Subquery(newest))
         .filter(Q(verdict=None) | ~Q(verdict=Review.Verdict.REJECT))
     )

@@ -10,10 +10,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from datasets.models import Lesion, Review, Slice
+from datasets.models import Lesion, Slice
 from datasets.selectors import lesions as lesion_selectors
+from datasets.selectors import reviews as review_selectors
 from datasets.selectors.paging import beside
-from datasets.services.review import BadReview, review_lesion
+from datasets.services.errors import Refused
+from datasets.services.review import latest_review, review_lesion
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
 from deeplesion_site.api.filters import LesionFilter
@@ -50,6 +52,7 @@ def lesion_page(request: HttpRequest, pk: int) -> HttpResponse:
     reviewing = access.may(request.user, Right.REVIEW)
     visits = timeline(lesion_selectors.over_time(lesion.follow_up, seen)) if lesion.follow_up else []
     presets = [("DICOM window", *window_of(lesion.slice)), *PRESETS]
+    said = list(review_selectors.said_of(lesion)) if reviewing else []
     context = {
         "lesion": lesion,
         "previous": previous,
@@ -61,10 +64,11 @@ def lesion_page(request: HttpRequest, pk: int) -> HttpResponse:
         "others": lesion_selectors.on_same_slice(lesion, seen),
         "timeline": visits,
         "timeline_points": " ".join(f"{visit.left:.1f},{visit.top:.1f}" for visit in visits),
-        "merged": list(lesion.merged_from.all()),
+        "merged": list(lesion.merged_from.all()) or list(lesion.sources.all()),
         "citation": citation.of_lesion(lesion, [item.release for item in lesion_selectors.shown_memberships(lesion)]),
-        "reviews": list(lesion_selectors.reviews(lesion)) if reviewing else [],
-        "verdicts": Review.Verdict.choices,
+        "reviews": said,
+        "undoable": set(review_selectors.open_to_undo(said)),
+        "seen": latest_review(lesion) if reviewing else 0,
     }
     return render(request, "lesion_page.html", context)
 
@@ -76,15 +80,17 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
     lesion = lesion_selectors.get(pk, access.visibility(request.user))
     if lesion is None:
         raise Http404
+    seen = request.POST.get("seen", "")
     try:
         made = review_lesion(
             lesion=lesion,
             reviewer=request.user,
             verdict=request.POST.get("verdict", ""),
+            seen=int(seen) if seen.isdecimal() and len(seen) < 19 else -1,
             note=request.POST.get("note", ""),
         )
         messages.success(request, f"Recorded: {made.get_verdict_display()}.")
-    except BadReview as error:
+    except Refused as error:
         messages.error(request, str(error))
     return redirect(f"{reverse('lesion', args=[pk])}{list_query(request.GET)}#review")
 

@@ -16,6 +16,8 @@ from deeplesion_site.dashboard import (
     overview,
     people_page,
     release_pages,
+    review_card,
+    review_queue,
     run_downloads,
     run_pages,
     slices,
@@ -29,7 +31,14 @@ class ReleaseName(StringConverter):
     regex = "[a-z0-9][a-z0-9._-]*"
 
 
+class ReviewKind(StringConverter):
+    """What the queue holds."""
+
+    regex = "flagged|pairs"
+
+
 register_converter(ReleaseName, "release")
+register_converter(ReviewKind, "kind")
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -41,6 +50,11 @@ urlpatterns = [
     path("lesions/<int:pk>/", lesion_page.lesion_page, name="lesion"),
     path("lesions/<int:pk>/card/", overview.lesion_card, name="lesion-card"),
     path("lesions/<int:pk>/review/", lesion_page.review, name="review"),
+    path("review/", review_queue.queue, name="review-queue"),
+    path("review/next/", review_queue.first, name="review-first"),
+    path("review/<kind:kind>/<int:pk>/", review_card.card, name="review-card"),
+    path("review/<kind:kind>/<int:pk>/verdict/", review_card.verdict, name="review-verdict"),
+    path("review/undo/<int:pk>/", review_card.undo, name="review-undo"),
     path("slices/<int:pk>.png", slices.slice_png, name="slice-png"),
     path("statistics/", statistics_page.statistics_page, name="statistics"),
     path("releases/", release_pages.release_list, name="releases"),

@@ -1,10 +1,14 @@
 // The slice with its axes: windows, neighbouring slices, zoom, scale bar.
 
 const SMALLEST_VIEW_MM = 70;
+const SVG = "http://www.w3.org/2000/svg";
+
+// Whoever zoomed to one lesion of a queue wants to see the next one likewise.
+let zoomed = false;
 
 class Viewer {
   constructor(element) {
-    this.data = JSON.parse(document.getElementById("viewer-data").textContent);
+    this.data = JSON.parse(element.querySelector("script[type='application/json']").textContent);
     this.element = element;
     this.find = (name) => element.querySelector(`[data-${name}]`);
     this.stage = this.find("stage");
@@ -14,7 +18,8 @@ class Viewer {
     this.slider = this.find("slider");
     this.index = this.data.key;
     this.window = element.querySelector('[data-window][aria-pressed="true"]').dataset.window;
-    this.zoomed = false;
+    this.zoomed = zoomed;
+    this.find("zoom").setAttribute("aria-pressed", String(zoomed));
     this.overlay = true;
     this.ready = new Map();
     this.slider.max = String(this.data.slices.length - 1);
@@ -36,9 +41,21 @@ class Viewer {
     set(".long", { x1: x11, y1: y11, x2: x12, y2: y12 });
     set(".short", { x1: x21, y1: y21, x2: x22, y2: y22 });
     set(".box", { x: left, y: top, width: right - left, height: bottom - top });
+    for (const other of this.data.others ?? []) this.drawOther(other);
     const stretch = this.data.spacing[1] / this.data.spacing[0];
     this.find("frame").setAttribute("transform", `scale(1 ${stretch})`);
     this.stretch = stretch;
+  }
+
+  // The other mark of a pair, on its own slice.
+  drawOther({ number, points }) {
+    const ends = points.map((value) => value + 0.5);
+    for (const start of [0, 4]) {
+      const line = document.createElementNS(SVG, "line");
+      const [x1, y1, x2, y2] = ends.slice(start, start + 4);
+      for (const [name, value] of Object.entries({ x1, y1, x2, y2, class: "axis other", "vector-effect": "non-scaling-stroke", "data-on": number })) line.setAttribute(name, value);
+      this.axes.append(line);
+    }
   }
 
   bind() {
@@ -54,12 +71,18 @@ class Viewer {
     this.find("overlay").addEventListener("click", () => this.toggleOverlay());
     this.stage.addEventListener("dblclick", () => this.toggleZoom());
     this.stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    document.addEventListener("keydown", (event) => this.key(event));
+    const key = (event) => {
+      // A card that was replaced leaves nothing listening.
+      if (this.element.isConnected) this.key(event);
+      else document.removeEventListener("keydown", key);
+    };
+    document.addEventListener("keydown", key);
     new ResizeObserver(() => this.scale()).observe(this.stage);
   }
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range]), textarea, select")) return;
+    if (document.querySelector("dialog[open]")) return;
     const step = { ArrowUp: -1, ArrowDown: 1, PageUp: -1, PageDown: 1 }[event.key];
     if (step && event.key.startsWith("Page") && document.activeElement !== this.stage) return;
     if (step && event.target !== this.slider) {
@@ -68,7 +91,10 @@ class Viewer {
     } else if (/^[0-4]$/.test(event.key)) this.choose(this.element.querySelectorAll("[data-window]")[Number(event.key)]);
     else if (event.key === "z") this.toggleZoom();
     else if (event.key === "o") this.toggleOverlay();
-    else if (event.key === "p" || event.key === "n") { document.querySelector(`[data-key="${event.key}"]`)?.click(); return; }
+    else if (event.key === "p" || event.key === "n") {
+      if (this.element === document.querySelector("[data-viewer]")) document.querySelector(`[data-key="${event.key}"]`)?.click();
+      return;
+    }
     else return;
     event.preventDefault();
   }
@@ -114,6 +140,7 @@ class Viewer {
     this.find("slice-reading").textContent = off ? `slice ${slice.number} (${off > 0 ? "+" : "−"}${Math.abs(off)})` : `slice ${slice.number}, key slice`;
     this.find("window-reading").textContent = `${low} to ${high} HU`.replaceAll("-", "−");
     this.axes.classList.toggle("elsewhere", off !== 0);
+    for (const line of this.axes.querySelectorAll(".other")) line.style.display = line.dataset.on === String(slice.number) ? "inline" : "none";
     this.find("stage-note").hidden = slice.stored;
     this.stage.classList.toggle("no-image", !slice.stored);
     if (!slice.stored) { this.image.removeAttribute("href"); return; }
@@ -137,7 +164,7 @@ class Viewer {
   }
 
   toggleZoom() {
-    this.zoomed = !this.zoomed;
+    this.zoomed = zoomed = !this.zoomed;
     this.find("zoom").setAttribute("aria-pressed", String(this.zoomed));
     this.frame();
   }
@@ -172,4 +199,12 @@ class Viewer {
   }
 }
 
-for (const element of document.querySelectorAll("[data-viewer]")) new Viewer(element);
+function start() {
+  for (const element of document.querySelectorAll("[data-viewer]:not([data-started])")) {
+    element.dataset.started = "";
+    new Viewer(element);
+  }
+}
+
+start();
+document.body.addEventListener("htmx:afterSettle", start);

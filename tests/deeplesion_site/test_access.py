@@ -20,6 +20,7 @@ ADMIN = (404, 404, 404, 404, 200)
 DOWNLOAD = (302, 403, 302, 302, 302)  # to sign in, or to the data-use agreement
 UNPUBLISHED_DOWNLOAD = (302, 403, 404, 302, 302)
 OWN = (302, 200, 200, 200, 200)
+REVIEW = (302, 403, 403, 200, 200)
 
 PAGES = {
     "/": OPEN,
@@ -61,6 +62,10 @@ PAGES = {
     "/people/": ADMIN,
     "/audit/": ADMIN,
     "/audit.csv": ADMIN,
+    "/review/": REVIEW,
+    "/review/next/": (302, 403, 403, 302, 302),  # to the first card
+    "/review/flagged/{unpublished}/": REVIEW,
+    "/review/pairs/{proposal}/": REVIEW,
     "/jobs/": ADMIN,
     "/jobs/{job}/": ADMIN,
     "/?data=release:next-0.1": UNPUBLISHED,
@@ -91,6 +96,8 @@ API = {
     "/api/v1/evaluations/{evaluation}/": OPEN,
 }
 ALWAYS = ("/about/", "/api/docs/", "/api/v1/", "/api/v1/schema/", "/login/")
+REVIEWED = ("/review/flagged/{published}/verdict/", "/review/undo/{published}/")
+"""Pages that take a POST alone; test_review_pages.py posts to them."""
 POSTED = {
     "/account/password/": OWN,
     "/account/tokens/": OWN,
@@ -99,7 +106,7 @@ POSTED = {
     "/people/{nothing}/password/": ADMIN,
 }
 """Pages that take a POST alone; test_accounts.py posts to them."""
-OTHER = {"/logout/", "/lesions/{published}/review/", *POSTED}
+OTHER = {"/logout/", "/lesions/{published}/review/", *REVIEWED, *POSTED}
 
 ClientOf = Callable[[str], Client]
 
@@ -121,6 +128,7 @@ def fill(dataset: SimpleNamespace) -> Callable[[str], str]:
         "job": dataset.job.pk,
         "run": dataset.evaluation.run_id,
         "evaluation": dataset.evaluation.pk,
+        "proposal": factories.make_proposal(dataset.drafted, third).pk,
         "patient": first.slice.series.study.patient_id,
         "study": first.slice.series.study_id,
         "series": first.slice.series_id,
@@ -146,7 +154,7 @@ def test_without_public_reading_a_role_is_needed(
     client = client_of(role)
     for address, codes in PAGES.items():
         wanted = codes[ROLES.index(role)]
-        if codes is OWN:
+        if codes is OWN or address.startswith("/review/"):
             pass
         elif role in ("anonymous", "nobody") and codes is not ADMIN and not address.startswith("/slices/"):
             wanted = 302 if role == "anonymous" else 403
@@ -183,13 +191,13 @@ def test_help_and_schema_are_for_everybody(public: bool, client: Client, db: Non
     assert [client.get(address).status_code for address in ALWAYS] == [200] * len(ALWAYS)
 
 
-@pytest.mark.parametrize(("role", "code"), list(zip(ROLES, (404, 404, 404, 302, 302), strict=True)))
+@pytest.mark.parametrize(("role", "code"), list(zip(ROLES, (302, 403, 403, 302, 302), strict=True)))
 def test_only_those_who_review_may_post_a_verdict(
     role: str, code: int, client_of: ClientOf, dataset: SimpleNamespace
 ) -> None:
-    answer = client_of(role).post(f"/lesions/{dataset.published.pk}/review/", {"verdict": "keep"})
+    answer = client_of(role).post(f"/lesions/{dataset.published.pk}/review/", {"verdict": "keep", "seen": "0"})
     assert answer.status_code == code
-    assert dataset.published.reviews.count() == (1 if code == 302 else 0)
+    assert dataset.published.reviews.count() == (1 if role in ("curator", "admin") else 0)
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
@@ -253,5 +261,9 @@ def _routes(patterns: list[URLPattern | URLResolver], before: str = "") -> list[
 def _shape(address: str) -> str:
     """Replace names and numbers by a star, for routes as well as for addresses."""
     address = address.replace("^", "").rstrip("$").replace("\\Z", "").replace("\\.", ".")
-    address = re.sub(r"\(\?P<\w+>(?:[^()]|\([^)]*\))*\)|<[^>]+>|\{\w+\}|first-1\.0|next-0\.1", "*", address)
+    address = re.sub(
+        r"\(\?P<\w+>(?:[^()]|\([^)]*\))*\)|<[^>]+>|\{\w+\}|first-1\.0|next-0\.1|(?<=review/)(?:flagged|pairs)",
+        "*",
+        address,
+    )
     return re.sub(r"/hospital/", "/*/", address)

@@ -161,14 +161,40 @@ def test_verdicts_are_added_and_the_history_stays(
     client_of: Callable[[str], Client], dataset: SimpleNamespace
 ) -> None:
     client, address = client_of("curator"), f"/lesions/{dataset.unpublished.pk}/"
-    client.post(f"{address}review/", {"verdict": "reject", "note": " a vessel "})
-    client.post(f"{address}review/", {"verdict": "withdrawn"})
+    client.post(f"{address}review/", {"verdict": "reject", "note": " a vessel ", "seen": "0"})
+    made = dataset.unpublished.reviews.get()
+    answer = client.post(f"/review/undo/{made.pk}/", {"lesion": dataset.unpublished.pk})
+    assert answer.url == f"{address}#review"
     assert [(review.verdict, review.note) for review in dataset.unpublished.reviews.all()] == [
         ("withdrawn", ""),
         ("reject", "a vessel"),
     ]
     page = client.get(address).content.decode()
-    assert page.index("no verdict") < page.index("a vessel")
+    assert page.index("verdict withdrawn") < page.index("a vessel")
+    assert "taken back by" in page
+    assert "Undo" not in page
+
+
+def test_a_verdict_on_what_somebody_else_judged_meanwhile_is_not_recorded(
+    client_of: Callable[[str], Client], dataset: SimpleNamespace
+) -> None:
+    factories.make_review(lesion=dataset.published, reviewer=factories.make_user("curator", username="anna"))
+    form = {"verdict": "reject", "seen": "0"}
+    answer = client_of("curator").post(f"/lesions/{dataset.published.pk}/review/", form, follow=True)
+    assert "anna was faster" in answer.content.decode()
+    assert dataset.published.reviews.count() == 1
+
+
+def test_the_reasons_are_shown_with_value_unit_and_limit(client: Client, db: None) -> None:
+    reasons = [
+        {"reason": "outside the body", "value": 0.873, "threshold": 0.5},
+        {"reason": "too small", "value": 30.25, "threshold": 35.0},
+    ]
+    lesion = factories.make_lesion(possibly_noisy=True, noise_reasons=reasons)
+    factories.make_release([lesion])
+    page = " ".join(client.get(f"/lesions/{lesion.pk}/").content.decode().split())
+    for part in ("87.3 %", "at most</span> 50 %", "30.2 mm²", "at least</span> 35 mm²", "area of the padded box"):
+        assert part in page
 
 
 @pytest.mark.parametrize("form", [{"verdict": "maybe"}, {}, {"verdict": "keep", "note": "x" * 1001}])

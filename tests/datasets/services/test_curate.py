@@ -6,7 +6,8 @@ from itertools import chain
 import pytest
 
 from datasets.models import Collection, Lesion
-from datasets.services.curate import aligned, curate, duplicates
+from datasets.services.average import aligned
+from datasets.services.curate import curate
 from datasets.services.measure import measured
 from tests.factories import make_lesion, make_slice
 
@@ -106,4 +107,5 @@ def test_a_published_dataset_keeps_the_curation_it_came_with():
 def test_overlap_through_a_third_mark_makes_one_group():
     on = make_slice()
     linked = [lesion_at(on, cross(x, long=60, short=50)) for x in (200, 213, 226)]
-    assert list(duplicates(linked)) == [linked]
+    curate(collection=on.series.study.patient.collection)
+    assert set(Lesion.objects.get(merged_into=None).merged_from.all()) == set(linked)

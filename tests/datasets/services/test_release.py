@@ -71,8 +71,7 @@ def test_rejected_merged_and_unstored_lesions_stay_out() -> None:
     Lesion.objects.filter(pk=merged.pk).update(merged_into=kept)
     unstored.slice.stored = False
     unstored.slice.save()
-    factories.make_review(lesion=kept, verdict=Review.Verdict.REJECT)
-    factories.make_review(lesion=kept, verdict=Review.Verdict.WITHDRAWN)
+    factories.make_review(undoes=factories.make_review(lesion=kept, verdict=Review.Verdict.REJECT))
     release = releases.create("r", collection, split=(34, 33, 33))
     members = set(release.members.values_list("lesion", flat=True))
     assert members == set(Lesion.objects.values_list("pk", flat=True)) - {rejected.pk, merged.pk, unstored.pk}
