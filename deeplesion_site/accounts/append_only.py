@@ -3,26 +3,36 @@
 from typing import Any
 
 TABLES = ("accounts_auditentry", "accounts_agreement")
+EVENTS = ("update", "delete")
 
 
 def create(connection: Any) -> None:
     """Put the triggers in place; SQLite or PostgreSQL."""
-    _run(connection, _postgresql if connection.vendor == "postgresql" else _sqlite)
+    _run(connection, creating(connection.vendor))
 
 
 def drop(connection: Any) -> None:
     """Take the triggers away."""
-    if connection.vendor == "postgresql":
-        _run(connection, lambda table: [f"DROP FUNCTION IF EXISTS {table}_is_kept() CASCADE"])
-    else:
-        _run(connection, lambda table: [f"DROP TRIGGER IF EXISTS {table}_{event}" for event in ("update", "delete")])
+    _run(connection, dropping(connection.vendor))
+
+
+def creating(vendor: str) -> list[str]:
+    """The statements that put the triggers in place."""
+    return [statement for table in TABLES for statement in (_postgresql if vendor == "postgresql" else _sqlite)(table)]
+
+
+def dropping(vendor: str) -> list[str]:
+    """The statements that take the triggers away."""
+    if vendor == "postgresql":
+        return [f"DROP FUNCTION IF EXISTS {table}_is_kept() CASCADE" for table in TABLES]
+    return [f"DROP TRIGGER IF EXISTS {table}_{event}" for table in TABLES for event in EVENTS]
 
 
 def _sqlite(table: str) -> list[str]:
     return [
         f"CREATE TRIGGER {table}_{event} BEFORE {event} ON {table} "
         "BEGIN SELECT RAISE(ABORT, 'what is logged stays'); END"
-        for event in ("update", "delete")
+        for event in EVENTS
     ]
 
 
@@ -36,8 +46,7 @@ def _postgresql(table: str) -> list[str]:
     ]
 
 
-def _run(connection: Any, statements: Any) -> None:
+def _run(connection: Any, statements: list[str]) -> None:
     with connection.cursor() as cursor:
-        for table in TABLES:
-            for statement in statements(table):
-                cursor.execute(statement)
+        for statement in statements:
+            cursor.execute(statement)

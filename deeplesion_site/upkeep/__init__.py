@@ -1,0 +1,1 @@
+"""Keeping an installation whole: check it, back it up, bring it back."""

@@ -1,0 +1,111 @@
+"""A backup is a folder: the database in one file, every other file of DATA_DIR, and a list of them with their hashes.
+
+Files never change once they are written, so a later backup into the same folder copies only what is new. The database
+is copied first: whatever it names is then there to be copied.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from datasets.services.errors import Refused
+from deeplesion_site.upkeep import database, files
+
+FORMAT = 1
+ABOUT, LIST, FILES = "backup.json", "files.jsonl", "files"
+
+LEFT_OUT = ("db.sqlite3", "broker", "beat.dat", "pacs", "secret_key")
+"""What is no part of the dataset."""
+
+Progress = Callable[[int, int | None], None]
+
+
+def back_up(folder: Path, progress: Progress) -> dict[str, int]:
+    """Write or renew the backup in a folder; returns how many files and bytes it holds and how many were copied.
+
+    Raises
+    ------
+    Refused, OSError : the backup that was there stays as it was, but for files that are new.
+    """
+    source = Path(settings.DATA_DIR)
+    if folder.resolve().is_relative_to(source):
+        raise Refused("the backup cannot lie in DATA_DIR: name a folder on another disk")
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {entry["path"]: entry for entry in _listed(folder)} if (folder / LIST).is_file() else {}
+    database.dump(folder)
+    found = list(files.below(source, _left_out()))
+    counted = {"files": 0, "bytes": 0, "copied": 0}
+    part = folder / f".{LIST}.part"
+    with part.open("w", encoding="utf-8") as listing:
+        for done, path in enumerate(found, start=1):
+            name, status = str(path.relative_to(source)), path.stat()
+            entry = {"path": name, "bytes": status.st_size, "time": status.st_mtime_ns}
+            before = known.get(name, {})
+            if {**before, **entry} == before and _size(folder / FILES / name) == status.st_size:
+                entry["sha256"] = before["sha256"]
+            else:
+                entry["sha256"] = files.copy(path, folder / FILES / name)
+                counted["copied"] += 1
+            counted["files"] += 1
+            counted["bytes"] += status.st_size
+            listing.write(json.dumps(entry) + "\n")
+            progress(done, len(found))
+    part.replace(folder / LIST)
+    about = {"format": FORMAT, "database": connection.vendor, "made": datetime.now(UTC).isoformat(timespec="seconds")}
+    (folder / ABOUT).write_text(json.dumps({**about, **counted}, indent=1) + "\n", encoding="utf-8")
+    return counted
+
+
+def restore(folder: Path, progress: Progress) -> dict[str, int]:
+    """Bring a backup back into an empty DATA_DIR and an empty database; every file is compared with its hash.
+
+    Interrupted, it can be run again.
+
+    Raises
+    ------
+    Refused : it is no backup, the database is not empty, or a file of the backup is damaged.
+    """
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        entries = list(_listed(folder))
+    except (OSError, ValueError, KeyError) as error:
+        raise Refused(f"{folder} holds no backup that is complete") from error
+    if about.get("format") != FORMAT:
+        raise Refused(f"{folder} was written by another version: its format is {about.get('format')}, not {FORMAT}")
+    if about["database"] != connection.vendor:
+        raise Refused(f"the backup is of {about['database']}, and DATABASE_URL names {connection.vendor}")
+    if connection.introspection.table_names():
+        raise Refused("the database is not empty: restore into a new one")
+    target = Path(settings.DATA_DIR)
+    for done, entry in enumerate(entries, start=1):
+        path = target / entry["path"]
+        if not path.resolve().is_relative_to(target):
+            raise Refused(f"the backup names a file outside itself: {entry['path']}")
+        there = _size(path) == entry["bytes"] and files.sha256(path) == entry["sha256"]
+        if not there and files.copy(folder / FILES / entry["path"], path) != entry["sha256"]:
+            path.unlink()
+            raise Refused(f"{folder / FILES / entry['path']} is damaged")
+        progress(done, len(entries))
+    database.load(folder)
+    return {"files": len(entries), "bytes": sum(entry["bytes"] for entry in entries)}
+
+
+def _left_out() -> frozenset[str]:
+    """The key is left out as well: a backup with the key beside it would undo the pseudonyms."""
+    names = {*LEFT_OUT, Path(settings.IDENTITY_KEY_FILE).name, Path(str(connection.settings_dict["NAME"])).name}
+    return frozenset(name + ending for name in names for ending in ("", "-wal", "-shm"))
+
+
+def _listed(folder: Path) -> Iterator[dict[str, Any]]:
+    with (folder / LIST).open(encoding="utf-8") as listing:
+        for line in listing:
+            yield json.loads(line)
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None

@@ -1,0 +1,89 @@
+"""Does every row keep every constraint, and are the triggers in place that hold what constraints cannot?"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import CheckConstraint, Count, Model, UniqueConstraint
+
+from datasets import frozen
+from deeplesion_site.accounts import append_only
+
+OURS = ("datasets", "detection", "workers", "accounts")
+
+TRIGGERS = re.compile(r"CREATE TRIGGER (\w+)")
+
+
+def integrity() -> Iterator[str]:
+    """What the database says of its own pages."""
+    if connection.vendor != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        for (sentence,) in cursor.execute("PRAGMA integrity_check").fetchall():
+            if sentence != "ok":
+                yield f"the database file: {sentence}"
+
+
+def foreign_keys() -> Iterator[str]:
+    """Rows that point to none."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            for table, row, other, _ in cursor.execute("PRAGMA foreign_key_check").fetchall():
+                yield f"{table} {row}: its row in {other} is missing"
+        return
+    for model in _models():
+        for field in model._meta.concrete_fields:
+            if field.remote_field is None:
+                continue
+            lost = model._default_manager.filter(
+                **{f"{field.name}__isnull": False}, **{f"{field.name}__pk__isnull": True}
+            )
+            if count := lost.count():
+                yield f"{model._meta.db_table}: {count} rows point to no {field.name}"
+
+
+def constraints() -> Iterator[str]:
+    """Rows that break a check or share what must be unique."""
+    for model in _models():
+        for constraint in model._meta.constraints:
+            count = 0
+            if isinstance(constraint, CheckConstraint):
+                count = _breaking(model, constraint)
+            elif isinstance(constraint, UniqueConstraint) and constraint.fields:
+                count = _shared(model, constraint)
+            if count:
+                yield f"{model._meta.db_table}: {count} rows break {constraint.name}"
+
+
+def triggers() -> Iterator[str]:
+    """Triggers that are missing: without them a published release could be changed."""
+    wanted = {
+        name
+        for statements in (frozen.creating(connection.vendor), append_only.creating(connection.vendor))
+        for statement in statements
+        for name in TRIGGERS.findall(statement)
+    }
+    table = "sqlite_master WHERE type = 'trigger'" if connection.vendor == "sqlite" else "pg_trigger"
+    column = "name" if connection.vendor == "sqlite" else "tgname"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {column} FROM {table}")  # noqa: S608  (both are our own words)
+        found = {name for (name,) in cursor.fetchall()}
+    for name in sorted(wanted - found):
+        yield f"the trigger {name} is missing: run manage.py migrate on a restored backup"
+
+
+def _models() -> list[type[Model]]:
+    return [model for label in OURS for model in apps.get_app_config(label).get_models()]
+
+
+def _breaking(model: type[Model], constraint: CheckConstraint) -> int:
+    return model._default_manager.exclude(constraint.condition).count()
+
+
+def _shared(model: type[Model], constraint: UniqueConstraint) -> int:
+    rows: Any = model._default_manager.filter(constraint.condition) if constraint.condition else model._default_manager
+    known = {f"{name}__isnull": False for name in constraint.fields}
+    doubles = rows.filter(**known).order_by().values(*constraint.fields)
+    return int(doubles.annotate(n=Count("pk")).filter(n__gt=1).count())

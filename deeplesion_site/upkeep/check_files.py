@@ -1,0 +1,87 @@
+"""Is every file that the database knows there and unchanged, and is there any that it does not know?"""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from datasets import manifest
+from datasets.models import Collection, ReleaseManifest, Series, Slice
+from datasets.storage import release_folder, slice_root
+from deeplesion_site.upkeep import files
+
+THREADS = 4
+BATCH = 512
+
+
+def slices(progress: Any) -> Iterator[str]:
+    """Hash the PNG of every slice that is said to be stored; one sentence for each that is missing or differs."""
+    stored = Slice.objects.filter(stored=True)
+    total, done = stored.count(), 0
+    rows = iter(
+        stored.select_related("series__study__patient__collection").order_by("series_id", "number").iterator(BATCH)
+    )
+    with ThreadPoolExecutor(THREADS) as pool:
+        while batch := list(islice(rows, BATCH)):
+            yield from filter(None, pool.map(_slice, batch))
+            done += len(batch)
+            progress(done, total)
+
+
+def orphans() -> Iterator[str]:
+    """Name files in our own slice folders that no row knows: what an interrupted harvest could leave."""
+    for collection in Collection.objects.filter(image_folder=""):
+        root = slice_root(collection)
+        known = {
+            row.folder: row
+            for row in Series.objects.filter(study__patient__collection=collection).select_related("study__patient")
+        }
+        for folder in sorted(root.iterdir()) if root.is_dir() else ():
+            series = known.get(folder.name)
+            expected = {each.path for each in series.slices.filter(stored=True)} if series else set()
+            for path in files.below(folder):
+                name = str(path.relative_to(root))
+                if name not in expected:
+                    yield f"{collection.slug}/{name}: no row of the database knows this file"
+
+
+def manifests() -> Iterator[str]:
+    """Compare each release's manifest.json with the hash that was published."""
+    for row in ReleaseManifest.objects.select_related("release"):
+        path = release_folder(row.release.name) / manifest.FILE_NAME
+        if not path.is_file():
+            yield f"release {row.release.name}: manifest.json is missing"
+        elif files.sha256(path) != row.sha256:
+            yield f"release {row.release.name}: manifest.json is not the one that was published"
+        else:
+            yield from _against_rows(row, path)
+
+
+def _against_rows(row: ReleaseManifest, path: Path) -> Iterator[str]:
+    """The files that a manifest promises are the slices that `slices` has hashed."""
+    promised = {
+        entry["path"].removeprefix(f"{manifest.IMAGES}/"): entry["sha256"]
+        for entry in json.loads(path.read_text(encoding="utf-8"))["files"]
+        if entry["path"].startswith(manifest.IMAGES)
+    }
+    in_collection = Slice.objects.filter(series__study__patient__collection=row.release.collection, stored=True)
+    for each in in_collection.select_related("series__study__patient").iterator(BATCH):
+        wanted = promised.pop(each.path, None)
+        if wanted and each.sha256 and wanted != each.sha256:
+            yield f"release {row.release.name}: {each.path} is not the file that was published"
+    for name in sorted(promised):
+        yield f"release {row.release.name}: {name} is published and not stored"
+
+
+def _slice(row: Slice) -> str | None:
+    collection = row.series.study.patient.collection
+    path = slice_root(collection) / row.path
+    try:
+        found = files.sha256(path)
+    except FileNotFoundError:
+        return f"{collection.slug}/{row.path}: the file is missing"
+    except OSError as error:
+        return f"{collection.slug}/{row.path}: {error.strerror}"
+    return f"{collection.slug}/{row.path}: the file is damaged" if row.sha256 and found != row.sha256 else None

@@ -1,0 +1,88 @@
+"""A copy of the database in one file, taken while the site runs, and put back into an empty one."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+from django.db import connection
+
+from datasets.services.errors import Refused
+
+NAMES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
+
+
+def dump(folder: Path) -> Path:
+    """Write the whole database, as it is at one moment, into a folder.
+
+    Raises
+    ------
+    Refused : PostgreSQL's own programs are missing, or failed.
+    """
+    target = folder / NAMES[connection.vendor]
+    part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(_path())) as source, closing(sqlite3.connect(part)) as copied:
+            source.backup(copied)
+    else:
+        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
+    part.replace(target)
+    return target
+
+
+def load(folder: Path) -> None:
+    """Put a dump into the database that the settings name; it must be empty.
+
+    Raises
+    ------
+    Refused : there is no dump of this kind of database, or the database holds tables.
+    """
+    source = folder / NAMES[connection.vendor]
+    if not source.is_file():
+        raise Refused(f"{folder} holds no copy of a {connection.display_name} database")
+    if connection.introspection.table_names():
+        raise Refused("the database is not empty: restore into a new one")
+    if connection.vendor == "sqlite":
+        connection.close()
+        with closing(sqlite3.connect(source)) as copied, closing(sqlite3.connect(_path())) as target:
+            copied.backup(target)
+    else:
+        _run(
+            "pg_restore",
+            "--exit-on-error",
+            "--no-owner",
+            "--no-privileges",
+            "--single-transaction",
+            "--dbname=",
+            source,
+        )
+
+
+def _path() -> Path:
+    return Path(connection.settings_dict["NAME"])
+
+
+def _run(program: str, *arguments: str | Path) -> None:
+    """Run one of PostgreSQL's programs; the password goes by the environment, where no other user sees it."""
+    if shutil.which(program) is None:
+        raise Refused(f"{program} is not installed: it comes with the package postgresql-client")
+    settings = connection.settings_dict
+    named = [f"--dbname={settings['NAME']}" if each == "--dbname=" else str(each) for each in arguments]
+    if program == "pg_dump":
+        named.append(str(settings["NAME"]))
+    options = [
+        f"--{option}={settings[key]}"
+        for option, key in (("host", "HOST"), ("port", "PORT"), ("username", "USER"))
+        if settings[key]
+    ]
+    environment = {**os.environ, "PGPASSWORD": str(settings["PASSWORD"] or "")}
+    ended = subprocess.run(
+        [program, "--no-password", *options, *named], env=environment, capture_output=True, text=True, check=False
+    )
+    if ended.returncode:
+        raise Refused(
+            f"{program} failed: {ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else 'no reason'}"
+        )
