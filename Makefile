@@ -1,7 +1,9 @@
 # make demo    the whole system on a phantom hospital; Ctrl-C ends it
+# make install makes .venv; make serve serves your own data (DATA_DIR) and runs a worker; Ctrl-C ends it
 # make pacs    a PACS to try a harvest on: Orthanc with the phantom hospital; Ctrl-C ends it
 # make test    lint, types, import contracts, migrations, every test
 # make bench   speed, as ratios against named baselines
+# make pins    after a change of the requirements: pins all that they bring along in constraints.txt
 # make services  Debian packages that the tests use for real (as root)
 
 PYTHON ?= python3
@@ -12,10 +14,15 @@ export PORT
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo pacs test lint bench services clean
+.PHONY: demo install serve pacs test lint bench pins services clean
 
 demo: .venv/runtime
 	@$(BIN)/python manage.py demo $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(DEEPLESION),--deeplesion "$(DEEPLESION)")
+
+install: .venv/runtime
+
+serve: .venv/runtime
+	@$(BIN)/python manage.py serve
 
 pacs: .venv/runtime
 	@$(BIN)/python manage.py pacs $(if $(PATIENTS),--patients $(PATIENTS))
@@ -36,18 +43,21 @@ lint: .venv/development
 bench: .venv/development
 	@DATA_DIR="$$(mktemp -d)" && export DATA_DIR && trap 'rm -rf "$$DATA_DIR"' EXIT && $(BIN)/python -m benchmarks
 
+pins: | .venv
+	@$(BIN)/python .ci/pins
+
 services:
 	@.ci/services
 
 # The stamps are newer than the requirements they were installed from.
-.venv/runtime: requirements.txt | .venv
+.venv/runtime: requirements.txt constraints.txt | .venv
 	@echo "Installing requirements.txt into .venv (torch is large; a few minutes the first time)"
-	@$(PIP) install -r requirements.txt
+	@$(PIP) install -r requirements.txt -c constraints.txt
 	@touch $@
 
-.venv/development: requirements.txt requirements-dev.txt | .venv
+.venv/development: requirements.txt requirements-dev.txt constraints.txt | .venv
 	@echo "Installing requirements-dev.txt into .venv"
-	@$(PIP) install -r requirements-dev.txt
+	@$(PIP) install -r requirements-dev.txt -c constraints.txt
 	@touch .venv/runtime $@
 
 .venv:

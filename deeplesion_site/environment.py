@@ -60,6 +60,18 @@ def folder(name: str, default: Path) -> Path:
     return path
 
 
+def origins(name: str) -> list[str]:
+    """Read the addresses of sites, separated by commas; none by default."""
+    return _read(name, [], _origins, "addresses such as https://lesions.example.org, separated by commas")
+
+
+def _origins(text: str) -> list[str]:
+    found = [origin.strip().rstrip("/") for origin in text.split(",") if origin.strip()]
+    if not all(origin.partition("://")[0] in ("http", "https") and origin.partition("://")[2] for origin in found):
+        raise ValueError(text)
+    return found
+
+
 def require(names: Iterable[str]) -> None:
     """End the program where a variable that production must not do without is missing."""
     missing = [name for name in names if not os.environ.get(name, "").strip()]

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 class PortTaken(RuntimeError):
@@ -22,8 +23,8 @@ class ServerEnded(RuntimeError):
     """A process ended that should have gone on."""
 
 
-def check_port(port: int) -> None:
-    """Refuse a port that somebody uses, before any long work is done.
+def check_port(port: int, command: str) -> None:
+    """Refuse a port that somebody uses, before any long work is done; `command` is what to start with another one.
 
     Raises
     ------
@@ -34,7 +35,7 @@ def check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise PortTaken(f"port {port} is in use; choose another one: make demo PORT={port + 1}") from error
+            raise PortTaken(f"port {port} is in use; choose another one: {command} PORT={port + 1}") from error
 
 
 @contextmanager
@@ -72,14 +73,22 @@ def watch(processes: dict[str, subprocess.Popen[bytes]]) -> None:
         time.sleep(0.5)
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Any answer will do: in production it is that the page is to be had by https alone, and nobody is there yet."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
 def _wait_for_answer(port: int, processes: dict[str, subprocess.Popen[bytes]], limit_s: float = 60) -> None:
     deadline = time.monotonic() + limit_s
+    visitor = urllib.request.build_opener(_Stay)
     while time.monotonic() < deadline:
         for name, process in processes.items():
             if process.poll() is not None:
                 raise ServerEnded(f"the {name} ended with status {process.returncode} before the site answered")
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+            visitor.open(f"http://127.0.0.1:{port}/", timeout=5).close()
             return
         except urllib.error.HTTPError:
             return

@@ -19,23 +19,27 @@ START_WITHIN_S = 240
 
 
 @contextmanager
-def demo(data, port, *options):
-    """Run the demo until it serves; end it with Ctrl-C; give it and what it printed."""
+def demo(data, port, *options, command="demo", until="keep-lesions", more=None):
+    """Run the demo until it serves; end it with Ctrl-C; give it and what it printed.
+
+    Or another command that serves; `until` is what it prints last, `more` are further settings.
+    """
     hidden = ("DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY")
     environment = {
         **{k: v for k, v in os.environ.items() if k not in hidden},
         "DATA_DIR": str(data),
         "PORT": str(port),
+        **(more or {}),
     }
     printed = Path(data).with_suffix(f".{port}.txt")
     with printed.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "demo", *options],
+            [sys.executable, "manage.py", command, *options],
             cwd=settings.BASE_DIR, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         deadline = time.monotonic() + START_WITHIN_S
-        while "keep-lesions" not in printed.read_text():
+        while until not in printed.read_text():
             assert process.poll() is None, printed.read_text()
             assert time.monotonic() < deadline, printed.read_text()
             time.sleep(0.2)

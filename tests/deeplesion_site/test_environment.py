@@ -28,6 +28,7 @@ def check(*arguments, **values):
         ("DEBUG", "2"),
         ("DATABASE_URL", "foo"),
         ("DATA_DIR", "/dev/null/var"),
+        ("CSRF_TRUSTED_ORIGINS", "lesions.example.org"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(name, value):

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             signal.signal(getattr(signal, name), signal.default_int_handler)
         try:
-            servers.check_port(port)
+            servers.check_port(port, "make demo")
             self.prepare(patients, deeplesion)
             self.serve(port)
         except (servers.PortTaken, servers.ServerEnded) as error:
