@@ -1,4 +1,4 @@
-"""From a PACS to encoded slices through DICOMweb, against the slower of its two halves: downloading and encoding."""
+"""From a PACS to a dataset through DICOMweb, against the slower of its two halves: downloading and encoding."""
 
 import json
 import math
@@ -13,6 +13,7 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 
+import django
 import requests
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -26,11 +27,12 @@ from datasets.pacs.ahead import map_ahead
 from datasets.pacs.http import credentials
 from datasets.pacs.instance import Instance
 from datasets.pacs.pixels import encode_slice
-from datasets.pacs.source import Source, Unreadable
+from datasets.pacs.source import Query, Source, Study
+from tests.datasets.pacs.dicom_files import bidimensional, report
 from tests.peers.orthanc import Orthanc, private_orthanc
 
-SERIES, SLICES = 4, 500
-"""So many series of so many slices: each is one round, and of each half the best round counts."""
+STUDIES, SLICES = 4, 500
+"""So many studies of one series of so many slices: each is one round, and of each half the best round counts."""
 
 PICTURES = 8
 """Different ones, each used for many slices."""
@@ -43,43 +45,52 @@ AS_STORED = Flips(columns=False, rows=False)
 
 
 def run() -> Iterator[Result]:
-    """Fill a private Orthanc and measure in a process of its own, so that its memory is the pipeline's."""
-    with private_orthanc() as orthanc:
+    """Fill a private Orthanc and measure in a process of its own, so that its memory is the harvest's."""
+    with private_orthanc() as orthanc, tempfile.TemporaryDirectory() as data:
         _fill(orthanc)
-        environment = {**os.environ, "DICOMWEB_PASSWORD": orthanc.password}
-        address = orthanc.web
-        command = [sys.executable, "-m", "benchmarks.harvest", address]
+        kept = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        environment = {**kept, "DICOMWEB_PASSWORD": orthanc.password, "DATA_DIR": data}
+        command = [sys.executable, "-m", "benchmarks.harvest", orthanc.web]
         root = Path(__file__).resolve().parent.parent
         done = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True, text=True)
     measured = json.loads(done.stdout.splitlines()[-1])
     slower = max(measured["download"], measured["encoding"])
     what = (
-        f"of the slower half's speed: {SLICES} slices in {measured['both']:.2f} s, bare download "
+        f"of the slower half's speed: {SLICES} slices in {measured['harvest']:.2f} s, bare download "
         f"{measured['download']:.2f} s, bare encoding on {ENCODERS} threads {measured['encoding']:.2f} s"
     )
-    yield Result("PACS to slices: speed", slower / measured["both"], what, at_least=AT_LEAST)
-    what = f"MB of resident memory at most, over {SERIES * SLICES} slices"
-    yield Result("PACS to slices: memory", measured["megabytes"], what, at_most=MEGABYTES)
+    yield Result("PACS to dataset: speed", slower / measured["harvest"], what, at_least=AT_LEAST)
+    what = f"MB of resident memory at most, over {STUDIES * SLICES} slices"
+    yield Result("PACS to dataset: memory", measured["megabytes"], what, at_most=MEGABYTES)
 
 
 def _fill(orthanc: Orthanc) -> None:
-    """Store one study."""
-    study, frame = generate_uid(), generate_uid()
+    """Store studies of one series each, with a report that marks a lesion in the middle."""
     pictures = [sample_slice(seed) for seed in range(PICTURES)]
-    for _ in range(SERIES):
-        series = generate_uid()
-        for number in range(SLICES):
-            slice_ = Dataset(pictures[number % PICTURES])
+    for number in range(STUDIES):
+        study, series, frame = generate_uid(), generate_uid(), generate_uid()
+        names = {"StudyInstanceUID": study, "PatientID": str(number), "AccessionNumber": f"BENCH{number}"}
+        for place in range(SLICES):
+            slice_ = Dataset(pictures[place % PICTURES])
             slice_.file_meta = FileMetaDataset()
             slice_.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
             slice_.SOPClassUID, slice_.SOPInstanceUID = CTImageStorage, generate_uid()
-            slice_.StudyInstanceUID, slice_.SeriesInstanceUID, slice_.FrameOfReferenceUID = study, series, frame
-            slice_.PatientID, slice_.Modality, slice_.ImageType = "1", "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
+            slice_.SeriesInstanceUID, slice_.FrameOfReferenceUID = series, frame
+            slice_.Modality, slice_.ImageType = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
             slice_.ImageOrientationPatient, slice_.PixelSpacing = [1, 0, 0, 0, 1, 0], [0.8, 0.8]
-            slice_.ImagePositionPatient = [0, 0, number]
-            file = BytesIO()
-            slice_.save_as(file, enforce_file_format=True)
-            orthanc.request("/instances", file.getvalue())
+            slice_.ImagePositionPatient = [0, 0, place]
+            for keyword, value in names.items():
+                setattr(slice_, keyword, value)
+            _store(orthanc, slice_)
+            if place == SLICES // 2:
+                mark = bidimensional(slice_.SOPInstanceUID, long=(210, 260, 250, 260), short=(230, 245, 230, 275))
+                _store(orthanc, report(mark, **names, SeriesInstanceUID=generate_uid(), SOPInstanceUID=generate_uid()))
+
+
+def _store(orthanc: Orthanc, dataset: Dataset) -> None:
+    file = BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    orthanc.request("/instances", file.getvalue())
 
 
 def _download(address: str, member: Instance) -> None:
@@ -94,21 +105,6 @@ def _download(address: str, member: Instance) -> None:
         raise AssertionError("the PACS gave less than was stored")
 
 
-def _both(source: Source, instances: list[Instance]) -> None:
-    """Bring a series from the PACS to encoded slices in a folder, as a harvest does."""
-    with tempfile.TemporaryDirectory() as folder:
-
-        def encode(pair: tuple[Instance, Dataset | Unreadable]) -> None:
-            instance, dataset = pair
-            if isinstance(dataset, Unreadable):
-                raise dataset
-            Path(folder, f"{instance.SOPInstanceUID}.png").write_bytes(encode_slice(dataset, AS_STORED).png)
-
-        written = sum(1 for _ in map_ahead(encode, source.read_all(instances), ENCODERS, IN_FLIGHT))
-    if written != SLICES:
-        raise AssertionError(f"{written} of {SLICES} slices arrived")
-
-
 def _encoding(pictures: list[Dataset]) -> None:
     """Encode as many slices that are in memory already."""
 
@@ -121,19 +117,38 @@ def _encoding(pictures: list[Dataset]) -> None:
         pass
 
 
+def _harvest(address: str, study: Study) -> None:
+    """From the PACS to rows and files: search, lists, report, every slice of the series, lesion, curation."""
+    from datasets.models import Collection
+    from datasets.pacs.deidentify import KEY_BYTES, Pseudonymiser
+    from datasets.services.harvest import harvest
+
+    collection, _ = Collection.objects.get_or_create(slug="bench", title="Bench", kind=Collection.Kind.HOSPITAL)
+    found = harvest(
+        source=open_source(address),
+        collection=collection,
+        pseudonymiser=Pseudonymiser(bytes(KEY_BYTES)),
+        query=Query(accession_numbers=[study.AccessionNumber]),
+        context_mm=None,
+    )
+    if (found.slices, found.lesions, found.problems) != (SLICES, 1, []):
+        raise AssertionError(f"{found.slices} of {SLICES} slices arrived; {found.problems[:1]}")
+
+
+def _slices(source: Source, study: Study) -> list[Instance]:
+    return [instance for instance in source.instances(study) if instance.SOPClassUID == CTImageStorage]
+
+
 def _measure(address: str) -> None:
-    """What the process does that is measured; series by series, so that the machine's other work hits all alike."""
+    """What the process does that is measured; study by study, so that the machine's other work hits all alike."""
     source = open_source(address)
-    (study,) = source.studies()
-    instances = source.instances(study)
     pictures = [sample_slice(seed) for seed in range(PICTURES)]
     best: dict[str, float] = {}
-    for uid in sorted({instance.SeriesInstanceUID for instance in instances}):
-        members = [instance for instance in instances if instance.SeriesInstanceUID == uid]
+    for study in list(source.studies()):
         for name, work in (
-            ("download", partial(_download, address, members[0])),
+            ("download", partial(_download, address, _slices(source, study)[0])),
             ("encoding", partial(_encoding, pictures)),
-            ("both", partial(_both, source, members)),
+            ("harvest", partial(_harvest, address, study)),
         ):
             begin = time.perf_counter()
             work()
@@ -143,4 +158,9 @@ def _measure(address: str) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deeplesion_site.settings")
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
     _measure(sys.argv[1])

@@ -39,6 +39,12 @@ def slice_storage(collection: Collection) -> Storage:
     return kind(location=slice_root(collection))
 
 
+def remove_leftovers(storage: Storage, folder: str) -> None:
+    """Remove the half-written files of a process that was killed while it wrote into a folder."""
+    for path in Path(storage.path(folder)).glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def slice_root(collection: Collection) -> Path:
     """The folder below which the slices lie by their `Slice.path`."""
     return Path(collection.image_folder or settings.DATA_DIR / "slices" / collection.slug)

@@ -14,6 +14,10 @@ POLL_S = 0.1
 """How often the thread before a full queue looks whether anybody still listens."""
 
 
+LEAVE_S = 1.0
+"""How long the end of an iteration waits for the item under way."""
+
+
 def map_ahead(work: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
     """Map in order on several threads, with at most `ahead` results waiting or under way.
 
@@ -65,7 +69,8 @@ def iterate_ahead(items: Iterable[T], ahead: int) -> Iterator[T]:
             raise item.cause
     finally:
         stopped.set()
-        thread.join()
+        # A download that hangs must not hold up whoever gives it up.
+        thread.join(LEAVE_S)
 
 
 class _End:

@@ -18,6 +18,7 @@ from datasets.pacs.instance import Instance
 from datasets.pacs.pixels import EncodedSlice, PixelError, encode_slice
 from datasets.pacs.series import Volume
 from datasets.pacs.source import Source, Unreadable
+from datasets.storage import remove_leftovers
 
 THREADS = 2
 """Decoding and DEFLATE run outside Python's lock."""
@@ -79,6 +80,7 @@ def write_slices(
     for index in sorted(keys & stored):
         written.key_slices[index] = _load(storage, _path(series, index))
     missing = sorted(wanted - stored)
+    remove_leftovers(storage, series.folder)
     places = {volume.instances[index].SOPInstanceUID: index for index in missing}
     datasets = source.read_all([volume.instances[index] for index in missing])
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import (
@@ -24,12 +25,12 @@ from datasets.geometry.volume import Flips
 from datasets.pacs import readers
 from datasets.pacs.addresses import open_source
 from datasets.pacs.instance import Instance
-from datasets.pacs.pixels import encode_slice
+from datasets.pacs.pixels import encode_slice, grey_values
 from datasets.pacs.series import CT_IMAGE
 from datasets.pacs.source import Query, Source, Study, Unreadable
 from tests.datasets.pacs.archive import dimse, found, moving, own_study, store, store_files, web
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report
-from tests.datasets.pacs.test_pixels import SYNTAXES, in_syntax
+from tests.datasets.pacs.test_pixels import GREY, SYNTAXES, in_syntax
 from tests.peers.orthanc import Orthanc
 
 ADDRESSES = {"dicomweb": web, "c-get": dimse, "c-move": moving}
@@ -101,6 +102,7 @@ def test_objects_come_in_the_syntax_in_which_they_are_stored(
     dataset = source.read(instance)
     assert dataset.file_meta.TransferSyntaxUID == syntax
     assert dataset.PixelData == stored.PixelData
+    np.testing.assert_array_equal(grey_values(dataset), GREY)
 
 
 @pytest.mark.parametrize(

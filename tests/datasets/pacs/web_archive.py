@@ -24,8 +24,8 @@ def honest(path: str) -> Answer | None:
 
 
 @contextmanager
-def archive(objects: Iterable[Dataset], breaking: Break = honest) -> Iterator[str]:
-    """Serve datasets by QIDO and WADO; gives the address of the source."""
+def archive(objects: Iterable[Dataset], breaking: Break = honest, retrieve_url: str = "") -> Iterator[str]:
+    """Serve datasets by QIDO and WADO; gives the address of the source. Lists tell the retrieve URL."""
     held = list(objects)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -36,7 +36,7 @@ def archive(objects: Iterable[Dataset], breaking: Break = honest) -> Iterator[st
         elif address.path.endswith(("/studies", "/instances")):
             offset = int(parse_qs(address.query).get("offset", ["0"])[0])
             found = _studies(held) if address.path.endswith("/studies") else _of(held, address.path)
-            send(handler, json.dumps([_listed(each) for each in found][offset:]).encode(), JSON)
+            send(handler, json.dumps([_listed(each, retrieve_url) for each in found][offset:]).encode(), JSON)
         else:
             parts = b"".join(_part(each) for each in _of(held, address.path))
             kind = 'multipart/related; type="application/dicom"; boundary=cut'
@@ -72,8 +72,9 @@ def _of(held: list[Dataset], path: str) -> list[Dataset]:
     ]
 
 
-def _listed(each: Dataset) -> dict[str, object]:
+def _listed(each: Dataset, retrieve_url: str) -> dict[str, object]:
     header = Dataset({tag: element for tag, element in each.items() if tag.group != 0x7FE0 and element.VR != "SQ"})
+    header.RetrieveURL = retrieve_url or None
     return json.loads(header.to_json())
 
 

@@ -20,7 +20,11 @@ def serving(answer: Answer, tls: SSLContext | None = None) -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             """Keep the test's output free of one line per request."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Keep quiet about clients that leave in the middle of an answer, as some tests make them do."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         if tls is not None:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
