@@ -25,6 +25,11 @@ MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 TAG_BYTES = 8
 """An element's tag, kind and length."""
 
+PREAMBLE_BYTES = 132
+PIECE_BYTES = 2**16
+MAX_INFLATED_BYTES = 256 * 2**20
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+
 REPORT_EVERY = 64
 """Files between two reports of progress."""
 
@@ -168,6 +173,8 @@ def read_stream(file: BinaryIO, header_only: bool = False) -> Dataset:
     """
     watched = _Watched(file)
     try:
+        if _inflates_without_end(file):
+            raise Unreadable(f"its deflated content is larger than {MAX_INFLATED_BYTES // 2**20} MB")
         dataset = pydicom.dcmread(
             watched,
             force=_begins_without_preamble(file),
@@ -199,11 +206,31 @@ def _read(path: str, header_only: bool) -> Dataset:
         raise Unreadable(error.strerror or "cannot be read") from None
 
 
+def _inflates_without_end(file: BinaryIO) -> bool:
+    """Tell whether a deflated object is larger than any honest one: a megabyte of file may hold a gigabyte."""
+    start = file.read(PREAMBLE_BYTES + 1024)
+    file.seek(0)
+    if start[128:132] != b"DICM" or DEFLATED not in start:
+        return False
+    # What is deflated begins behind group 0002, whose length is its first element.
+    file.seek(144 + int.from_bytes(start[140:144], "little"))
+    inflating, left = zlib.decompressobj(-zlib.MAX_WBITS), MAX_INFLATED_BYTES
+    waiting = file.read(PIECE_BYTES)
+    while waiting and left >= 0 and not inflating.eof:
+        left -= len(inflating.decompress(waiting, PIECE_BYTES))
+        waiting = inflating.unconsumed_tail or file.read(PIECE_BYTES)
+    file.seek(0)
+    return left < 0
+
+
 class _Watched:
     """A stream that notes whether more was to be read from it than it holds."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        place = file.tell()
+        self._bytes = file.seek(0, os.SEEK_END)
+        file.seek(place)
         self.ended_early = False
 
     def __getattr__(self, name: str) -> Any:
@@ -211,7 +238,8 @@ class _Watched:
 
     def read(self, size: int = -1) -> bytes:
         """Read as the stream does. Zeros after the last element are padding."""
-        data = self._file.read(size)
+        # A header may claim gigabytes, for which Python would make room before it reads.
+        data = self._file.read(min(size, self._bytes))
         if 0 < len(data) < size and (size > TAG_BYTES or data.strip(b"\0")):
             self.ended_early = True
         return data
@@ -219,7 +247,7 @@ class _Watched:
 
 def _begins_without_preamble(file: BinaryIO) -> bool:
     """Tell whether a file starts right with an element of group 0002 or 0008, as old exports do."""
-    start = file.read(132)
+    start = file.read(PREAMBLE_BYTES)
     file.seek(0)
     return start[128:] != b"DICM" and start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\x00"
 

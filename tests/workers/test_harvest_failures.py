@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +20,12 @@ from pytest_django import Settings
 from datasets.models import HarvestedStudy, Lesion
 from datasets.pacs import http
 from datasets.services.harvest import PATIENCE
+from tests.datasets.pacs.certificates import authority
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report
 from tests.datasets.pacs.test_dicomweb import hang_up, huge, in_parts, multipart, short, status
 from tests.datasets.pacs.test_dimse import provider
 from tests.datasets.pacs.web_archive import archive
-from tests.datasets.pacs.web_server import JSON, Answer, send
+from tests.datasets.pacs.web_server import JSON, Answer, send, serving
 from tests.harvesting import harvest
 from tests.peers.process import free_port
 from workers.models import Job
@@ -35,7 +38,7 @@ BAD = "1.2.840.9.2"
 
 
 @pytest.fixture(autouse=True)
-def _quick(settings: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.DATA_DIR = tmp_path / "data"
     settings.IDENTITY_KEY_FILE = settings.DATA_DIR / "identity_key"
     monkeypatch.setattr(http, "FIRST_WAIT_MS", 1)
@@ -284,7 +287,7 @@ def nobody() -> str:
     return f"dicomweb+http://127.0.0.1:{free_port()}/dicom-web"
 
 
-def test_a_source_that_cannot_be_listed_ends_in_one_sentence_and_a_failed_job() -> None:
+def test_a_source_that_cannot_be_listed_ends_in_one_sentence_and_a_failed_job(tmp_path: Path) -> None:
     everywhere = [
         (nobody(), "nothing listens"),
         ("dicomweb+http://no-such-host.invalid/dicom-web", "its name is not known"),
@@ -295,5 +298,10 @@ def test_a_source_that_cannot_be_listed_ends_in_one_sentence_and_a_failed_job() 
             harvest(address)
         assert "\n" not in str(stopped.value)
         assert Job.objects.order_by("-pk")[0].message == str(stopped.value)
+    certificate = authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    with serving(status(200), context) as url, pytest.raises(CommandError, match="certificate is not trusted"):
+        harvest(f"dicomweb+{url}/dicom-web")
     with archive(hospital(), lambda path: status(401)) as address, pytest.raises(CommandError, match="DICOMWEB_PASS"):
         harvest(address)

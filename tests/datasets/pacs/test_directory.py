@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from datasets.pacs import shelf
+from datasets.pacs import directory, shelf
 from datasets.pacs.addresses import open_source
-from datasets.pacs.directory import DirectorySource
+from datasets.pacs.directory import DirectorySource, read_file
 from datasets.pacs.instance import Instance
 from datasets.pacs.source import SourceNotFound, UnknownScheme, Unreadable
 from tests.datasets.pacs.dicom_files import bidimensional, ct, ct_series, facts, report, save
@@ -172,3 +173,31 @@ def test_spaces_in_an_address_may_be_written_as_percent_20(tmp_path: Path) -> No
 def test_values_that_break_the_rules_count_as_absent() -> None:
     (instance,) = facts(ct(KVP=None, WindowCenter=[40, 300], Rows=None, PatientAge=None))
     assert (instance.KVP, instance.WindowCenter, instance.Rows, instance.PatientAge) == (None, (40, 300), None, "")
+
+
+def test_an_element_that_claims_gigabytes_takes_no_memory(tmp_path: Path) -> None:
+    path = save(ct(), tmp_path / "slice.dcm")
+    whole = path.read_bytes()
+    place = whole.index(b"\xe0\x7f\x10\x00OW\0\0") + 8
+    path.write_bytes(whole[:place] + (0xFFFFFFF0).to_bytes(4, "little") + whole[place + 4 :])
+    tracemalloc.start()
+    with pytest.raises(Unreadable, match="truncated"):
+        read_file(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+def test_a_deflated_object_larger_than_any_is_refused_before_it_is_inflated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slice_ = ct(PixelData=bytes(2**22))
+    slice_.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    path = save(slice_, tmp_path / "slice.dcm")
+    assert path.stat().st_size < 2**14
+    assert len(read_file(path).PixelData) == 2**22
+    monkeypatch.setattr(directory, "MAX_INFLATED_BYTES", 2**20)
+    tracemalloc.start()
+    with pytest.raises(Unreadable, match="larger than 1 MB"):
+        read_file(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
