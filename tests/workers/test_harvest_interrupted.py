@@ -33,7 +33,12 @@ def _environment(data: Path) -> dict[str, str]:
 def _manage(data: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "manage.py", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, env=_environment(data), **pipes)
+    return subprocess.Popen(command, cwd=ROOT, env=_environment(data), preexec_fn=_listen_to_ctrl_c, **pipes)
+
+
+def _listen_to_ctrl_c() -> None:
+    """Tests that a shell runs in the background inherit that Ctrl-C is not for them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _killed(data: Path, address: str, kills: int) -> list[int]:
