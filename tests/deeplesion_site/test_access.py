@@ -95,7 +95,7 @@ API = {
     "/api/v1/evaluations/": OPEN,
     "/api/v1/evaluations/{evaluation}/": OPEN,
 }
-ALWAYS = ("/about/", "/api/docs/", "/api/v1/", "/api/v1/schema/", "/login/")
+ALWAYS = ("/about/", "/api/docs/", "/api/v1/", "/api/v1/schema/", "/login/", "/health/live", "/health/ready")
 REVIEWED = ("/review/flagged/{published}/verdict/", "/review/undo/{published}/")
 """Pages that take a POST alone; test_review_pages.py posts to them."""
 POSTED = {

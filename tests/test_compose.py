@@ -1,0 +1,41 @@
+"""compose.yaml against the settings and the documentation that it stands on."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "compose.yaml").read_text()
+SERVICES = yaml.safe_load(TEXT)["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == "deeplesion"}
+
+
+def test_every_variable_is_a_documented_setting() -> None:
+    settings = (ROOT / "docs" / "settings.md").read_text()
+    names = {name for service in OURS.values() for name in service["environment"]}
+    assert {name for name in names if f"`{name}`" not in settings} == set()
+
+
+def test_what_has_no_default_is_named_where_the_env_file_is_written() -> None:
+    deploy = (ROOT / "docs" / "deploy.md").read_text()
+    needed = set(re.findall(r"\$\{(\w+):\?", TEXT))
+    assert needed == {"SECRET_KEY", "ALLOWED_HOSTS", "POSTGRES_PASSWORD"}
+    assert {name for name in needed if f"{name}=" not in deploy} == set()
+
+
+def test_nothing_listens_beyond_this_machine() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert len(ports) == 3
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_queue_has_a_worker_and_the_broker_keeps_its_messages() -> None:
+    queues = re.findall(r"--queues=(\w+)", TEXT)
+    assert sorted(queues) == ["cpu", "gpu", "io"]
+    assert "noeviction" in SERVICES["redis"]["command"]
+
+
+def test_pg_dump_in_the_image_is_as_new_as_the_server() -> None:
+    assert "FROM python:3.11-slim-bookworm" in (ROOT / "Dockerfile").read_text()
+    assert SERVICES["db"]["image"] == "postgres:15-bookworm", "Debian bookworm's client is version 15"
