@@ -174,7 +174,8 @@ def read(path: Path) -> Iterator[Line]:
             header = [name.strip() for name in next(reader, [])]
             missing = [name for name in COLUMNS if name not in header]
             if missing:
-                raise NotDeepLesion(f"{path.name} is not a DL_info.csv: no column {', '.join(missing)}")
+                more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+                raise NotDeepLesion(f"{path} is not a DL_info.csv: no column {', '.join(missing[:3])}{more}")
             pick = itemgetter(*map(header.index, COLUMNS))
             batch: list[Line] = []
             for texts in reader:
@@ -188,7 +189,7 @@ def read(path: Path) -> Iterator[Line]:
             yield from _check_geometry(batch)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file with commas"
-        raise NotDeepLesion(f"{path.name} cannot be read: {reason}") from error
+        raise NotDeepLesion(f"{path} cannot be read: {reason}") from error
 
 
 def parse(texts: Sequence[str], line: int) -> tuple[Row | None, list[Problem]]:

@@ -99,7 +99,10 @@ def location(text: str) -> Numbers | None:
     if "nan" in text.lower():
         _numbers(text, 3)
         return None
-    return _finite(text, 3)
+    place = _finite(text, 3)
+    if not (min(place) >= 0 and max(place) <= 1):
+        raise ValueError(f"{text[:80]!r} is not within the body, 0 to 1")
+    return place
 
 
 def _pair(text: str) -> tuple[int, int]:

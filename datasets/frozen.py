@@ -1,65 +1,115 @@
-"""Triggers that hold what a constraint cannot: annotations and verdicts never change, nor does a published release.
+"""Triggers that hold what a constraint cannot: annotations and verdicts stay, and so do published releases.
 
-They stand in the database, so that no code path, shell or import can get around them.
+They stand in the database, so that no code path, shell or import can get around them. On SQLite a row that
+INSERT OR REPLACE pushes out counts as deleted only where `PRAGMA recursive_triggers` is on, as in the settings.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Rule(NamedTuple):
+    """What is refused."""
+
+    name: str
+    table: str
+    event: str
+    condition: str
+    """On OLD or NEW; `<>` between columns that may be null is written {differs}."""
+    sentence: str
+
+
+ANNOTATION, REVIEW = "datasets_annotation", "datasets_review"
+RELEASE, MANIFEST = "datasets_release", "datasets_releasemanifest"
+PATIENT, LESION = "datasets_releasepatient", "datasets_releaselesion"
 
 PUBLISHED = "EXISTS (SELECT 1 FROM datasets_release r WHERE r.id = {row}.release_id AND r.state = 'published')"
+ANY_PUBLISHED = "EXISTS (SELECT 1 FROM datasets_release r WHERE r.state = 'published')"
+
+MARK = (
+    *("id", "collection_id", "fingerprint", "carrier", "tool", "year", "study", "label", "follow_up"),
+    *("reported_long_mm", "reported_short_mm", "created"),
+)
+"""The columns of an annotation that are the mark itself; the others are what came of it."""
+
+MARK_CHANGED = " OR ".join(f"OLD.{column} {{differs}} NEW.{column}" for column in MARK)
+SETTLED = "OLD.reason NOT IN ('unresolved_image', 'undecodable')"
+
+FOREIGN_MEMBER = (
+    "NOT EXISTS (SELECT 1 FROM datasets_releasepatient p WHERE p.id = NEW.member_id AND p.release_id = NEW.release_id)"
+)
+FOREIGN_PATIENT = (
+    "NOT EXISTS (SELECT 1 FROM datasets_patient p JOIN datasets_release r ON r.collection_id = p.collection_id "
+    "WHERE p.id = NEW.patient_id AND r.id = NEW.release_id)"
+)
+
+CHANGE = "a published release cannot change"
 
 RULES = (
-    # name, table, event, condition on OLD or NEW, sentence
-    ("annotation_frozen", "datasets_annotation", "UPDATE", "1 = 1", "an annotation never changes"),
-    ("review_frozen", "datasets_review", "UPDATE", "1 = 1", "a verdict never changes"),
-    ("review_kept", "datasets_review", "DELETE", "1 = 1", "a verdict is never deleted"),
-    ("manifest_frozen", "datasets_releasemanifest", "UPDATE", "1 = 1", "a manifest never changes"),
-    ("manifest_kept", "datasets_releasemanifest", "DELETE", "1 = 1", "a manifest is never deleted"),
-    *(
-        (f"release_{event.lower()}", "datasets_release", event, "OLD.state = 'published'", sentence)
-        for event, sentence in (
-            ("UPDATE", "a published release cannot change"),
-            ("DELETE", "a published release cannot be deleted"),
-        )
+    Rule("annotation_frozen", ANNOTATION, "UPDATE", f"{SETTLED} OR {MARK_CHANGED}", "an annotation never changes"),
+    Rule("annotation_kept", ANNOTATION, "DELETE", "1 = 1", "an annotation is never deleted"),
+    Rule("review_frozen", REVIEW, "UPDATE", "1 = 1", "a verdict never changes"),
+    Rule("review_kept", REVIEW, "DELETE", "1 = 1", "a verdict is never deleted"),
+    Rule("manifest_frozen", MANIFEST, "UPDATE", "1 = 1", "a manifest never changes"),
+    Rule("manifest_kept", MANIFEST, "DELETE", "1 = 1", "a manifest is never deleted"),
+    Rule("release_update", RELEASE, "UPDATE", "OLD.state = 'published'", CHANGE),
+    Rule("release_delete", RELEASE, "DELETE", "OLD.state = 'published'", "a published release cannot be deleted"),
+    Rule(
+        *("release_collection", RELEASE, "UPDATE", "OLD.collection_id <> NEW.collection_id"),
+        "a release draws on one collection",
     ),
     *(
-        (
-            f"{name}_{event.lower()}",
-            table,
-            event,
-            " OR ".join(PUBLISHED.format(row=row) for row in rows),
-            "a published release cannot change",
-        )
-        for name, table in (
-            ("release_patient", "datasets_releasepatient"),
-            ("release_lesion", "datasets_releaselesion"),
-        )
+        Rule(f"{name}_{event.lower()}", table, event, " OR ".join(PUBLISHED.format(row=row) for row in rows), CHANGE)
+        for name, table in (("release_patient", PATIENT), ("release_lesion", LESION))
         for event, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",)))
     ),
+    *(
+        Rule(f"{name}_{event.lower()}", table, event, condition, sentence)
+        for name, table, condition, sentence in (
+            ("release_patient_own", PATIENT, FOREIGN_PATIENT, "a release draws on one collection"),
+            ("release_lesion_own", LESION, FOREIGN_MEMBER, "a lesion and its patient belong to one release"),
+        )
+        for event in ("INSERT", "UPDATE")
+    ),
+    Rule(
+        *("release_patient_stays", PATIENT, "UPDATE", "OLD.release_id <> NEW.release_id"),
+        "a lesion and its patient belong to one release",
+    ),
 )
+
+EMPTYING = (
+    Rule(
+        *("annotation_truncate", ANNOTATION, "TRUNCATE", "EXISTS (SELECT 1 FROM datasets_annotation)"),
+        "an annotation is never deleted",
+    ),
+    Rule(
+        *("review_truncate", REVIEW, "TRUNCATE", "EXISTS (SELECT 1 FROM datasets_review)"),
+        "a verdict is never deleted",
+    ),
+    *(
+        Rule(f"{name}_truncate", table, "TRUNCATE", ANY_PUBLISHED, "a published release cannot be deleted")
+        for name, table in (
+            ("release", RELEASE),
+            ("manifest", MANIFEST),
+            ("release_patient", PATIENT),
+            ("release_lesion", LESION),
+        )
+    ),
+)
+"""PostgreSQL empties tables at once, without looking at rows. SQLite knows no such thing."""
 
 
 def create(connection: Any) -> None:
     """Put the triggers in place; SQLite or PostgreSQL."""
-    _run(connection, creating(connection.vendor))
+    _run(connection, _create_postgresql() if connection.vendor == "postgresql" else _create_sqlite())
 
 
 def drop(connection: Any) -> None:
     """Take the triggers away."""
-    _run(connection, dropping(connection.vendor))
+    _run(connection, _drop_postgresql() if connection.vendor == "postgresql" else _drop_sqlite())
 
 
-def creating(vendor: str) -> list[str]:
-    """The statements that put the triggers in place."""
-    return list(_create_postgresql() if vendor == "postgresql" else _create_sqlite())
-
-
-def dropping(vendor: str) -> list[str]:
-    """The statements that take the triggers away."""
-    return list(_drop_postgresql() if vendor == "postgresql" else _drop_sqlite())
-
-
-def _run(connection: Any, statements: list[str]) -> None:
+def _run(connection: Any, statements: Iterator[str]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
@@ -68,7 +118,7 @@ def _run(connection: Any, statements: list[str]) -> None:
 def _create_sqlite() -> Iterator[str]:
     for name, table, event, condition, sentence in RULES:
         yield (
-            f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition} "
+            f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition.format(differs='IS NOT')} "
             f"BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
         )
 
@@ -79,17 +129,19 @@ def _drop_sqlite() -> Iterator[str]:
 
 
 def _create_postgresql() -> Iterator[str]:
-    for name, table, event, condition, sentence in RULES:
-        returned = "OLD" if event == "DELETE" else "NEW"
+    for name, table, event, condition, sentence in (*RULES, *EMPTYING):
+        returned = {"DELETE": "OLD", "TRUNCATE": "NULL"}.get(event, "NEW")
+        each = "STATEMENT" if event == "TRUNCATE" else "ROW"
         yield (
             f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"IF {condition} THEN RAISE EXCEPTION '{sentence}' USING ERRCODE = 'integrity_constraint_violation'; "
+            f"IF {condition.format(differs='IS DISTINCT FROM')} THEN "
+            f"RAISE EXCEPTION '{sentence}' USING ERRCODE = 'integrity_constraint_violation'; "
             f"END IF; RETURN {returned}; END $$"
         )
-        yield f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
+        yield f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH {each} EXECUTE FUNCTION {name}()"
 
 
 def _drop_postgresql() -> Iterator[str]:
-    for name, table, *_ in RULES:
+    for name, table, *_ in (*RULES, *EMPTYING):
         yield f"DROP TRIGGER IF EXISTS {name} ON {table}"
         yield f"DROP FUNCTION IF EXISTS {name}()"

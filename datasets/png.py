@@ -1,6 +1,7 @@
 """Reading a slice's PNG: 16-bit grey, value = HU + 32768."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ class BadImage(ValueError):
     """The file is missing, damaged or not a 16-bit grey PNG."""
 
 
-def read(path: Path) -> Pixels:
+def read(path: Path | BinaryIO) -> Pixels:
     """Decode a slice, (rows, columns).
 
     Raises

@@ -24,6 +24,10 @@ class AtomicFileStorage(FileSystemStorage):
                     file.write(chunk)
             os.chmod(temporary, 0o640)
             os.replace(temporary, target)
+        except OSError as error:
+            os.unlink(temporary)
+            # A write that fails does not say where.
+            raise OSError(error.errno, error.strerror, str(target)) from error
         except BaseException:
             os.unlink(temporary)
             raise

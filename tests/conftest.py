@@ -7,16 +7,17 @@ with REQUIRE_SERVICES=1 in the environment it fails.
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db.backends.sqlite3.base import DatabaseOperations as SQLiteOperations
+from django.db import connection, transaction
+from django.db.backends.base.operations import BaseDatabaseOperations
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
 from datasets import frozen
 from datasets.phantom.hospital import write_hospital
+from deeplesion_site.accounts import append_only
 from tests.peers.chromium import private_chromium
 from tests.peers.needed import closing_line, named_in, needed
 from tests.peers.orthanc import Orthanc, private_orthanc
@@ -36,17 +37,20 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 @pytest.fixture(scope="session", autouse=True)
 def _flush_past_the_triggers() -> Iterator[None]:
-    """Let the flush after a transactional test delete what a trigger keeps from being deleted.
+    """Let the flush after a transactional test delete what a trigger keeps from being deleted."""
+    operations = type(connection.ops)
+    flush = operations.execute_sql_flush
 
-    PostgreSQL truncates, which no row trigger sees; SQLite deletes row by row.
-    """
-    flush = SQLiteOperations.sql_flush
-
-    def past(self: SQLiteOperations, style: Any, tables: Any, **options: Any) -> list[str]:
-        return [*frozen.dropping("sqlite"), *flush(self, style, tables, **options), *frozen.creating("sqlite")]
+    def past(self: BaseDatabaseOperations, statements: list[str]) -> None:
+        with transaction.atomic():
+            for triggers in (frozen, append_only):
+                triggers.drop(connection)
+            flush(self, statements)
+            for triggers in (frozen, append_only):
+                triggers.create(connection)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SQLiteOperations, "sql_flush", past)
+        patch.setattr(operations, "execute_sql_flush", past)
         yield
 
 

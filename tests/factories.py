@@ -82,6 +82,8 @@ def make_slice(*, pixels: Any = None, **values: Any) -> Slice:
     """A slice; with `pixels` (rows, columns) in HU its PNG is stored as well."""
     series = values.pop("series", None) or make_series()
     values = {"number": series.slices.count() + 1, "window_low": -175.0, "window_high": 275.0, **values}
+    if values.get("stored"):
+        values.setdefault("stored_at", timezone.now())
     row = Slice(series=series, **values)
     if pixels is not None:
         store(row, pixels)
@@ -95,7 +97,8 @@ def store(row: Slice, pixels: Any) -> None:
     Image.fromarray(hu.to_png(np.asarray(pixels))).save(buffer, "PNG")
     content = buffer.getvalue()
     slice_storage(row.series.study.patient.collection).save(row.path, ContentFile(content))
-    row.stored, row.bytes, row.sha256 = True, len(content), sha256(content).hexdigest()
+    row.stored, row.stored_at = True, timezone.now()
+    row.bytes, row.sha256 = len(content), sha256(content).hexdigest()
 
 
 def lesion_values(

@@ -36,7 +36,7 @@ def exported(name: str, progress: Callable[[int, int], None]) -> Path:
     folder = Path(settings.DATA_DIR) / "exports" / release.name
     with alone_in(folder.with_name(f".{release.name}.lock"), wait=True):
         if not folder.is_dir():
-            export(release, folder, progress=progress)
+            export(release, folder, link=True, progress=progress)
     return folder
 
 

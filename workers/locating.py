@@ -32,7 +32,7 @@ def train_bodypart(params: dict[str, Any], progress: engine.Progress) -> dict[st
         raise NothingToLocate(f"there is no release {params['release']}")
     exported = settings.DATA_DIR / "training" / release.name
     if not exported.is_dir():
-        export(release, exported)
+        export(release, exported, link=True)
     run = settings.DATA_DIR / "bodypart" / f"run-{release.name}-{params['preset']}"
     model = train(exported, run, preset=PRESETS[params["preset"]], seed=0, progress=progress)
     folder = folder_of(model.version)

@@ -8,6 +8,7 @@ from django.db.models import Q
 class Job(models.Model):
     class Kind(models.TextChoices):
         HARVEST = "harvest", "harvest"
+        RELEASE = "release", "publish release"
         MANIFEST = "manifest", "prepare downloads"
         BODYPART = "bodypart", "train body-part regressor"
         LOCATE = "locate", "locate lesions"

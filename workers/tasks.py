@@ -4,10 +4,27 @@ from typing import Any
 
 from celery import shared_task
 
-from datasets.models import Release
+from datasets.models import Collection, Release
 from datasets.services import manifest
+from datasets.services import release as releases
 from workers import engine, evaluating, harvesting, locating, training
 from workers.models import Job
+
+SHOWN = 50
+"""Names of damaged images that a job's record keeps."""
+
+
+def publish_release(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
+    """Publish a collection with its official split; the downloads are prepared next."""
+    damaged: list[str] = []
+    release = releases.find(params["release"])
+    if release is None:
+        collection = Collection.objects.get(slug=params["collection"])
+        release = releases.create(
+            params["release"], collection, split=releases.OFFICIAL, on_images=progress, on_damage=damaged.append
+        )
+    engine.enqueue(kind=Job.Kind.MANIFEST, params={"release": release.name})
+    return {"release": release.name, "compared": release.compared, "damaged": damaged[:SHOWN]}
 
 
 def prepare_downloads(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
@@ -32,6 +49,7 @@ def train_then_evaluate(params: dict[str, Any], progress: engine.Progress) -> di
 
 WORK: dict[str, engine.Work] = {
     Job.Kind.HARVEST: harvesting.perform,
+    Job.Kind.RELEASE: publish_release,
     Job.Kind.MANIFEST: prepare_downloads,
     Job.Kind.BODYPART: train_then_locate,
     Job.Kind.LOCATE: locating.locate_lesions,

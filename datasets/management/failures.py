@@ -16,8 +16,12 @@ class Incomplete(CommandError):
 
 
 @contextmanager
-def one_sentence() -> Iterator[None]:
+def one_sentence(untouched: str = "") -> Iterator[None]:
     """Turn what a user, the disk or the database may be the cause of into CommandError.
+
+    Parameters
+    ----------
+    untouched : what the reader need not worry about after a failure of the disk, as in "nothing was imported".
 
     Raises
     ------
@@ -31,7 +35,7 @@ def one_sentence() -> Iterator[None]:
         raise CommandError(" ".join(error.messages)) from error
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        raise CommandError(f"{error.strerror or error}{place}; nothing was imported or published") from error
+        raise CommandError(f"{error.strerror or error}{place}{untouched and f'; {untouched}'}") from error
     except IntegrityError as error:
         raise CommandError(
             "something else wrote to the same rows meanwhile; nothing was written, run this again"

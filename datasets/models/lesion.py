@@ -116,6 +116,13 @@ class Lesion(models.Model):
             ),
             models.CheckConstraint(condition=Q(type__in=list(dl_info.TYPES)), name="lesion_type_known"),
             models.CheckConstraint(
+                condition=Q(x__isnull=True, y__isnull=True, z__isnull=True)
+                # Without "is not null" an unknown value would make the comparison unknown, and that passes.
+                | Q(x__isnull=False, y__isnull=False, z__isnull=False)
+                & Q(x__gte=0, x__lte=1, y__gte=0, y__lte=1, z__gte=0, z__lte=1),
+                name="lesion_location_in_body",
+            ),
+            models.CheckConstraint(
                 condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")), name="lesion_not_merged_into_itself"
             ),
             models.CheckConstraint(

@@ -1,6 +1,7 @@
 """Where in the body: what each model said of slices, series and lesions. A newer model adds, it never overwrites."""
 
 from django.db import models
+from django.db.models import Q
 
 from datasets.models.lesion import Lesion
 from datasets.models.patient import Series, Slice
@@ -47,7 +48,10 @@ class SliceLocation(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints = (models.UniqueConstraint(fields=("slice", "model"), name="slice_located_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("slice", "model"), name="slice_located_once"),
+            models.CheckConstraint(condition=Q(z__isnull=True) | Q(z__gte=0, z__lte=1), name="slice_location_in_body"),
+        )
         indexes = (models.Index(fields=("model", "z"), name="slice_location_by_height"),)
 
     def __str__(self) -> str:
@@ -65,7 +69,13 @@ class LesionLocation(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints = (models.UniqueConstraint(fields=("lesion", "model"), name="lesion_located_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("lesion", "model"), name="lesion_located_once"),
+            models.CheckConstraint(
+                condition=Q(x__gte=0, x__lte=1, y__gte=0, y__lte=1, z__gte=0, z__lte=1),
+                name="lesion_place_in_body",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.lesion_id}: {self.x:.3f}, {self.y:.3f}, {self.z:.3f}"

@@ -10,12 +10,17 @@ from django.db.models import Q
 from datasets import dl_info
 
 
+class Kind(models.TextChoices):
+    """Where a collection came from."""
+
+    PUBLISHED = "published", "published dataset"
+    HOSPITAL = "hospital", "hospital"
+
+
 class Collection(models.Model):
     """What was imported or harvested together: the published DeepLesion, or one hospital."""
 
-    class Kind(models.TextChoices):
-        PUBLISHED = "published", "published dataset"
-        HOSPITAL = "hospital", "hospital"
+    Kind = Kind
 
     slug = models.SlugField(unique=True)
     title = models.CharField(max_length=200)
@@ -35,16 +40,22 @@ class Collection(models.Model):
 
     class Meta:
         ordering = ("slug",)
+        constraints = (models.CheckConstraint(condition=Q(kind__in=Kind.values), name="collection_kind_known"),)
 
     def __str__(self) -> str:
         return self.title
 
 
+class Sex(models.TextChoices):
+    """PatientSex, as far as it is kept."""
+
+    FEMALE = "F", "female"
+    MALE = "M", "male"
+    UNKNOWN = "", "unknown"
+
+
 class Patient(models.Model):
-    class Sex(models.TextChoices):
-        FEMALE = "F", "female"
-        MALE = "M", "male"
-        UNKNOWN = "", "unknown"
+    Sex = Sex
 
     collection = models.ForeignKey(Collection, models.PROTECT, related_name="patients")
     number = models.PositiveIntegerField(validators=[MinValueValidator(1)])
@@ -58,6 +69,11 @@ class Patient(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("collection", "number"), name="patient_number_unique"),
             models.CheckConstraint(condition=Q(number__gte=1), name="patient_number_from_1"),
+            models.CheckConstraint(condition=Q(sex__in=Sex.values), name="patient_sex_known"),
+            models.CheckConstraint(
+                condition=Q(official_split__isnull=True) | Q(official_split__in=list(dl_info.SPLITS)),
+                name="patient_official_split_known",
+            ),
         )
 
     def __str__(self) -> str:
@@ -126,6 +142,9 @@ class Slice(models.Model):
     window_low = models.FloatField(null=True, blank=True, help_text="HU")
     window_high = models.FloatField(null=True, blank=True, help_text="HU")
     stored = models.BooleanField(default=False, help_text="its PNG is there")
+    stored_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its PNG came: a release holds what was there when it was published"
+    )
     bytes = models.PositiveIntegerField(null=True, blank=True)
     sha256 = models.CharField(max_length=64, blank=True, help_text="of the PNG file")
     pixel_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the pixels; finds leaks")
@@ -135,6 +154,9 @@ class Slice(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("series", "number"), name="slice_number_unique"),
             models.CheckConstraint(condition=Q(number__gte=1), name="slice_number_from_1"),
+            models.CheckConstraint(
+                condition=Q(stored=False) | Q(stored_at__isnull=False), name="slice_stored_since_when"
+            ),
         )
         indexes = (models.Index(fields=("pixel_hash",), name="slice_pixel_hash", condition=~Q(pixel_hash="")),)
 

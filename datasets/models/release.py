@@ -17,6 +17,10 @@ class Split(models.IntegerChoices):
     TEST = 3, "test"
 
 
+NAME = r"^[a-z0-9][a-z0-9._-]{0,63}\Z"
+"""A release's name stands in addresses, file names and citations."""
+
+
 class Release(models.Model):
     class State(models.TextChoices):
         DRAFT = "draft", "draft"
@@ -26,9 +30,7 @@ class Release(models.Model):
         max_length=64,
         unique=True,
         validators=[
-            RegexValidator(
-                r"^[a-z0-9][a-z0-9._-]*\Z", "A release's name is lower-case letters, digits, dot, dash, underscore."
-            )
+            RegexValidator(NAME, "A release's name is lower-case letters, digits, dot, dash, underscore; at most 64.")
         ],
     )
     collection = models.ForeignKey(Collection, models.PROTECT, related_name="releases")
@@ -36,12 +38,16 @@ class Release(models.Model):
     split_method = models.CharField(max_length=64, help_text="official, or the shares and the seed")
     counts = models.JSONField(default=dict, help_text="per split: patients, studies, series, slices, lesions")
     location_sources = models.JSONField(default=list, help_text="who placed its lesions: published, model versions")
+    compared = models.JSONField(
+        default=dict, help_text="what the search for leaks saw: slices whose pixels were compared, key slices without"
+    )
     created = models.DateTimeField(auto_now_add=True)
     published = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-id",)
         constraints = (
+            models.CheckConstraint(condition=Q(name__regex=NAME), name="release_name_fits_addresses"),
             models.CheckConstraint(
                 condition=Q(state="draft", published__isnull=True) | Q(state="published", published__isnull=False),
                 name="release_published_has_date",

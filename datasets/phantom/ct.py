@@ -1,6 +1,7 @@
 """CT Image Storage: the phantom's slices as DICOM files."""
 
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,14 @@ def write(path: Path, data: Dataset, hu: NDArray[np.int16], syntax: UID) -> None
     if syntax.is_compressed:
         plugin = "pyjpegls" if syntax == JPEGLSLossless else ""
         data.compress(syntax, stored, encoding_plugin=plugin, generate_instance_uid=False)
-    data.save_as(path, enforce_file_format=True)
+    save(path, data)
+
+
+def save(path: Path, data: Dataset) -> None:
+    """Write a file. What the disk complains of while pydicom writes would lose its name, so it writes to memory."""
+    buffer = BytesIO()
+    data.save_as(buffer, enforce_file_format=True)
+    path.write_bytes(buffer.getbuffer())
 
 
 def meta(data: Dataset, syntax: UID) -> FileMetaDataset:

@@ -128,7 +128,7 @@ def _others(folder: Path, patient: plan.Patient) -> Iterator[dict[str, Any]]:
 
 def _save(path: Path, data: Dataset) -> None:
     data.file_meta = ct.meta(data, ExplicitVRLittleEndian)
-    data.save_as(path, enforce_file_format=True)
+    ct.save(path, data)
 
 
 def _mark(

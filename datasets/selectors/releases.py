@@ -37,6 +37,28 @@ def counts_table(release: Release) -> list[tuple[str, list[int | None], int]]:
     return rows
 
 
+def leaks_looked_for(release: Release) -> str:
+    """What the search for leaks saw and what it did not, as sentences; empty for a draft."""
+    if not release.compared:
+        return ""
+    slices, unhashed, without = (
+        release.compared[name] for name in ("slices", "slices_unhashed", "key_slices_without")
+    )
+    text = "No patient, study or series is in two splits"
+    if not slices + unhashed:
+        return f"{text}. There are no images, so pixels were not compared."
+    text += f", and no picture is: the pixels of {_counted(slices, 'slice')} were compared."
+    if without:
+        text += f" The images of {_counted(without, 'key slice')} are not there, so theirs were not."
+    if unhashed:
+        text += f" {_counted(unhashed, 'slice')} have no hash, so theirs were not."
+    return text
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def state_of_published() -> str:
     """A short text that changes whenever a release is published; keys what is computed from published data."""
     found = Release.objects.filter(state=Release.State.PUBLISHED).order_by("-published").values_list("pk", "published")

@@ -1,33 +1,52 @@
 """A published release as a folder in DeepLesion's own layout."""
 
+import errno
+import fcntl
+import filecmp
+import hashlib
 import os
 import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from datasets import manifest
 from datasets.models import Release, Slice
 from datasets.services import manifest as manifests
 from datasets.services.errors import Refused
-from datasets.services.manifest import MissingImage, NotPublished, Progress
+from datasets.services.hashing import MissingImage
+from datasets.services.manifest import NotPublished, Progress
 from datasets.services.release_contents import csv_lines, slices
 from datasets.storage import slice_root
+
+NO_KERNEL_COPY = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
+"""What the kernel says where it cannot copy by itself: between some file systems, or on an old one."""
 
 
 class ExportRefused(Refused):
     """The folder cannot be written to; nothing was."""
 
 
-def export(release: Release, out: Path, *, images: bool = True, progress: Progress | None = None) -> None:
+class DamagedImage(MissingImage):
+    """An image in the store is not the one that was released."""
+
+
+def export(
+    release: Release, out: Path, *, images: bool = True, link: bool = False, progress: Progress | None = None
+) -> None:
     """Write DL_info.csv, Images_png and manifest.json; the folder appears when it is complete.
 
-    Images are hard links where the file system allows, copies elsewhere.
+    Images are copies, each held against its SHA-256: whoever edits an exported file edits that alone. An export that
+    was killed goes on where it was, in a hidden folder beside `out`; what fails in any other way leaves nothing.
 
     Parameters
     ----------
     out : a folder that does not exist or is empty.
     images : False leaves Images_png out, of the manifest as well.
-    progress : called with the slices done and their number; hashing them, where that is needed, counts separately.
+    link : for a reader of our own that changes nothing: hard links where the file system allows, still held against
+        their SHA-256.
+    progress : called with the slices done and their number.
 
     Raises
     ------
@@ -40,45 +59,135 @@ def export(release: Release, out: Path, *, images: bool = True, progress: Progre
     if release.state != Release.State.PUBLISHED:
         raise NotPublished(f"{release.name} is not a published release")
     if images:
-        manifests.prepare(release_name=release.name, progress=progress)
+        manifests.prepare(release_name=release.name)
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part"))
-    try:
-        part.chmod(0o755)
+    with _part(out) as part:
+        listed = part / manifest.FILE_NAME
+        if images:
+            _begin(part, manifests.path_of(release))
+        else:
+            _clear(part)
+            manifests.write(release, listed, [manifests.table_entry(release)])
         with (part / manifest.TABLE).open("w", encoding="utf-8", newline="") as file:
             file.writelines(csv_lines(release))
         if images:
-            _write_images(release, part / manifest.IMAGES, progress)
-            shutil.copyfile(manifests.path_of(release), part / manifest.FILE_NAME)
-        else:
-            table = manifests.table_entry(release)
-            manifests.write(release, part / manifest.FILE_NAME, [table])
+            _write_images(release, part / manifest.IMAGES, link, progress)
         part.replace(out)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
 
 
-def _write_images(release: Release, folder: Path, progress: Progress | None) -> None:
-    folder.mkdir()
+@contextmanager
+def _part(out: Path) -> Iterator[Path]:
+    """Give the folder that becomes `out`, for this process alone; one that a killed export left is taken up.
+
+    Raises
+    ------
+    ExportRefused : another process exports to the same place.
+    """
+    part = out.with_name(f".{out.name}.part")
+    part.mkdir(mode=0o755, exist_ok=True)
+    lock = os.open(part, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ExportRefused(f"another export to {out} is under way") from None
+        try:
+            yield part
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    finally:
+        os.close(lock)
+
+
+def _begin(part: Path, listed: Path) -> None:
+    """Put the manifest in place first: by it, what a killed export of the same release left is known and kept."""
+    own = part / manifest.FILE_NAME
+    if own.is_file() and filecmp.cmp(own, listed, shallow=False):
+        return
+    _clear(part)
+    shutil.copyfile(listed, own)
+
+
+def _clear(part: Path) -> None:
+    for path in part.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _write_images(release: Release, folder: Path, link: bool, progress: Progress | None) -> None:
+    folder.mkdir(exist_ok=True)
     total = sum(counted["slices"] for counted in release.counts.values())
     root = slice_root(release.collection)
     for done, image in enumerate(slices(release), 1):
         target = folder / image.path
         target.parent.mkdir(exist_ok=True)
-        _place(root / image.path, target, image)
+        if not _is_there(target, image, link):
+            _place(root / image.path, target, image, link)
         if progress is not None:
             progress(done, total)
 
 
-def _place(source: Path, target: Path, image: Slice) -> None:
+def _is_there(target: Path, image: Slice, link: bool) -> bool:
+    """Tell whether a killed export had got as far as this image; a link into the store is no copy."""
     try:
-        size = source.stat().st_size
+        with target.open("rb") as file:
+            if not link and os.fstat(file.fileno()).st_nlink > 1:
+                return False
+            return hashlib.file_digest(file, "sha256").hexdigest() == image.sha256
+    except FileNotFoundError:
+        return False
+
+
+def _place(source: Path, target: Path, image: Slice, link: bool) -> None:
+    """Copy or link an image that is the one that was released.
+
+    Raises
+    ------
+    MissingImage, DamagedImage : the store's file is to blame; the message names it.
+    """
+    try:
+        with source.open("rb") as original:
+            if hashlib.file_digest(original, "sha256").hexdigest() != image.sha256:
+                raise DamagedImage(
+                    f"{source} is damaged: its SHA-256 is not the one that {image.path} was released with"
+                )
+            size = os.fstat(original.fileno()).st_size
+            # What a killed export left may be a link into the store: never write through it.
+            target.unlink(missing_ok=True)
+            if link and _linked(source, target):
+                return
+            with target.open("wb") as copy:
+                _fill(original, copy, size)
     except OSError as error:
-        raise MissingImage(f"{image.path} cannot be read: {error.strerror}") from error
-    if size != image.bytes:
-        raise MissingImage(f"{image.path} has changed since it was released")
+        if error.filename == str(source):
+            raise MissingImage(f"{source} cannot be read: {error.strerror}") from error
+        raise OSError(error.errno, error.strerror, str(target)) from error
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Link, where the file system allows it."""
     try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+            raise
+        return False
+    return True
+
+
+def _fill(original: BinaryIO, copy: BinaryIO, size: int) -> None:
+    """Let the kernel copy, which shares the blocks where the file system can (Btrfs, XFS); else read and write."""
+    offset = 0
+    try:
+        while offset < size:
+            copied = os.copy_file_range(original.fileno(), copy.fileno(), size - offset, offset, offset)
+            if not copied:
+                break
+            offset += copied
+    except OSError as error:
+        if offset or error.errno not in NO_KERNEL_COPY:
+            raise
+    if offset < size:
+        original.seek(offset)
+        copy.seek(offset)
+        shutil.copyfileobj(original, copy)

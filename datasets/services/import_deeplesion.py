@@ -33,6 +33,14 @@ class BadRows(ImportRefused):
         self.summary = summary
 
 
+class ReleaseRefusedAfterwards(Refused):
+    """The rows are in, but no release could be made of them."""
+
+    def __init__(self, name: str, cause: Refused, summary: "Summary") -> None:
+        super().__init__(f"the rows were imported, but {name} was not published: {cause}")
+        self.summary = summary
+
+
 @dataclass(slots=True)
 class Summary:
     """What an import did."""
@@ -64,6 +72,7 @@ def import_deeplesion(
     strict: bool = False,
     on_images: Progress = _no_progress,
     on_rows: Progress = _no_progress,
+    on_pixels: Progress = _no_progress,
 ) -> Summary:
     """Import a DL_info.csv; running it again adds nothing.
 
@@ -71,13 +80,15 @@ def import_deeplesion(
     ----------
     collection : slug of the collection, which is made where it does not exist.
     images : the dataset's Images_png. It stays where it is, unless `copy` asks for the files in our own storage.
-    release : name of a release to publish with the official split; empty for none.
+    release : name of a release to publish with the official split, once the rows are in; empty for none.
     strict : refuse the file as a whole when a row is bad.
-    on_images, on_rows : called with how many series folders and lines are done, and how many there are.
+    on_images, on_rows, on_pixels : called with how many series folders, lines and, for a release, slices are done,
+        and how many there are.
 
     Raises
     ------
     Refused, dl_info.NotDeepLesion : nothing was written.
+    ReleaseRefusedAfterwards : the rows are in, and no release was published.
     OSError : the disk is full or cannot be written; copied images may lie in the storage, unused.
     """
     target = _target(collection)
@@ -108,8 +119,11 @@ def import_deeplesion(
         bulk.analyze(Patient, Study, Series, Slice, Lesion)
         on_rows(total, total)
         summary.added, summary.known = writer.added(), writer.known
-        if release:
-            _publish(release, target, summary)
+        wanted_release = bool(release) and not _published_before(release, target, summary)
+        if wanted_release:
+            releases.check_name(release)
+    if wanted_release:
+        _publish(release, target, summary, on_pixels)
     return summary
 
 
@@ -177,10 +191,22 @@ def _refuse_bad_rows(summary: Summary, strict: bool) -> None:
         raise BadRows(summary)
 
 
-def _publish(name: str, target: Collection, summary: Summary) -> None:
-    """Publish the official split, unless an earlier run of the same import did."""
+def _published_before(name: str, target: Collection, summary: Summary) -> bool:
+    """Tell whether an earlier run of the same import has published the release."""
     published = releases.find(name)
-    if published is not None and published.collection_id == target.pk and not summary.added["lesions"]:
-        return
-    releases.create(name, target, split=releases.OFFICIAL)
+    return published is not None and published.collection_id == target.pk and not summary.added["lesions"]
+
+
+def _publish(name: str, target: Collection, summary: Summary, progress: Progress) -> None:
+    """Publish the official split; this reads every image, so it comes when the rows are committed."""
+    try:
+        releases.create(
+            name,
+            target,
+            split=releases.OFFICIAL,
+            on_images=progress,
+            on_damage=summary.image_problems.append,
+        )
+    except Refused as error:
+        raise ReleaseRefusedAfterwards(name, error, summary) from error
     summary.release = name

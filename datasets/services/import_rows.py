@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from django.db import connection
+from django.utils import timezone
+
 from datasets import bulk, dl_info
 from datasets.models import Collection, Lesion, Patient, Series, Slice, Study
 from datasets.services.import_images import SeriesFolder
-from datasets.services.ledger import Contradiction, Ledger
+from datasets.services.ledger import Contradiction, Fact, Ledger
 from datasets.services.measure import BOX, POINTS
 
 BATCH = 1000
@@ -26,6 +29,7 @@ SLICE_FACTS = {
     "window_low": "DICOM_windows",
     "window_high": "DICOM_windows",
     "stored": "",
+    "stored_at": "",
     "bytes": "",
     "sha256": "",
     "pixel_hash": "",
@@ -47,6 +51,7 @@ class Writer:
         self.known = 0
         self._collection = collection
         self._folders = folders
+        self._now = connection.ops.adapt_datetimefield_value(timezone.now())
         self._series_ids: dict[str, int] = {}
         self._lesions_added = 0
         self._neighbours_added = 0
@@ -124,13 +129,13 @@ class Writer:
             except Contradiction as found:
                 problems.append(dl_info.Problem(line, found.column, str(found)))
 
-    def _image_facts(self, row: dl_info.Row) -> tuple[bool, int | None, str, str]:
+    def _image_facts(self, row: dl_info.Row) -> tuple[bool, Fact, int | None, str, str]:
         folder = self._folders.get(row.folder) if self._folders else None
         size = folder.size_of(row.slice) if folder else None
         if folder is None or size is None:
-            return False, None, "", ""
+            return False, None, None, "", ""
         image = folder.key_images.get(row.slice)
-        return True, size, "", image.pixel_hash if image else ""
+        return True, self._now, size, "", image.pixel_hash if image else ""
 
     def _write_lesions(
         self, rows: list[tuple[dl_info.Row, int]], known: dict[tuple[int, Points], int | None], numbers: dict[int, int]
@@ -164,19 +169,27 @@ class Writer:
         return image.statistics.get(row.box) if image else None
 
     def write_neighbours(self) -> None:
-        """Add the slices around the key slices, as far as their images are there."""
+        """Add the slices around the key slices, as far as their images are there.
+
+        One that a release left out as damaged gets a second chance.
+        """
         folders = [(name, self._series_ids[name]) for name in self._folders if name in self._series_ids]
         for start in range(0, len(folders), BATCH):
             part = folders[start : start + BATCH]
             found = Slice.objects.filter(series_id__in=[series for _, series in part]).order_by()
-            known = set(found.values_list("series_id", "number"))
-            new = [
-                (series, number, True, size, "", "")
-                for name, series in part
-                for number, size in zip(self._folders[name].numbers, self._folders[name].sizes, strict=True)
-                if (series, number) not in known
-            ]
-            bulk.insert(Slice, ("series_id", "number", "stored", "bytes", "sha256", "pixel_hash"), new)
+            known = {
+                (series, number): None if stored else pk
+                for pk, series, number, stored in found.values_list("id", "series_id", "number", "stored")
+            }
+            new, again = [], []
+            for name, series in part:
+                for number, size in zip(self._folders[name].numbers, self._folders[name].sizes, strict=True):
+                    if (series, number) not in known:
+                        new.append((series, number, True, self._now, size, "", ""))
+                    elif pk := known[series, number]:
+                        again.append((True, self._now, size, pk))
+            bulk.insert(Slice, ("series_id", "number", "stored", "stored_at", "bytes", "sha256", "pixel_hash"), new)
+            bulk.update(Slice, ("stored", "stored_at", "bytes"), again)
             self._neighbours_added += len(new)
 
 

@@ -154,9 +154,14 @@ def _keep(series: Series, model: LocationModel, scores: Scores, read: list[int])
         series=series, model=model, defaults={"finding": str(scores.finding), "sentence": scores.sentence}
     )
     SliceLocation.objects.bulk_create(
-        SliceLocation(slice=each, model=model, score=scores.single_at(each.number), z=scores.at(each.number))
+        SliceLocation(slice=each, model=model, score=scores.single_at(each.number), z=_within(scores.at(each.number)))
         for each in Slice.objects.filter(pk__in=read)
     )
+
+
+def _within(z: float | None) -> float | None:
+    """What lies beyond the ends of the scale stands at them, as x and y do."""
+    return None if z is None else min(max(z, 0.0), 1.0)
 
 
 def _place(series: Series, model: LocationModel) -> int:

@@ -1,33 +1,25 @@
-"""The manifest of a published release: every file with size and SHA-256, written once and then the same for all.
-
-Slices are hashed where that has not happened yet, so the first time takes as long as reading them all.
-"""
+"""The manifest of a published release: every file with size and SHA-256, written once and then the same for all."""
 
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from datasets import bulk
 from datasets import manifest as file_format
-from datasets.models import Release, ReleaseManifest, Slice
+from datasets.models import Release, ReleaseManifest
+from datasets.selectors.releases import leaks_looked_for
 from datasets.services import release_contents
 from datasets.services.errors import Refused
-from datasets.storage import release_folder, slice_root
+from datasets.services.hashing import MissingImage
+from datasets.storage import release_folder
 from datasets.version import VERSION
 
 Progress = Callable[[int, int], None]
 Entry = tuple[str, int, str]
 """Name in the release, bytes, SHA-256."""
-
-BATCH = 500
-
-
-class MissingImage(Refused):
-    """An image of a release is not there, or not the one that was released."""
 
 
 class NotPublished(Refused):
@@ -61,12 +53,11 @@ def prepare(*, release_name: str, progress: Progress | None = None) -> ReleaseMa
     target = path_of(release)
     if known is not None and target.is_file():
         return known
-    _hash_slices(release, progress)
     files = size = 0
 
     def entries() -> Iterator[Entry]:
         nonlocal files, size
-        for entry in chain([table_entry(release)], _images(release)):
+        for entry in chain([table_entry(release)], _images(release, progress)):
             files, size = files + 1, size + entry[1]
             yield entry
 
@@ -128,32 +119,15 @@ def _header(release: Release) -> dict[str, Any]:
         "split": release.split_method,
         "location_sources": release.location_sources,
         "counts": release.counts,
+        "leaks": {**release.compared, "summary": leaks_looked_for(release)},
     }
 
 
-def _images(release: Release) -> Iterator[Entry]:
-    for image in release_contents.slices(release):
-        yield f"{file_format.IMAGES}/{image.path}", image.bytes or 0, image.sha256
-
-
-def _hash_slices(release: Release, progress: Progress | None) -> None:
-    """Hash the slices that nobody has hashed yet, some at a time, so that a second try need not start over."""
+def _images(release: Release, progress: Progress | None) -> Iterator[Entry]:
     total = sum(counted["slices"] for counted in release.counts.values())
-    contents = release_contents.slices(release)
-    root = slice_root(release.collection)
-    done = 0
-    while batch := list(islice(contents, BATCH)):
-        hashed = [(*_measure(root / image.path, image), image.pk) for image in batch if not image.sha256]
-        bulk.update(Slice, ("bytes", "sha256"), hashed)
-        done += len(batch)
+    for done, image in enumerate(release_contents.slices(release), 1):
+        if not image.sha256:
+            raise MissingImage(f"{image.path} was never hashed")
+        yield f"{file_format.IMAGES}/{image.path}", image.bytes or 0, image.sha256
         if progress is not None:
             progress(done, total)
-
-
-def _measure(path: Path, image: Slice) -> tuple[int, str]:
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return os.fstat(file.fileno()).st_size, digest
-    except OSError as error:
-        raise MissingImage(f"{image.path} cannot be read: {error.strerror}") from error

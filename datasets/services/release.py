@@ -4,6 +4,7 @@ A draft fixes which patient goes to which split. Publishing takes their lesions 
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Final, Literal
 
 from django.core.exceptions import ValidationError
@@ -25,15 +26,21 @@ from datasets.models import (
 )
 from datasets.services import leakage, release_contents, release_lines
 from datasets.services.errors import Refused
+from datasets.services.hashing import Progress, hash_slices
 from datasets.services.split import share_out
 
 OFFICIAL: Final = "official"
 COUNTED = ("patients", "studies", "series", "slices", "lesions")
 Shares = tuple[int, int, int]
+OnDamage = Callable[[str], None]
 
 
 class ReleaseRefused(Refused):
     """A release cannot be made or published; the message says why."""
+
+
+def _unwatched(*_: object) -> None:
+    """Nobody watches."""
 
 
 def find(name: str) -> Release | None:
@@ -41,9 +48,30 @@ def find(name: str) -> Release | None:
     return Release.objects.filter(name=name).first()
 
 
-@transaction.atomic
+def check_name(name: str) -> None:
+    """Refuse a name that is taken or not one.
+
+    Raises
+    ------
+    ReleaseRefused : with the reason.
+    """
+    if find(name) is not None:
+        raise ReleaseRefused(f"the name {name} is taken")
+    try:
+        Release._meta.get_field("name").clean(name, None)
+    except ValidationError as error:
+        raise ReleaseRefused(f"{name!r}: {' '.join(error.messages)}") from error
+
+
 def create(
-    name: str, collection: Collection, *, split: Shares | Literal["official"], seed: int = 0, publish: bool = True
+    name: str,
+    collection: Collection,
+    *,
+    split: Shares | Literal["official"],
+    seed: int = 0,
+    publish: bool = True,
+    on_images: Progress = _unwatched,
+    on_damage: OnDamage = _unwatched,
 ) -> Release:
     """Make a release of a collection.
 
@@ -52,49 +80,57 @@ def create(
     split : percent of the patients for training, validation and test, or the published split.
     seed : the same seed and data give the same split.
     publish : False leaves a draft.
+    on_images, on_damage : see `hashing.hash_slices`, which comes before publishing.
 
     Raises
     ------
     ReleaseRefused : the name is taken or not one, or there is nothing to release.
     split.BadShares : the shares do not add up to 100, or there are too few patients.
     leakage.Leak : training and test data would share something.
+    hashing.MissingImage : an image that was there is not any more.
     """
-    method = split if split == OFFICIAL else f"{'/'.join(map(str, split))} by patient, seed {seed}"
-    release = Release(name=name, collection=collection, split_method=method)
-    if find(name) is not None:
-        raise ReleaseRefused(f"the name {name} is taken")
-    try:
-        release.full_clean(exclude=["counts", "location_sources"])
-    except ValidationError as error:
-        raise ReleaseRefused(f"{name!r}: {' '.join(error.messages)}") from error
-    release.save()
-    patients = _official(collection) if split == OFFICIAL else _shared_out(collection, split, seed)
-    fields = ("release_id", "patient_id", "split")
-    bulk.insert(ReleasePatient, fields, ((release.pk, patient, code) for patient, code in patients.items()))
-    release_lines.write(release, releasable(collection))
+    check_name(name)
     if publish:
-        _freeze(release)
+        hash_slices(collection=collection, progress=on_images, on_damage=on_damage)
+    method = split if split == OFFICIAL else f"{'/'.join(map(str, split))} by patient, seed {seed}"
+    with transaction.atomic():
+        # Another process may have taken the name while slices were hashed.
+        check_name(name)
+        release = Release.objects.create(name=name, collection=collection, split_method=method)
+        patients = _official(collection) if split == OFFICIAL else _shared_out(collection, split, seed)
+        fields = ("release_id", "patient_id", "split")
+        bulk.insert(ReleasePatient, fields, ((release.pk, patient, code) for patient, code in patients.items()))
+        release_lines.write(release, releasable(collection))
+        if publish:
+            _freeze(release)
     return release
 
 
-@transaction.atomic
-def publish(name: str) -> Release:
+def publish(name: str, *, on_images: Progress = _unwatched, on_damage: OnDamage = _unwatched) -> Release:
     """Publish a draft with its patients' lesions as they now are.
+
+    Parameters
+    ----------
+    on_images, on_damage : see `hashing.hash_slices`, which comes first.
 
     Raises
     ------
     ReleaseRefused : no such draft, or nothing is left of it.
     leakage.Leak : training and test data would share something.
+    hashing.MissingImage : an image that was there is not any more.
     """
-    release = Release.objects.select_for_update().filter(name=name).first()
-    if release is None:
+    draft = Release.objects.select_related("collection").filter(name=name).first()
+    if draft is None:
         raise ReleaseRefused(f"there is no release {name}")
-    if release.state == Release.State.PUBLISHED:
-        raise ReleaseRefused(f"{name} is published already")
-    release.members.all().delete()
-    release_lines.write(release, releasable(release.collection))
-    release.patients.filter(lesions=None).delete()
-    _freeze(release)
+    hash_slices(collection=draft.collection, progress=on_images, on_damage=on_damage)
+    with transaction.atomic():
+        release = Release.objects.select_for_update().get(pk=draft.pk)
+        if release.state == Release.State.PUBLISHED:
+            raise ReleaseRefused(f"{name} is published already")
+        release.members.all().delete()
+        release_lines.write(release, releasable(release.collection))
+        release.patients.filter(lesions=None).delete()
+        _freeze(release)
     return release
 
 
@@ -146,7 +182,7 @@ def _freeze(release: Release) -> None:
     if not release.members.exists():
         raise ReleaseRefused(f"{release.name} would hold no lesion")
     bulk.analyze(ReleasePatient, ReleaseLesion)
-    leakage.check(release)
+    release.compared = leakage.check(release)
     series = "lesion__slice__series"
     found = (
         ReleaseLesion.objects.filter(release=release)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from django.db.models import QuerySet
+
 from datasets import dl_info
 from datasets.models import Release, ReleaseLesion, Series, Slice
 
@@ -37,13 +39,13 @@ def contexts(release: Release, split: int | None = None) -> dict[int, Context]:
 
 
 def slices(release: Release, split: int | None = None) -> Iterator[Slice]:
-    """The stored slices of a release or one split; `Slice.path` needs no further query."""
+    """The slices of a release or one split; `Slice.path` needs no further query."""
     wanted = contexts(release, split)
     remaining = iter(wanted)
     while chunk := list(islice(remaining, CHUNK)):
         series = Series.objects.select_related("study__patient").in_bulk(chunk)
         stored: dict[int, list[Slice]] = {}
-        for image in Slice.objects.filter(series_id__in=chunk, stored=True).order_by("number"):
+        for image in _stored(release).filter(series_id__in=chunk).order_by("number"):
             stored.setdefault(image.series_id, []).append(image)
         for key in chunk:
             for image in stored.get(key, ()):
@@ -52,13 +54,20 @@ def slices(release: Release, split: int | None = None) -> Iterator[Slice]:
                     yield image
 
 
+def _stored(release: Release) -> QuerySet[Slice]:
+    """The slices whose images are there; for a published release, those that were when it was published."""
+    if release.published is None:
+        return Slice.objects.filter(stored=True)
+    return Slice.objects.filter(stored_at__lte=release.published)
+
+
 def count_slices(release: Release) -> dict[int, int]:
-    """Stored slices per split."""
+    """Slices per split."""
     counts = dict.fromkeys(dl_info.SPLITS, 0)
     wanted = contexts(release)
     remaining = iter(wanted)
     while chunk := list(islice(remaining, CHUNK)):
-        stored = Slice.objects.filter(series_id__in=chunk, stored=True).order_by()
+        stored = _stored(release).filter(series_id__in=chunk).order_by()
         for key, number in stored.values_list("series_id", "number"):
             counts[wanted[key].split] += wanted[key].holds(number)
     return counts

@@ -26,6 +26,17 @@ class BadShares(Refused):
     """The shares do not work out."""
 
 
+def check_shares(shares: Sequence[int]) -> None:
+    """Refuse shares that are no percentages of one whole.
+
+    Raises
+    ------
+    BadShares : they do not add up to 100.
+    """
+    if min(shares) < 0 or sum(shares) != 100:
+        raise BadShares(f"the shares {'/'.join(map(str, shares))} do not add up to 100")
+
+
 def quotas(count: int, shares: Sequence[int]) -> list[int]:
     """How many of `count` patients go to each split: the nearest whole numbers, at least one where a share is not 0.
 
@@ -33,8 +44,7 @@ def quotas(count: int, shares: Sequence[int]) -> list[int]:
     ------
     BadShares : the shares do not add up to 100, or there are too few patients.
     """
-    if min(shares) < 0 or sum(shares) != 100:
-        raise BadShares(f"the shares {'/'.join(map(str, shares))} do not add up to 100")
+    check_shares(shares)
     asked = sum(share > 0 for share in shares)
     if count < asked:
         raise BadShares(f"{count} patients cannot be shared out to {asked} splits")

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from datasets import dl_info
 from datasets.models import Collection, Lesion, Patient, Release, Series, Study
-from datasets.selectors import digits
+from datasets.selectors import digits, releases
 
 
 class Measured(serializers.FloatField):
@@ -232,12 +232,19 @@ class LesionSerializer(serializers.ModelSerializer[Lesion]):
 class ReleaseSerializer(serializers.ModelSerializer[Release]):
     collection = serializers.CharField(source="collection.slug")
     counts = serializers.SerializerMethodField(help_text="per split: patients, studies, series, slices, lesions")
+    leaks = serializers.SerializerMethodField(help_text="what the search for leaks between splits saw, and what not")
     manifest_sha256 = serializers.SerializerMethodField(help_text="SHA-256 of manifest.json, null while it is made")
 
     class Meta:
         model = Release
-        fields = ("name", "collection", "state", "split_method", "counts", "created", "published", "manifest_sha256")
+        fields = (
+            *("name", "collection", "state", "split_method", "counts", "leaks"),
+            *("created", "published", "manifest_sha256"),
+        )
         read_only_fields = fields
+
+    def get_leaks(self, release: Release) -> str:
+        return releases.leaks_looked_for(release)
 
     def get_counts(self, release: Release) -> dict[str, dict[str, int]]:
         return {split: release.counts.get(split, {}) for split in dl_info.SPLITS.values()}

@@ -38,6 +38,7 @@ def release_page(request: HttpRequest, name: str) -> HttpResponse:
         "missing": [(_listed(names), split) for split, names in missing.items()],
         "missing_one": len({name for names in missing.values() for name in names}) == 1,
         "citation": citation.of_release(release),
+        "leaks": release_selectors.leaks_looked_for(release),
         "convention": manifest.COORDINATE_CONVENTION,
         "site": request.build_absolute_uri("/").rstrip("/"),
     }

@@ -129,7 +129,7 @@ def test_bad_and_good_rows_keep_their_order_beyond_one_batch(tmp_path: Path) -> 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x89PNG\r\n\x1a\n\x00\xff\xfe", "Größe".encode("utf-16")])
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.csv").write_bytes(content)
-    with pytest.raises(dl_info.NotDeepLesion, match=r"^a\.csv "):
+    with pytest.raises(dl_info.NotDeepLesion, match=rf"^{tmp_path}/a\.csv "):
         list(dl_info.read(tmp_path / "a.csv"))
 
 

@@ -8,11 +8,13 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
+from tests.datasets import tables
 from tests.peers.process import free_port
 
 START_WITHIN_S = 240
@@ -102,6 +104,76 @@ def test_the_demo_builds_publishes_serves_ends_and_goes_on(tmp_path):
         assert "Phantom hospital" not in printed.read_text(), "what is there is used again"
         assert "demo-1.0" in get(port, "/releases/")
     assert_nothing_left(data)
+
+
+def download(folder):
+    """A DeepLesion download of three patients: two slices each, one with a lesion."""
+    rows = [tables.row(number, split=number, slice=10) for number in (1, 2, 3)]
+    folder.mkdir()
+    tables.write(folder / "DL_info.csv", rows)
+    for row in rows:
+        for number in (10, 11):
+            tables.draw(folder / "Images_png", row.folder, number, seed=row.patient)
+    return folder
+
+
+def answered(port, path, ready):
+    """What the API says once it says what is waited for."""
+    deadline = time.monotonic() + 60
+    while True:
+        found = json.loads(get(port, path))
+        if ready(found):
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_the_demo_brings_in_a_deeplesion_download_rows_and_images_once(tmp_path):
+    data, port, folder = tmp_path / "var", free_port(), download(tmp_path / "download")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def lesions():
+        return json.loads(get(port, "/api/v1/lesions/?release=deeplesion"))["results"]
+
+    options = ("--patients", "3", "--deeplesion", str(folder))
+    with demo(data, port, *options) as (_, printed):
+        assert "3 rows read; added 3 patients, 3 studies, 3 series, 6 slices, 3 lesions" in printed.read_text()
+        answered(port, "/api/v1/releases/", lambda found: len(found["results"]) == 2)
+        release = answered(port, "/api/v1/releases/deeplesion/", lambda found: found["manifest_sha256"])
+        assert [counts["slices"] for counts in release["counts"].values()] == [2, 2, 2]
+        assert release["leaks"].endswith("the pixels of 6 slices were compared.")
+        first = lesions()
+        assert len(first) == 3
+        manifest = json.loads(get(port, "/releases/deeplesion/manifest.json"))
+        listed = {file["path"]: file["sha256"] for file in manifest["files"]}
+        for path, content in before.items():
+            if path.suffix == ".png":
+                assert listed[path.relative_to(folder).as_posix()] == sha256(content).hexdigest()
+    with demo(data, port, "--deeplesion", str(folder)) as (_, printed):
+        assert "3 rows read; added nothing; 3 lesions were there already" in printed.read_text()
+        assert lesions() == first
+        assert len(json.loads(get(port, "/api/v1/releases/"))["results"]) == 2
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda folder: None, "is not a folder"),
+        (lambda folder: folder.mkdir(), "holds no DL_info.csv"),
+        (lambda folder: folder.write_text(""), "is not a folder"),
+    ],
+)
+def test_a_path_that_is_no_download_is_told_before_anything_is_done(tmp_path, make, sentence):
+    folder = tmp_path / "download"
+    make(folder)
+    environment = {**os.environ, "DATA_DIR": str(tmp_path / "var"), "PORT": str(free_port())}
+    ended = subprocess.run([sys.executable, "manage.py", "demo", "--deeplesion", str(folder)], cwd=settings.BASE_DIR,
+                           env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.strip() == f"CommandError: DEEPLESION={folder} {sentence}"
+    assert not (tmp_path / "var" / "phantom").exists()
 
 
 def test_a_port_in_use_is_told_before_anything_is_done(tmp_path):

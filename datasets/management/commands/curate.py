@@ -23,7 +23,7 @@ class Command(BaseCommand):
             if not chosen:
                 raise CommandError(f"there is no harvested collection {collection}")
         for each in chosen:
-            with one_sentence():
+            with one_sentence("nothing was changed"):
                 counts = curate(collection=each)
             self.stdout.write(
                 f"{each.slug}: {counts['lesions']} lesions, {counts['merged']} marks merged, "

@@ -11,7 +11,12 @@ from django.core.validators import validate_slug
 from datasets import dl_info
 from datasets.management.failures import Incomplete, one_sentence
 from datasets.management.progress import bar
-from datasets.services.import_deeplesion import BadRows, Summary, import_deeplesion
+from datasets.services.import_deeplesion import (
+    BadRows,
+    ReleaseRefusedAfterwards,
+    Summary,
+    import_deeplesion,
+)
 
 SHOWN = 50
 """Problems of each sort that are printed; the rest is counted."""
@@ -34,11 +39,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["copy"] and options["images"] is None:
             raise CommandError("--copy needs --images")
-        with one_sentence():
+        with one_sentence("nothing was imported"):
             validate_slug(options["collection"])
             try:
                 summary = self._import(options)
-            except BadRows as refused:
+            except (BadRows, ReleaseRefusedAfterwards) as refused:
                 self._report(refused.summary)
                 raise
         self._report(summary)
@@ -53,6 +58,7 @@ class Command(BaseCommand):
         with (
             bar("Images", "series", always) as on_images,
             bar("Rows", "lines", always) as on_rows,
+            bar("Pixels", "slices", always) as on_pixels,
         ):
             return import_deeplesion(
                 Path(options["csv"]),
@@ -63,6 +69,7 @@ class Command(BaseCommand):
                 strict=options["strict"],
                 on_images=on_images,
                 on_rows=on_rows,
+                on_pixels=on_pixels,
             )
 
     def _report(self, summary: Summary) -> None:

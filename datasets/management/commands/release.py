@@ -1,18 +1,30 @@
 """`manage.py release`: make, publish, list and export releases."""
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.management.failures import one_sentence
+from datasets.management.failures import Incomplete, one_sentence
 from datasets.management.progress import bar
 from datasets.models import Collection, Release
+from datasets.selectors.releases import leaks_looked_for
 from datasets.services import release as releases
 from datasets.services.export import export
+from datasets.services.split import check_shares
 
 OFFICIAL = releases.OFFICIAL
+
+
+UNTOUCHED = {
+    "create": "nothing was published",
+    "publish": "nothing was published",
+    "list": "nothing was changed",
+    "export": "nothing was exported",
+}
 
 
 def _split(text: str) -> Any:
@@ -21,7 +33,8 @@ def _split(text: str) -> Any:
     try:
         train, val, test = map(int, text.split("/"))
     except ValueError:
-        raise CommandError(f"{text!r} is neither three whole numbers like 70/15/15 nor {OFFICIAL}") from None
+        raise CommandError(f"--split {text!r} is neither three whole numbers like 70/15/15 nor {OFFICIAL}") from None
+    check_shares((train, val, test))
     return train, val, test
 
 
@@ -46,21 +59,36 @@ class Command(BaseCommand):
         out.add_argument("--progress", action="store_true", help="show progress without a terminal, too")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with one_sentence():
+        with one_sentence(UNTOUCHED[options["action"]]):
             getattr(self, f"_{options['action']}")(options)
 
     def _create(self, options: dict[str, Any]) -> None:
-        release = releases.create(
-            options["name"],
-            _collection(options["collection"]),
-            split=_split(options["split"]),
-            seed=options["seed"],
-            publish=not options["draft"],
+        split = _split(options["split"])
+        self._publishing(
+            partial(
+                releases.create,
+                options["name"],
+                _collection(options["collection"]),
+                split=split,
+                seed=options["seed"],
+                publish=not options["draft"],
+            )
         )
-        self.stdout.write(_described(release))
 
     def _publish(self, options: dict[str, Any]) -> None:
-        self.stdout.write(_described(releases.publish(options["name"])))
+        self._publishing(partial(releases.publish, options["name"]))
+
+    def _publishing(self, make: Callable[..., Release]) -> None:
+        damaged: list[str] = []
+        with bar("Pixels", "slices") as progress:
+            release = make(on_images=progress, on_damage=damaged.append)
+        self.stdout.write(_described(release))
+        if release.compared:
+            self.stdout.write(leaks_looked_for(release))
+        for image in damaged:
+            self.stderr.write(f"Image: {image}")
+        if damaged:
+            raise Incomplete("damaged images were left out; they are listed above")
 
     def _list(self, options: dict[str, Any]) -> None:
         for release in Release.objects.select_related("collection").order_by("id"):

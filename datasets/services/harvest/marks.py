@@ -4,17 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from datasets.models import Annotation, Collection
+from datasets.models.annotation import Reason
 from datasets.pacs import readers
 from datasets.pacs.deidentify import Pseudonymiser
 from datasets.pacs.instance import Instance
 from datasets.pacs.readers import Bookmark
 from datasets.pacs.resolve import Measurement, Rejected, StudyImages, resolve
 from datasets.pacs.source import Source, Unreadable
-
-Reason = Annotation.Reason
-
-TRIED_AGAIN = (Reason.UNRESOLVED_IMAGE, Reason.UNDECODABLE)
-"""An image may arrive after the report that marks it, so these are resolved anew at every harvest."""
 
 MODALITIES = frozenset(["CT", "MR", "PT", "NM", "CR", "DX", "US", "MG", "XA", "RF", "OT", "SC", "ES", "SM", "OP"])
 """The element is text; only what is known to be a modality passes."""

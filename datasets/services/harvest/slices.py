@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
+from django.utils import timezone
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
@@ -100,6 +101,7 @@ def write_slices(
             window_low=window[0],
             window_high=window[1],
             stored=True,
+            stored_at=timezone.now(),
             bytes=len(encoded.png),
             sha256=encoded.file_hash,
             pixel_hash=encoded.pixel_hash,

@@ -16,7 +16,7 @@ from datasets.pacs.resolve import Flag, Measurement
 from datasets.pacs.series import Volume
 from datasets.pacs.source import Source, Study
 from datasets.pacs.types import coarse_type
-from datasets.services.harvest.marks import TRIED_AGAIN, Mark, annotation_of, known, read_marks, taken
+from datasets.services.harvest.marks import Mark, annotation_of, known, read_marks, taken
 from datasets.services.harvest.numbers import Numbers, SeriesChanged, Visit
 from datasets.services.harvest.report import Report
 from datasets.services.harvest.slices import context_of, write_slices
@@ -85,11 +85,11 @@ class StudyHarvest:
         for mark in marks:
             reason = before.get(mark.fingerprint)
             now = "" if isinstance(mark.outcome, Measurement) else str(mark.outcome.reason)
-            if reason is None or (reason in TRIED_AGAIN and reason != now):
+            if reason is None or (reason in Annotation.WAITING and reason != now):
                 fresh.append(mark)
             else:
                 self.report.known += 1
-            if not isinstance(mark.outcome, Measurement) and now in TRIED_AGAIN:
+            if not isinstance(mark.outcome, Measurement) and now in Annotation.WAITING:
                 self.report.add_named(mark.place, mark.outcome.detail, mark.outcome.reason)
         return fresh
 
@@ -182,19 +182,18 @@ class StudyHarvest:
         Lesion.objects.bulk_create(lesions)
 
     def _record(self, visit: Visit, year: int | None, marks: list[Mark], again: bool = False) -> None:
-        """Add the annotations of marks; one that was tried again replaces its earlier outcome."""
+        """Add the annotations of marks; of one that was waited for, say what came of it."""
         self._count(year, marks, again)
         if self.report.dry_run or not marks:
             return
+        rows = [annotation_of(mark, self.collection, visit.study, year, again) for mark in marks]
+        waiting = Annotation.objects.filter(collection=self.collection, reason__in=Annotation.WAITING)
+        ids = dict(waiting.filter(fingerprint__in=[row.fingerprint for row in rows]).values_list("fingerprint", "pk"))
+        for row in rows:
+            row.pk = ids.get(row.fingerprint)
         with transaction.atomic():
-            Annotation.objects.filter(
-                collection=self.collection,
-                fingerprint__in=[mark.fingerprint for mark in marks],
-                reason__in=TRIED_AGAIN,
-            ).delete()
-            Annotation.objects.bulk_create(
-                [annotation_of(mark, self.collection, visit.study, year, again) for mark in marks]
-            )
+            Annotation.objects.bulk_update([row for row in rows if row.pk], Annotation.OUTCOME)
+            Annotation.objects.bulk_create([row for row in rows if not row.pk])
 
     def _count(self, year: int | None, marks: list[Mark], again: bool = False) -> None:
         for mark in marks:

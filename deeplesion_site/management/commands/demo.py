@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.management.failures import Incomplete
+from datasets import manifest
+from datasets.management.failures import Incomplete, one_sentence
 from datasets.management.progress import bar
 from datasets.models import LocationModel, Release
 from datasets.phantom import COLLECTION
@@ -20,8 +21,17 @@ from workers import engine
 from workers.models import Job
 
 RELEASE = "demo-1.0"
+PUBLISHED = "deeplesion"
 SEED = 2018
 PATIENTS = 20
+
+
+def check_download(folder: Path) -> None:
+    """Refuse, before anything takes minutes, a folder that is no DeepLesion download."""
+    if not folder.is_dir():
+        raise CommandError(f"DEEPLESION={folder} is not a folder")
+    if not (folder / manifest.TABLE).is_file():
+        raise CommandError(f"DEEPLESION={folder} holds no {manifest.TABLE}")
 
 
 class Command(BaseCommand):
@@ -37,7 +47,10 @@ class Command(BaseCommand):
             signal.signal(getattr(signal, name), signal.default_int_handler)
         try:
             servers.check_port(port, "make demo")
-            self.prepare(patients, deeplesion)
+            if deeplesion is not None:
+                check_download(deeplesion)
+            with one_sentence("what is ready stays"):
+                self.prepare(patients, deeplesion)
             self.serve(port)
         except (servers.PortTaken, servers.ServerEnded) as error:
             raise CommandError(str(error)) from None
@@ -84,15 +97,18 @@ class Command(BaseCommand):
             call_command("release", "create", RELEASE, collection=COLLECTION, split="70/15/15", seed=SEED)
 
     def imported(self, folder: Path) -> None:
-        """Import a DeepLesion download; running it again adds nothing."""
-        csv, images = folder / "DL_info.csv", folder / "Images_png"
-        if not csv.is_file():
-            raise CommandError(f"DEEPLESION={folder} holds no DL_info.csv")
+        """Import a DeepLesion download; running it again adds nothing.
+
+        A release wants every image read, which takes long for 900,000 of them, so the worker publishes.
+        """
+        csv, images = folder / manifest.TABLE, folder / manifest.IMAGES
         options = {"images": str(images)} if images.is_dir() else {}
         try:
-            call_command("import_deeplesion", str(csv), release="deeplesion", progress=True, **options)
+            call_command("import_deeplesion", str(csv), progress=True, **options)
         except Incomplete as incomplete:
             self.stderr.write(str(incomplete))
+        if not Release.objects.filter(name=PUBLISHED).exists():
+            engine.enqueue(kind=Job.Kind.RELEASE, params={"release": PUBLISHED, "collection": PUBLISHED})
 
     def serve(self, port: int) -> None:
         """Serve the site and one worker until Ctrl-C."""

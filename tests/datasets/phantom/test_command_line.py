@@ -7,6 +7,7 @@ import pytest
 
 from datasets.phantom import pool
 from datasets.phantom.__main__ import main
+from tests.peers.disk import small_disk
 
 
 @pytest.mark.parametrize("command", ["hospital", "release"])
@@ -38,14 +39,15 @@ def test_bad_numbers_are_refused(arguments: list[str], tmp_path: Path, capsys: p
     assert not (tmp_path / "out").exists()
 
 
-def test_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("datasets.phantom.release.save_png", full)
-    out = tmp_path / "out"
-    assert main(["release", str(out), "--patients", "1", "--size", "64", "--processes", "1", "--context", "1"]) == 1
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(("command", "processes"), [("hospital", 1), ("hospital", 2), ("release", 1)])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    command: str, processes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--patients", "2", "--size", "64", "--processes", str(processes)]
+    with small_disk(tmp_path / "disk", 64) as disk:
+        assert main([command, str(disk / "out"), *options]) == 1
+        assert capsys.readouterr().err == f"{disk / 'out'} cannot be written: No space left on device.\n"
+        assert list(disk.iterdir()) == []
 
 
 def test_killed_process_is_named() -> None:

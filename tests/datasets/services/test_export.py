@@ -2,10 +2,13 @@
 
 import csv
 import errno
+import fcntl
 import io
 import json
 import os
+import re
 import shutil
+import subprocess
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,14 +18,15 @@ from django.core.management import CommandError, call_command
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from datasets import dl_info, manifest
-from datasets.models import Patient, Release, ReleaseManifest, Slice
+from datasets.models import Patient, Release, ReleaseManifest
 from datasets.services import manifest as manifests
 from datasets.services import release as releases
 from datasets.services.export import ExportRefused, export
 from datasets.services.import_deeplesion import import_deeplesion
-from datasets.services.manifest import MissingImage, NotPublished
+from datasets.services.manifest import NotPublished
 from datasets.storage import slice_root
 from tests.datasets.tables import REAL, cells, draw, needs_real_data, row, write
+from tests.peers.disk import small_disk
 
 pytestmark = pytest.mark.django_db
 
@@ -94,31 +98,105 @@ def test_a_lost_manifest_is_made_again_as_it_was(release: Release) -> None:
     assert manifests.path_of(release).read_bytes() == text
 
 
-def test_preparing_hashes_slices_once_and_tells_how_far_it_is(release: Release) -> None:
+def test_preparing_tells_how_far_it_is(release: Release) -> None:
     seen: list[tuple[int, int]] = []
     manifests.prepare(release_name="r-1", progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (15, 15)
-    root = slice_root(release.collection)
-    for image in Slice.objects.exclude(sha256=""):
-        assert image.sha256 == sha256((root / image.path).read_bytes()).hexdigest()
-    assert Slice.objects.exclude(sha256="").count() == 15
 
 
-def test_images_are_hard_links_where_the_file_system_allows(release: Release, tmp_path: Path) -> None:
+def test_whoever_edits_an_exported_image_edits_that_alone(release: Release, tmp_path: Path) -> None:
     export(release, tmp_path / "out")
+    before = _files(slice_root(release.collection))
+    for exported in (tmp_path / "out").rglob("*.png"):
+        with exported.open("r+b") as file:
+            file.write(b"edited")
+    assert _files(slice_root(release.collection)) == before
+
+
+def test_a_reader_of_our_own_gets_links_where_the_file_system_allows(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = "000001_01_01/010.png"
-    assert (tmp_path / "out" / "Images_png" / name).samefile(slice_root(release.collection) / name)
+    store = slice_root(release.collection) / name
+    export(release, tmp_path / "links", link=True)
+    assert (tmp_path / "links" / "Images_png" / name).samefile(store)
 
-
-def test_images_are_copies_elsewhere(release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def other_device(*_: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", other_device)
+    export(release, tmp_path / "copies", link=True)
+    assert not (tmp_path / "copies" / "Images_png" / name).samefile(store)
+    assert manifest.verify(tmp_path / "copies") == manifest.verify(tmp_path / "links") == []
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.ENOSYS])
+def test_images_are_copied_where_the_kernel_does_not_do_it(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
     export(release, tmp_path / "out")
-    name = "000001_01_01/010.png"
-    assert not (tmp_path / "out" / "Images_png" / name).samefile(slice_root(release.collection) / name)
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 15
     assert manifest.verify(tmp_path / "out") == []
+
+
+def test_what_the_kernel_copies_in_part_is_completed(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.copy_file_range
+
+    def some(source: int, target: int, count: int, *offsets: int) -> int:
+        return 0 if offsets[0] else whole(source, target, 100, *offsets)
+
+    monkeypatch.setattr(os, "copy_file_range", some)
+    export(release, tmp_path / "out")
+    assert manifest.verify(tmp_path / "out") == []
+
+
+def test_a_killed_export_goes_on_and_ends_the_same(release: Release, tmp_path: Path) -> None:
+    export(release, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / ".out.part")
+    done, cut, missing, *_ = sorted((tmp_path / ".out.part").rglob("*.png"))
+    cut.write_bytes(cut.read_bytes()[:100])
+    missing.unlink()
+    kept = done.stat().st_mtime_ns, done.stat().st_ino
+    export(release, tmp_path / "out")
+    place = tmp_path / "out" / done.relative_to(tmp_path / ".out.part")
+    assert (place.stat().st_mtime_ns, place.stat().st_ino) == kept, "what was there is not copied again"
+    assert _files(tmp_path / "out") == _files(tmp_path / "whole")
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_links_that_a_killed_export_left_become_copies(release: Release, tmp_path: Path) -> None:
+    export(release, tmp_path / ".out.part", link=True)
+    export(release, tmp_path / "out")
+    assert all(path.stat().st_nlink == 1 for path in (tmp_path / "out").rglob("*.png"))
+    assert manifest.verify(tmp_path / "out") == []
+
+
+def test_what_a_killed_export_of_another_release_left_is_not_mixed_in(release: Release, tmp_path: Path) -> None:
+    export(release, tmp_path / ".out.part")
+    (tmp_path / ".out.part" / "manifest.json").write_text("{}")
+    (tmp_path / ".out.part" / "Images_png" / "stranger.png").write_text("")
+    export(release, tmp_path / "out")
+    assert manifest.verify(tmp_path / "out") == []
+
+
+def test_two_exports_to_one_place_do_not_meet(release: Release, tmp_path: Path) -> None:
+    part = tmp_path / ".out.part"
+    part.mkdir()
+    held = os.open(part, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(ExportRefused, match=r"another export to .*/out is under way"):
+            export(release, tmp_path / "out")
+        assert part.is_dir()
+    finally:
+        os.close(held)
+    export(release, tmp_path / "out")
 
 
 def test_without_images_the_manifest_lists_the_table_alone(release: Release, tmp_path: Path) -> None:
@@ -137,39 +215,42 @@ def test_an_empty_folder_is_taken_and_a_full_one_refused(release: Release, tmp_p
         export(release, tmp_path / "file")
 
 
-def test_a_missing_image_is_named_before_anything_appears(release: Release, tmp_path: Path) -> None:
-    (slice_root(release.collection) / "000002_01_01" / "009.png").unlink()
-    with pytest.raises(CommandError, match=r"^000002_01_01/009\.png cannot be read: No such file"):
-        call_command("release", "export", "r-1", out=tmp_path / "out", stdout=io.StringIO())
-    assert not (tmp_path / "out").exists()
-    assert not ReleaseManifest.objects.exists()
-    assert not manifests.path_of(release).exists()
-
-
-def test_an_image_that_goes_missing_after_the_manifest_leaves_nothing_behind(release: Release, tmp_path: Path) -> None:
-    manifests.prepare(release_name="r-1")
+def test_a_missing_or_damaged_image_is_named_and_nothing_appears(release: Release, tmp_path: Path) -> None:
     image = slice_root(release.collection) / "000002_01_01" / "009.png"
     content = image.read_bytes()
+    before = sorted(tmp_path.iterdir())
+
+    def told() -> str:
+        with pytest.raises(CommandError) as failed:
+            call_command("release", "export", "r-1", out=tmp_path / "out", stdout=io.StringIO())
+        assert sorted(tmp_path.iterdir()) == before
+        return str(failed.value)
+
     image.unlink()
-    with pytest.raises(MissingImage, match=r"000002_01_01/009\.png cannot be read"):
-        export(release, tmp_path / "out")
-    image.write_bytes(content + b"more")
-    with pytest.raises(MissingImage, match="has changed since"):
-        export(release, tmp_path / "out")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["Images_png", "data", "in.csv"]
+    assert told() == f"{image} cannot be read: No such file or directory"
+    for damage in (content + b"more", content[:-1], content[:-1] + b"?", b""):
+        image.write_bytes(damage)
+        assert told() == (
+            f"{image} is damaged: its SHA-256 is not the one that 000002_01_01/009.png was released with"
+        )
+    image.write_bytes(content)
+    export(release, tmp_path / "out")
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(
-    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_is_one_sentence_leaves_nothing_and_the_next_export_is_whole(
+    release: Release, tmp_path: Path
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "link", full)
-    monkeypatch.setattr(shutil, "copyfile", full)
-    with pytest.raises(CommandError, match=r"^No space left on device"):
-        call_command("release", "export", "r-1", out=tmp_path / "out", stdout=io.StringIO())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["Images_png", "data", "in.csv"]
+    with small_disk(tmp_path / "disk", 64) as disk:
+        with pytest.raises(CommandError) as failed:
+            call_command("release", "export", "r-1", out=disk / "out", stdout=io.StringIO())
+        assert re.fullmatch(
+            rf"No space left on device: {disk}/\.out\.part/Images_png/\S+\.png; nothing was exported",
+            str(failed.value),
+        )
+        assert list(disk.iterdir()) == []
+        subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
+        export(release, disk / "out")
+        assert manifest.verify(disk / "out") == []
 
 
 def test_a_draft_is_not_exported(release: Release, tmp_path: Path) -> None:
@@ -208,6 +289,7 @@ def test_the_published_rows_come_back_from_import_release_and_export(tmp_path: P
     assert release.counts["test"]["lesions"] == 4927
     assert manifest.verify(tmp_path / "out") == []
     assert sum(counts["slices"] for counts in release.counts.values()) == 43
+    assert release.compared == {"slices": 43, "slices_unhashed": 0, "key_slices_without": 4850 - 43}
 
 
 def test_ranges_beyond_the_volume_export_what_is_there(tmp_path: Path) -> None:
@@ -219,3 +301,25 @@ def test_ranges_beyond_the_volume_export_what_is_there(tmp_path: Path) -> None:
     release = releases.create("r", Patient.objects.first().collection, split="official")
     export(release, tmp_path / "out")
     assert [path.name for path in sorted((tmp_path / "out").rglob("*.png"))] == ["009.png", "010.png", "011.png"]
+
+
+def test_images_that_come_later_are_in_the_next_release_alone(tmp_path: Path) -> None:
+    images = tmp_path / "Images_png"
+    rows = [row(number, split=number) for number in (1, 2, 3)]
+    table = write(tmp_path / "in.csv", rows)
+    draw(images, "000001_01_01", 10)
+    import_deeplesion(table, images=images, release="r-1")
+    first = Release.objects.get()
+    export(first, tmp_path / "before")
+    for each in rows:
+        if each.patient > 1:
+            draw(images, each.folder, 10, seed=each.patient)
+        draw(images, each.folder, 11, seed=each.patient)
+    import_deeplesion(table, images=images)
+    second = releases.create("r-2", first.collection, split="official")
+    assert [sum(counts["slices"] for counts in each.counts.values()) for each in (first, second)] == [1, 6]
+    export(second, tmp_path / "second")
+    assert manifest.verify(tmp_path / "second") == []
+    shutil.rmtree(manifests.path_of(first).parent)
+    export(first, tmp_path / "after")
+    assert _files(tmp_path / "after") == _files(tmp_path / "before")

@@ -1,11 +1,11 @@
 """Importing a table: what goes in, what is left out and why, and that nothing goes in twice or by half."""
 
-import errno
 import io
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from django.core.files.storage import Storage
 from django.core.management import CommandError, call_command
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -17,6 +17,7 @@ from datasets.services.import_images import NoImages
 from datasets.storage import slice_root
 from tests.datasets.tables import cells, draw, row, write
 from tests.factories import make_collection
+from tests.peers.disk import small_disk
 
 pytestmark = pytest.mark.django_db
 
@@ -197,7 +198,9 @@ def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path: Path, cont
     path = tmp_path / "table.csv"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(CommandError, match=r"^table\.csv (is not a DL_info\.csv|cannot be read)"):
+    with pytest.raises(
+        CommandError, match=rf"^{path} (is not a DL_info\.csv: no column|cannot be read: No such file)"
+    ):
         _run(path)
     assert _counts() == [0] * len(TABLES)
 
@@ -351,13 +354,19 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert _counts() == [0] * len(TABLES)
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> str:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     images = tmp_path / "Images_png"
-    draw(images, "000001_01_01", 10)
-    monkeypatch.setattr(Storage, "save", full)
-    with pytest.raises(CommandError, match=r"^No space left on device"):
+    for number in range(8, 13):
+        draw(images, "000001_01_01", number)
+    with small_disk(tmp_path / "data", 12) as disk:
+        with pytest.raises(CommandError) as failed:
+            _run(_table(tmp_path, row()), images=images, copy=True)
+        assert re.fullmatch(
+            rf"No space left on device: {disk}/slices/deeplesion/000001_01_01/\d+\.png; nothing was imported",
+            str(failed.value),
+        )
+        assert _counts() == [0] * len(TABLES)
+        assert not list(disk.rglob("*.part"))
+        subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
         _run(_table(tmp_path, row()), images=images, copy=True)
-    assert _counts() == [0] * len(TABLES)
+        assert len(list(disk.rglob("*.png"))) == 5

@@ -52,7 +52,7 @@ class Command(BaseCommand):
 
     def handle(self, *, dry_run: bool, progress: bool, **options: Any) -> None:
         try:
-            with one_sentence():
+            with one_sentence("what was harvested is whole"):
                 order = ordered(options)
                 self.tell(self.dry_run(order, progress) if dry_run else self.harvest(order, progress))
         except HarvestStopped as stopped:

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         if newest is None:
             raise CommandError("there is no such model; train one with: manage.py train_bodypart RELEASE")
         for collection in self.collections(release):
-            with one_sentence(), bar(collection.slug, "series") as progress:
+            with one_sentence("what was located before stays"), bar(collection.slug, "series") as progress:
                 found = engine.run_here(
                     kind=Job.Kind.LOCATE,
                     params={"collection": collection.slug, "model": newest.version},

@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *, release: str, preset: str, **_: Any) -> None:
         try:
-            with one_sentence(), bar("Body-part regressor", "steps") as progress:
+            with one_sentence("no regressor was kept"), bar("Body-part regressor", "steps") as progress:
                 made = engine.run_here(
                     kind=Job.Kind.BODYPART,
                     params={"release": release, "preset": preset},

@@ -1,0 +1,105 @@
+"""Slices of a published dataset, read once for both of their hashes: a manifest lists the file's, leaks show in the
+pixels'.
+
+An import looks at key slices alone. Their neighbours (900,000 in DeepLesion) are read when the first release needs
+them, some at a time, so that a second try goes on where the first one ended. A harvest hashes what it writes.
+"""
+
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from datasets import bulk, png
+from datasets.models import Collection, Series, Slice
+from datasets.pacs.ahead import map_ahead
+from datasets.pacs.pixels import pixel_hash
+from datasets.services.errors import Refused
+from datasets.storage import slice_root
+
+Progress = Callable[[int, int], None]
+Hashes = tuple[int, str, str]
+"""Bytes of the file, SHA-256 of the file and of the pixels."""
+
+BATCH = 2000
+"""Slices per query and commit."""
+
+AHEAD = 32
+"""Slices in memory at once."""
+
+
+class MissingImage(Refused):
+    """An image is not there, or not the one that it was."""
+
+
+def hash_slices(
+    *,
+    collection: Collection,
+    progress: Progress = lambda done, total: None,
+    on_damage: Callable[[str], None] = lambda sentence: None,
+) -> None:
+    """Hash the slices of a published dataset that nobody has hashed yet.
+
+    A damaged image is left out from now on, as an import leaves out a damaged key slice; a later import takes it
+    once it is mended.
+
+    Parameters
+    ----------
+    progress : called with the slices done and their number.
+    on_damage : called with the name of a damaged image and what is wrong with it.
+
+    Raises
+    ------
+    MissingImage : an image that was there is not, or has changed since it was hashed; what was hashed stays.
+    """
+    if collection.kind != Collection.Kind.PUBLISHED:
+        return
+    root = slice_root(collection)
+    waiting = _waiting(collection)
+    total, done, last = waiting.count(), 0, 0
+    threads = os.cpu_count() or 1
+    while batch := list(islice(waiting.filter(pk__gt=last).order_by("pk").iterator(), BATCH)):
+        hashed, damaged = [], []
+        for image, found in zip(
+            batch, map_ahead(lambda image: _read(root, image), batch, threads, AHEAD), strict=True
+        ):
+            if isinstance(found, png.BadImage):
+                damaged.append(image)
+                on_damage(f"{image.path}: {found}")
+            else:
+                hashed.append((*found, image.pk))
+            done += 1
+            progress(done, total)
+        with transaction.atomic():
+            bulk.update(Slice, ("bytes", "sha256", "pixel_hash"), hashed)
+            Slice.objects.filter(pk__in=[image.pk for image in damaged]).update(stored=False, stored_at=None)
+        last = batch[-1].pk
+
+
+def _waiting(collection: Collection) -> QuerySet[Slice]:
+    """Stored slices that lack a hash; `Slice.path` needs no further query."""
+    series = Series.objects.filter(study__patient__collection=collection)
+    return (
+        Slice.objects.filter(Q(sha256="") | Q(pixel_hash=""), stored=True, series__in=series)
+        .select_related("series__study__patient")
+        .order_by()
+    )
+
+
+def _read(root: Path, image: Slice) -> Hashes | png.BadImage:
+    try:
+        content = (root / image.path).read_bytes()
+    except OSError as error:
+        raise MissingImage(f"{root / image.path} cannot be read: {error.strerror}") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if image.sha256 and image.sha256 != digest:
+        raise MissingImage(f"{root / image.path} is not the image that it was: its SHA-256 has changed")
+    try:
+        return len(content), digest, pixel_hash(png.read(io.BytesIO(content)))
+    except png.BadImage as damage:
+        return damage

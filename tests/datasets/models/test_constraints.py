@@ -1,0 +1,287 @@
+"""What must always hold stands in the database: raw SQL, which no model or service sees, is refused as well."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from datasets.models import (
+    Annotation,
+    Collection,
+    Lesion,
+    LesionLocation,
+    LocationModel,
+    Patient,
+    Release,
+    ReleaseLesion,
+    ReleaseManifest,
+    ReleasePatient,
+    Series,
+    Slice,
+    SliceLocation,
+    SourceIdentity,
+    Study,
+)
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
+
+
+def run(sql: str, *values: object) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Foreign keys are looked at when a transaction ends, and that of a test never does.
+        connection.check_constraints()
+        cursor.execute(sql, values)
+        connection.check_constraints()
+
+
+def refused(sql: str, *values: object, match: str | None = None) -> None:
+    with pytest.raises(DatabaseError, match=match):
+        run(sql, *values)
+
+
+def set_(row: Model, **columns: Any) -> tuple[Any, ...]:
+    """An UPDATE of one row, as arguments of `run` and `refused`."""
+    changes = ", ".join(f"{column} = %s" for column in columns)
+    return f"UPDATE {row._meta.db_table} SET {changes} WHERE id = %s", *columns.values(), row.pk
+
+
+def insert(row: Model, **columns: Any) -> tuple[Any, ...]:
+    """An INSERT of a row's values with some changed, as arguments of `run` and `refused`."""
+    values = {field.column: getattr(row, field.attname) for field in row._meta.concrete_fields if field.name != "id"}
+    values |= columns
+    names, places = ", ".join(values), ", ".join(["%s"] * len(values))
+    return f"INSERT INTO {row._meta.db_table} ({names}) VALUES ({places})", *values.values()
+
+
+def location_model() -> LocationModel:
+    return LocationModel.objects.create(version="v1", trained_on="r")
+
+
+def slice_location() -> SliceLocation:
+    return SliceLocation.objects.create(slice=factories.make_slice(), model=location_model(), z=0.5)
+
+
+def lesion_location() -> LesionLocation:
+    return LesionLocation.objects.create(lesion=factories.make_lesion(), model=location_model(), x=0.1, y=0.2, z=0.3)
+
+
+@pytest.mark.parametrize(
+    ("make", "columns"),
+    [
+        (factories.make_collection, {"kind": "other"}),
+        (factories.make_patient, {"number": 0}),
+        (factories.make_patient, {"sex": "X"}),
+        (factories.make_patient, {"official_split": 0}),
+        (factories.make_patient, {"official_split": 4}),
+        (factories.make_study, {"number": 0}),
+        (factories.make_study, {"age": 131}),
+        (factories.make_series, {"number": 0}),
+        (factories.make_series, {"columns": 0}),
+        (factories.make_series, {"rows": 0}),
+        (factories.make_series, {"spacing_x": 0}),
+        (factories.make_series, {"spacing_y": -0.8}),
+        (factories.make_slice, {"number": 0}),
+        (factories.make_lesion, {"long_um": 1}),
+        (factories.make_lesion, {"short_um": 0}),
+        (factories.make_lesion, {"long_mm": 0.1}),
+        (factories.make_lesion, {"short_mm": 0}),
+        (factories.make_lesion, {"long_px": 0}),
+        (factories.make_lesion, {"short_px": -1}),
+        (factories.make_lesion, {"box_x1": 1000}),
+        (factories.make_lesion, {"box_y1": 1000}),
+        (factories.make_lesion, {"first_slice": 0}),
+        (factories.make_lesion, {"first_slice": 1000}),
+        (factories.make_lesion, {"type": 9}),
+        (factories.make_lesion, {"type": 0}),
+        *((factories.make_lesion, {**dict.fromkeys("xyz", 0.5), axis: value})
+          for axis in "xyz" for value in (-0.01, 1.01, None)),
+        (slice_location, {"z": 1.01}),
+        (slice_location, {"z": -0.01}),
+        *((lesion_location, {axis: beyond}) for axis in "xyz" for beyond in (-0.01, 1.01)),
+        *((lambda: factories.make_release(published=False), {"name": name})
+          for name in ("", "Upper", "a b", "-dash", ".dot", "a/b", "a\n", "x" * 65)),
+        (lambda: factories.make_release(published=False), {"state": "published"}),
+        (lambda: factories.make_release(published=False), {"state": "gone"}),
+        (lambda: factories.make_release(published=False), {"published": timezone.now()}),
+    ],
+)  # fmt: skip
+def test_values_beyond_their_range_are_refused(make: Callable[[], Model], columns: dict[str, Any]) -> None:
+    row = make()
+    refused(*set_(row, **columns))
+    row.refresh_from_db()
+
+
+@pytest.mark.parametrize("verdict", ["perhaps", "", "merge", "withdrawn"])
+def test_a_review_of_a_lesion_has_a_known_verdict(verdict: str) -> None:
+    review = factories.make_review()
+    refused(*insert(review, verdict=verdict), match="review_verdict_fits")
+    run(*insert(review, verdict="reject"))
+
+
+@pytest.mark.parametrize("columns", [{"tool": "pencil"}, {"tool": ""}, {"reason": "whim"}])
+def test_an_annotation_has_a_known_tool_and_reason(columns: dict[str, str]) -> None:
+    annotation = factories.make_annotation()
+    refused(*insert(annotation, fingerprint="another", **columns))
+    run(*insert(annotation, fingerprint="another"))
+
+
+def test_limits_are_within_their_range() -> None:
+    run(*set_(factories.make_lesion(), x=0, y=1, z=0))
+    run(*set_(factories.make_patient(), official_split=3))
+    run(*set_(factories.make_release(published=False), name="a" * 64))
+
+
+def test_indices_are_unique_within_their_parent() -> None:
+    lesion = factories.make_lesion()
+    image = lesion.slice
+    series, study, patient = image.series, image.series.study, image.series.study.patient
+    release = factories.make_release([lesion], published=False)
+    for row in (lesion, image, series, study, patient, release, release.patients.get(), release.members.get()):
+        refused(*insert(row))
+    assert [model.objects.count() for model in (Lesion, Slice, Series, Study, Patient, Release)] == [1] * 6
+
+
+def test_an_annotation_is_found_once_and_its_geometry_gives_one_lesion() -> None:
+    annotation = factories.make_annotation(geometry="g")
+    refused(*insert(annotation, geometry="h"))
+    refused(*insert(annotation, fingerprint="another"))
+    run(*insert(annotation, fingerprint="another", reason="saved_again"))
+
+
+def test_an_identity_is_of_its_level() -> None:
+    patient = factories.make_patient()
+    row = SourceIdentity.objects.create(collection=patient.collection, level="patient", digest="d", patient=patient)
+    refused(*set_(row, level="study"))
+    refused(*set_(row, level="house"))
+    refused(*set_(row, patient_id=None))
+
+
+def test_a_lesion_is_not_merged_into_itself() -> None:
+    lesion = factories.make_lesion()
+    refused(*set_(lesion, merged_into_id=lesion.pk))
+
+
+CHANGED: dict[str, Any] = {
+    "id": 999_999, "fingerprint": "x", "geometry": "x", "carrier": "x", "tool": "line", "modality": "MR",
+    "year": 1999, "study": "x", "label": "x", "follow_up": "x", "reported_long_mm": 1.5, "reported_short_mm": 0.5,
+    "reason": "degenerate", "detail": "x", "created": "1999-01-01 00:00:00+00:00",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", Annotation.Reason.values)
+def test_an_annotation_never_changes_but_for_an_outcome_that_was_waited_for(reason: str) -> None:
+    annotation = factories.make_annotation(reason=reason)
+    columns = {field.column for field in Annotation._meta.concrete_fields}
+    changes = {**CHANGED, "collection_id": factories.make_collection().pk}
+    assert changes.keys() == columns, "a new column needs a place in frozen.MARK or Annotation.OUTCOME"
+    for column, value in changes.items():
+        if reason in Annotation.WAITING and column in Annotation.OUTCOME:
+            with transaction.atomic():
+                run(*set_(annotation, **{column: value}))
+                transaction.set_rollback(True)
+        else:
+            refused(*set_(annotation, **{column: value}), match="an annotation never changes")
+
+
+@pytest.mark.parametrize("reason", Annotation.Reason.values)
+def test_an_annotation_is_never_deleted(reason: str) -> None:
+    annotation = factories.make_annotation(reason=reason)
+    refused("DELETE FROM datasets_annotation WHERE id = %s", annotation.pk, match="an annotation is never deleted")
+    if connection.vendor == "sqlite":
+        sql, *values = insert(annotation)
+        refused(sql.replace("INSERT", "INSERT OR REPLACE"), *values, match="an annotation is never deleted")
+
+
+def test_a_verdict_never_changes_and_is_never_deleted() -> None:
+    review = factories.make_review()
+    refused(*set_(review, note="x"), match="a verdict never changes")
+    refused("DELETE FROM datasets_review WHERE id = %s", review.pk, match="a verdict is never deleted")
+    if connection.vendor == "postgresql":
+        refused("TRUNCATE datasets_review CASCADE", match="a verdict is never deleted")
+
+
+@pytest.fixture
+def published() -> Release:
+    return factories.make_release([factories.make_lesion()], manifest=True)
+
+
+@pytest.fixture
+def draft(published: Release) -> Release:
+    """A draft of the same collection, with another patient."""
+    patient = factories.make_patient(collection=published.collection)
+    series = factories.make_series(study=factories.make_study(patient=patient))
+    return factories.make_release([factories.make_lesion(slice=factories.make_slice(series=series))], published=False)
+
+
+def test_a_published_release_and_all_it_holds_stay(published: Release, draft: Release) -> None:
+    patient, member = published.patients.get(), published.members.get()
+    free_patient, free = draft.patients.get(), draft.members.get()
+    for column, value in {
+        "name": "x",
+        "split_method": "x",
+        "counts": "{}",
+        "compared": "{}",
+        "state": "draft",
+    }.items():
+        refused(*set_(published, **{column: value}), match="cannot change")
+    refused(*set_(published, state="draft", published=None), match="cannot change")
+    for row, columns in ((patient, {"split": 2}), (member, {"line": ""})):
+        refused(*set_(row, **columns), match="cannot change")
+    for row in (patient, member):
+        refused(f"DELETE FROM {row._meta.db_table} WHERE id = %s", row.pk, match="cannot change")
+    refused("DELETE FROM datasets_release WHERE id = %s", published.pk, match="cannot be deleted")
+    refused(*insert(free_patient, release_id=published.pk), match="cannot change")
+    refused(*insert(free, release_id=published.pk, member_id=patient.pk), match="cannot change")
+    refused(*set_(free_patient, release_id=published.pk))
+    refused(*set_(free, release_id=published.pk, member_id=patient.pk), match="cannot change")
+    manifest = published.manifest
+    refused(*set_(manifest, sha256="b" * 64), match="never changes")
+    refused("DELETE FROM datasets_releasemanifest WHERE id = %s", manifest.pk, match="never deleted")
+    for table in ("datasets_lesion", "datasets_slice", "datasets_patient", "datasets_collection"):
+        refused(f"DELETE FROM {table}")
+    if connection.vendor == "sqlite":
+        for row in (published, patient, member, manifest):
+            sql, *values = insert(row, id=row.pk)
+            refused(sql.replace("INSERT", "INSERT OR REPLACE"), *values)
+    found = [model.objects.count() for model in (Release, ReleasePatient, ReleaseLesion, ReleaseManifest)]
+    assert found == [2, 2, 2, 1]
+
+
+@on_postgresql
+def test_tables_of_published_releases_and_annotations_cannot_be_emptied_at_once(published: Release) -> None:
+    factories.make_annotation()
+    for table in ("releaselesion", "releasepatient", "releasemanifest", "release", "lesion", "collection"):
+        refused(f"TRUNCATE datasets_{table} CASCADE", match="cannot be deleted|never deleted")
+    refused("TRUNCATE datasets_annotation CASCADE", match="never deleted|cannot be deleted")
+    assert ReleaseLesion.objects.count() == 1
+
+
+@on_postgresql
+def test_a_draft_alone_may_be_emptied() -> None:
+    factories.make_release([factories.make_lesion()], published=False)
+    run("TRUNCATE datasets_releaselesion")
+    assert not ReleaseLesion.objects.exists()
+
+
+def test_a_lesion_and_its_patient_belong_to_one_release(draft: Release) -> None:
+    patient, member = draft.patients.get(), draft.members.get()
+    other = factories.make_release(published=False, collection=draft.collection)
+    refused(*set_(member, release_id=other.pk), match="belong to one release")
+    refused(*set_(patient, release_id=other.pk), match="belong to one release")
+    refused(*insert(member, release_id=other.pk), match="belong to one release")
+    run(*insert(patient, release_id=other.pk))
+
+
+def test_a_release_draws_on_one_collection(draft: Release) -> None:
+    stranger = factories.make_patient()
+    row = draft.patients.get()
+    refused(*insert(row, patient_id=stranger.pk), match="draws on one collection")
+    refused(*set_(row, patient_id=stranger.pk), match="draws on one collection")
+    refused(*set_(draft, collection_id=stranger.collection_id), match="draws on one collection")
+    assert Collection.objects.count() == 2
