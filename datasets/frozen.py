@@ -4,7 +4,7 @@ They stand in the database, so that no code path, shell or import can get around
 INSERT OR REPLACE pushes out counts as deleted only where `PRAGMA recursive_triggers` is on, as in the settings.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 
@@ -101,7 +101,12 @@ EMPTYING = (
 
 def create(connection: Any) -> None:
     """Put the triggers in place; SQLite or PostgreSQL."""
-    _run(connection, _create_postgresql() if connection.vendor == "postgresql" else _create_sqlite())
+    _run(connection, creating(connection.vendor))
+
+
+def creating(vendor: str) -> list[str]:
+    """The statements that put the triggers in place."""
+    return list(_create_postgresql() if vendor == "postgresql" else _create_sqlite())
 
 
 def drop(connection: Any) -> None:
@@ -109,7 +114,7 @@ def drop(connection: Any) -> None:
     _run(connection, _drop_postgresql() if connection.vendor == "postgresql" else _drop_sqlite())
 
 
-def _run(connection: Any, statements: Iterator[str]) -> None:
+def _run(connection: Any, statements: Iterable[str]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
