@@ -221,6 +221,20 @@ def test_code_of_a_release_is_whole_and_can_be_copied(
         assert copied == f'curl "{site.url}/api/v1/lesions/?release=first-1.0&type=lung&long_mm__gte=20"'
 
 
+def test_paper_is_light_and_has_no_buttons(browser: Browser, site: SimpleNamespace) -> None:
+    with browser.new_context(color_scheme="dark") as context:
+        page = context.new_page()
+        page.goto(f"{site.url}/lesions/")
+        page.emulate_media(media="print")
+        expect(page.get_by_role("banner")).to_be_hidden()
+        expect(page.locator("#filters")).to_be_hidden()
+        expect(page.locator("[data-row]").first).to_be_visible()
+        colours = page.evaluate(
+            "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+        )
+        assert colours == ["rgb(255, 255, 255)", "rgb(20, 33, 43)"]
+
+
 def test_a_curator_judges_a_lesion(quiet: Page, site: SimpleNamespace) -> None:
     factories.make_user("curator", username="carla", password="long-enough-1")
     quiet.goto(f"{site.url}/login/?next=/lesions/{site.published.pk}/")

@@ -31,7 +31,7 @@ MARKS = [
 
 def themes() -> dict[str, dict[str, str]]:
     sheet = (Path(settings.BASE_DIR) / "static/css/tokens.css").read_text()
-    parts = re.split(r':root\[data-theme="dark"\]|@media', sheet)
+    parts = re.split(r':root\[data-theme="dark"\]|prefers-color-scheme', sheet)
     light, dark, system = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", part)) for part in parts[:3])
     assert dark == system, "the dark colours stand twice and must be the same"
     return {"light": light, "dark": {**light, **dark}}

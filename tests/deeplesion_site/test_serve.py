@@ -32,7 +32,7 @@ def signed_in(port: int, name: str, password: str) -> bool:
 @pytest.mark.slow
 def test_an_empty_folder_is_served_with_an_administrator_who_stays(tmp_path: Path) -> None:
     data, port = tmp_path / "var", free_port()
-    with demo(data, port, command="serve", until="changepassword") as (_, printed):
+    with demo(data, port, command="serve", until="shown once") as (_, printed):
         text = printed.read_text()
         assert f"http://127.0.0.1:{port}/" in text
         assert str(data) in text
@@ -42,7 +42,7 @@ def test_an_empty_folder_is_served_with_an_administrator_who_stays(tmp_path: Pat
         assert signed_in(port, "admin", found[1])
     assert_nothing_left(data)
     with demo(data, port, command="serve", until=str(data)) as (_, printed):
-        assert "changepassword" not in printed.read_text(), "there is an administrator already"
+        assert "shown once" not in printed.read_text(), "there is an administrator already"
         assert signed_in(port, "admin", found[1])
     assert_nothing_left(data)
 
@@ -69,7 +69,7 @@ def test_a_redirect_to_https_is_an_answer(tmp_path: Path) -> None:
         "DATABASE_URL": f"sqlite:///{data}/db.sqlite3",
         "CELERY_BROKER_URL": "filesystem://localhost",
     }
-    with demo(data, port, command="serve", until="changepassword", more=told):
+    with demo(data, port, command="serve", until="shown once", more=told):
         with pytest.raises(urllib.error.URLError):
             get(port, "/")  # it is sent on to https, where there is no proxy here
         site = http.client.HTTPConnection("127.0.0.1", port, timeout=20)

@@ -31,8 +31,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"\nDeepLesion is at http://127.0.0.1:{port}/   (Ctrl-C ends it)\n")
                 self.stdout.write(f"Its data are in {settings.DATA_DIR}\n")
                 if password:
-                    self.stdout.write(f"\n  {ADMIN}  {password}\n\nThis password is shown once; it can be changed by")
-                    self.stdout.write(f"  .venv/bin/python manage.py changepassword {ADMIN}\n")
+                    self.stdout.write(f"\n  {ADMIN}  {password}\n")
+                    self.stdout.write("\nThis password is shown once; change it at your account.\n")
                 self.stdout.flush()
                 servers.watch(processes)
         except (servers.PortTaken, servers.ServerEnded, people.BadAccount) as error:
