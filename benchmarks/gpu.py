@@ -1,8 +1,13 @@
 """The detector on a GPU, with torch, numpy and Pillow alone and without a network.
 
-`python -m benchmarks.gpu` writes a phantom release, measures milliseconds per image and images per second against
-torchvision's Faster R-CNN where that is installed, trains the paper's and the context network and torchvision's for a
-fixed budget, and prints their FROC and the learning curve as JSON lines. `--reduced` goes the same way on a CPU.
+`python -m benchmarks.gpu` goes through its stages, or those that are named, and prints one JSON line per result:
+
+- `speed`: milliseconds per image and images per second, against torchvision's Faster R-CNN where that loads;
+- `paper`, `context`, `torchvision`: train for a fixed budget on a phantom release and score the test split;
+- `curve`: the same for the paper's network with 10, 25 and 50 percent of the patients (100 is `paper`).
+
+Release, slice cache and results stay in the folder `--work`: what is in its results.jsonl is not done again, so that a
+machine that is lent for minutes at a time gets through all of it. `--reduced` goes the same way on a CPU.
 """
 
 import argparse
@@ -34,8 +39,15 @@ from detection.training.optimizer import learning_rate, make_optimizer
 
 PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "RTX 4090": 165e12}
 """Dense bfloat16 operations per second, from the makers' data sheets."""
-SHARES = (0.1, 0.25, 0.5, 1.0)
-"""Of the training patients, for the learning curve."""
+SHARES = (0.1, 0.25, 0.5)
+"""Of the training patients, for the learning curve; the whole is its own stage."""
+STAGES = ("speed", "paper", "context", "torchvision", "curve")
+KEY = ("date", "release", "network", "what", "batch", "share", "minutes")
+"""What tells results apart."""
+BACKWARD = 3
+"""Operations of a training step in those of a forward pass: gradients are taken of activations and of weights."""
+
+Maker = Callable[[int], Callable[[], Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,31 +66,72 @@ class Plan:
     workers: int
 
 
+class Results:
+    """Lines that are printed and kept; knows which are there already."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        self._known = {_key(json.loads(line)) for line in lines}
+
+    def has(self, line: dict[str, Any]) -> bool:
+        """Tell whether the result that this line begins with is known."""
+        return _key(line) in self._known
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Print a line and keep it."""
+        rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in line.items()}
+        text = json.dumps(rounded)
+        print(text, flush=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+        self._known.add(_key(line))
+
+
+def _key(line: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(line.get(name) for name in KEY)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print one JSON line per result."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("stages", nargs="*", type=_stage, help=f"of {', '.join(STAGES)}; all of them unless named")
     parser.add_argument("--reduced", action="store_true", help="small, on a CPU")
     parser.add_argument("--patients", type=int, default=600, help="of the phantom; 600 have some 3,000 key slices")
     parser.add_argument("--minutes", type=float, default=2.0, help="of each training")
     parser.add_argument("--release", type=Path, help="use this release instead of writing one")
-    parser.add_argument("--only", choices=["speed", "training"], help="one half of it")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "deeplesion-gpu",
+                        help="folder of release, cache and results.jsonl")  # fmt: skip
     options = parser.parse_args(arguments)
     plan = _reduced() if options.reduced else _full(options)
+    options.work.mkdir(parents=True, exist_ok=True)
+    results = Results(options.work / "results.jsonl")
     name = torch.cuda.get_device_name() if plan.device.type == "cuda" else "CPU"
-    _print({"date": datetime.now(UTC).isoformat(timespec="seconds"), "device": name, "torch": torch.__version__})
-    if options.only != "training":
-        for line in speed(plan, name):
-            _print(line)
-    if options.only == "speed":
+    results.add({"date": datetime.now(UTC).isoformat(timespec="seconds"), "device": name, "torch": torch.__version__,
+                 "torchvision": theirs.version()})  # fmt: skip
+    stages = options.stages or STAGES
+    if "speed" in stages:
+        speed(plan, name, results)
+    trained = [stage for stage in stages if stage != "speed"]
+    if not trained:
         return
-    with tempfile.TemporaryDirectory() as folder:
-        place = options.release or Path(folder) / "release"
-        if options.release is None:
-            write_release(
-                place, patients=plan.patients, seed=1, size=plan.size, context_mm=10.0, processes=plan.workers or 1
-            )
-        for line in learning(plan, open_release(place), Path(folder) / "cache"):
-            _print(line)
+    place = options.release or options.work / f"phantom-{plan.patients}-{plan.size}"
+    if not place.is_dir():
+        write_release(
+            place, patients=plan.patients, seed=1, size=plan.size, context_mm=10.0, processes=plan.workers or 1
+        )
+    release = open_release(place)
+    results.add({"release": release.name, "key_slices": len(release.samples("all"))})
+    for stage in trained:
+        learning(stage, plan, release, options.work / "cache", results)
+
+
+def _stage(text: str) -> str:
+    if text not in STAGES:
+        raise argparse.ArgumentTypeError(f"{text} is none of {', '.join(STAGES)}")
+    return text
 
 
 def _full(options: argparse.Namespace) -> Plan:
@@ -96,57 +149,69 @@ def _reduced() -> Plan:
     return Plan(torch.device("cpu"), small, context, (1, 2), 1, 0.005, 7, 64, 0)
 
 
-def speed(plan: Plan, device_name: str) -> Iterator[dict[str, Any]]:
+def speed(plan: Plan, device_name: str, results: Results) -> None:
     """Milliseconds per image, images per second, share of the device's peak, ours and theirs."""
     peak = next((value for key, value in PEAK.items() if key in device_name), None)
     cost = flop(plan.paper)
-    ours: list[tuple[str, Callable[[int], Callable[[], Any]], Callable[[int], Callable[[], Any]]]] = [
-        (plan.paper.name, lambda batch: _detecting(plan, batch), lambda batch: _training(plan, batch))
-    ]
+    size = plan.paper.input.size
+    makers: dict[str, tuple[Maker, Maker]] = {
+        plan.paper.name: (lambda batch: _detecting(plan, batch), lambda batch: _training(plan, batch))
+    }
     if theirs.available():
-        size = plan.paper.input.size
-        ours.append((
-            theirs.NAME,
+        makers[theirs.NAME] = (
             lambda batch: theirs.detecting(plan.device, size, batch),
             lambda batch: theirs.training(plan.device, size, batch),
-        ))  # fmt: skip
-    for name, detecting, training in ours:
-        for batch in plan.batches:
-            seconds = _time(plan, detecting(batch))
-            line = {"network": name, "what": "inference", "batch": batch, "ms_per_image": 1000 * seconds / batch}
-            if peak and name == plan.paper.name:
-                line["share_of_bf16_peak"] = cost * batch / seconds / peak
-            yield line | {"images_per_second": batch / seconds}
-        for batch in plan.batches[1:]:
-            yield {"network": name, "what": "training", "batch": batch,
-                   "images_per_second": batch / _time(plan, training(batch))}  # fmt: skip
+        )
+    for name, (detecting, training) in makers.items():
+        for what, make, sizes, times in (
+            ("inference", detecting, plan.batches, 1),
+            ("training", training, plan.batches[1:], BACKWARD),
+        ):
+            for batch in sizes:
+                line: dict[str, Any] = {"network": name, "what": what, "batch": batch}
+                if results.has(line):
+                    continue
+                seconds = _time(plan, make(batch))
+                line |= {"ms_per_image": 1000 * seconds / batch, "images_per_second": batch / seconds}
+                if peak and name == plan.paper.name:
+                    line["share_of_bf16_peak"] = times * cost * batch / seconds / peak
+                results.add(line)
 
 
-def learning(plan: Plan, release: Release, cache: Path) -> Iterator[dict[str, Any]]:
-    """FROC on the test split after the budget: the context network, torchvision's, ours by share of patients."""
-    samples = release.samples("all")
-    yield {"release": release.name, "key_slices": len(samples)}
-    jobs = [(plan.context, 1.0), *((plan.paper, share) for share in SHARES)]
-    for preset, share in jobs:
+def learning(stage: str, plan: Plan, release: Release, cache: Path, results: Results) -> None:
+    """FROC on the test split after the budget."""
+    if stage == "torchvision":
+        _learn_theirs(plan, release, cache, results)
+        return
+    shares = SHARES if stage == "curve" else (1.0,)
+    preset = plan.context if stage == "context" else plan.paper
+    for share in shares:
+        line = {"network": preset.name, "what": "froc", "share": share, "minutes": plan.minutes}
+        if results.has(line):
+            continue
+        torch.manual_seed(0)
         network = Detector(preset).to(plan.device, memory_format=torch.channels_last)
-        steps = fit(plan, network, _data(release, "train", preset.input, cache, share))
-        yield {"network": preset.name, "share": share, "steps": steps, **score(plan, network, release, cache)}
-    if theirs.available():
-        data = _data(release, "train", plan.paper.input, cache, 1.0)
-        other = theirs.network(plan.device, plan.paper.input.size)
-        steps = theirs.fit(other, _stream(plan, data), plan.minutes * 60)
-        wrapped = theirs.Wrapped(other)
-        yield {
-            "network": theirs.NAME,
-            "share": 1.0,
-            "steps": steps,
-            **score(plan, wrapped, release, cache, plan.paper),
-        }
+        steps = fit(plan, network, _filled(plan, _data(release, "train", preset.input, cache, share)))
+        results.add(line | {"steps": steps, **score(plan, network, release, cache)})
+
+
+def _learn_theirs(plan: Plan, release: Release, cache: Path, results: Results) -> None:
+    line = {"network": theirs.NAME, "what": "froc", "share": 1.0, "minutes": plan.minutes}
+    if results.has(line):
+        return
+    if not theirs.available():
+        results.add(line | {"skipped": "torchvision does not load here"})
+        return
+    torch.manual_seed(0)
+    network = theirs.network(plan.device, plan.paper.input.size)
+    data = _filled(plan, _data(release, "train", plan.paper.input, cache, 1.0))
+    steps = theirs.fit(network, _stream(plan, data), plan.minutes * 60)
+    wrapped = theirs.Wrapped(network)
+    results.add(line | {"steps": steps, **score(plan, wrapped, release, cache, plan.paper)})
 
 
 def fit(plan: Plan, network: Detector, data: Slices) -> int:
     """Train for the budget, the rate falling to a tenth after three quarters of it; returns the steps done."""
-    torch.manual_seed(0)
     config = dataclasses.replace(network.preset.training, warmup=50, steps=0, drop_after=1, epochs=1)
     optimizer = make_optimizer(network, config)
     network.train()
@@ -181,6 +246,13 @@ def score(plan: Plan, network: Any, release: Release, cache: Path, preset: Prese
 
 def _data(release: Release, split: str, config: Input, cache: Path, share: float) -> Slices:
     return Slices(release, release.samples(split, fraction=share), config, cache=cache)
+
+
+def _filled(plan: Plan, data: Slices) -> Slices:
+    """Decode every slice before the clock runs, so that who comes first is not the slowest."""
+    for _ in loader(data, batches(len(data), 8, seed=0, epoch=0), workers=plan.workers):
+        pass
+    return data
 
 
 def _stream(plan: Plan, data: Slices) -> Iterator[Batch]:
@@ -241,11 +313,6 @@ def _time(plan: Plan, work: Callable[[], Any]) -> float:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize()
-
-
-def _print(line: dict[str, Any]) -> None:
-    rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in line.items()}
-    print(json.dumps(rounded), flush=True)
 
 
 if __name__ == "__main__":

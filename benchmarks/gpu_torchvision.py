@@ -25,6 +25,15 @@ def available() -> bool:
     return True
 
 
+def version() -> str | None:
+    """What is installed; None where it does not load."""
+    if not available():
+        return None
+    import torchvision
+
+    return str(torchvision.__version__)
+
+
 def network(device: torch.device, size: int) -> nn.Module:
     """Make it for one class, from random weights, for the same input."""
     from torchvision.models.detection import fasterrcnn_resnet50_fpn

@@ -8,22 +8,25 @@ import sys
 ABSENT = ("django", "celery", "lightning_fabric", "tensorboard", "pydicom", "highdicom", "torchvision", "plotly")
 
 
-def test_the_gpu_benchmark_runs_reduced_without_the_other_packages():
+def test_the_gpu_benchmark_runs_reduced_in_stages_without_the_other_packages(tmp_path):
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r}))\n"
         "from benchmarks import gpu\n"
-        "gpu.main(['--reduced'])"
+        f"for stages in (['speed'], ['context'], []): gpu.main([*stages, '--reduced', '--work', {str(tmp_path)!r}])"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert lines[0]["device"] == "CPU"
-    speeds = [(line["what"], line["batch"]) for line in lines if "what" in line]
-    assert speeds == [("inference", 1), ("inference", 2), ("training", 2)]
-    trained = [(line["network"], line["share"]) for line in lines if "share" in line]
-    assert trained == [("tiny-context", 1.0), ("tiny", 0.1), ("tiny", 0.25), ("tiny", 0.5), ("tiny", 1.0)]
-    assert all(line["steps"] > 0 for line in lines if "share" in line)
+    assert (lines[0]["device"], lines[0]["torchvision"]) == ("CPU", None)
+    speeds = [(line["what"], line["batch"]) for line in lines if "batch" in line]
+    assert speeds == [("inference", 1), ("inference", 2), ("training", 2)], "and none of them twice"
+    assert all(line["ms_per_image"] > 0 for line in lines if "batch" in line)
+    trained = [(line["network"], line["share"]) for line in lines if "steps" in line]
+    assert trained == [("tiny-context", 1.0), ("tiny", 1.0), ("tiny", 0.1), ("tiny", 0.25), ("tiny", 0.5)]
+    assert all(line["steps"] > 0 and "4" in line["sensitivity"] for line in lines if "steps" in line)
+    assert [line["skipped"] for line in lines if "skipped" in line] == ["torchvision does not load here"]
+    assert done.stdout == (tmp_path / "results.jsonl").read_text()
 
 
 def test_the_detector_imports_neither_django_nor_the_dataset():
