@@ -14,7 +14,7 @@ from detection.data.augment import augment
 from detection.data.cache import SliceCache
 from detection.data.frame import Frame, frame_of, resample
 from detection.data.release import Release, Sample
-from detection.errors import DetectorError, MissingSlice
+from detection.errors import CorruptSlice, DetectorError, MissingSlice
 from detection.presets import Augmentation, Input
 
 Item = tuple[Tensor, Tensor, int]
@@ -138,9 +138,20 @@ class Slices(Dataset[Item]):
     def _make(self, sample: Sample, number: int) -> tuple[slices.Hu, Frame]:
         series = self._series[sample.folder]
         hu = slices.read_hu(series[number])
+        if number == sample.slice:
+            _check(sample, hu)
         whole = number == sample.slice or self.config.spacing_mm is None
         frame = frame_of(hu if whole else slices.read_hu(series[sample.slice]), sample.spacing, self.config)
         return resample(hu, frame, self.config.size), frame
+
+
+def _check(sample: Sample, key: slices.Hu) -> None:
+    """Refuse an image that the table's boxes were not drawn on."""
+    rows, columns = key.shape
+    if (sample.boxes[:, :2] > [columns - 1, rows - 1]).any():
+        raise CorruptSlice(
+            f"{sample.file_name} has {columns} x {rows} pixels, and a box of the table lies outside; copy it again"
+        )
 
 
 def _mix(channel: slices.Hu, other: slices.Hu, share: float) -> None:

@@ -88,7 +88,10 @@ def open_release(folder: Path) -> Release:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadRelease(f"{manifest} cannot be read; export the release again") from error
         if version != FORMAT_VERSION:
-            raise BadRelease(f"{name} is a release of version {version!r}, this detector reads {FORMAT_VERSION}")
+            raise BadRelease(
+                f"{name} is a release of version {version!r}, this detector reads {FORMAT_VERSION}; "
+                "export it again with this system"
+            )
         identity = manifest
     digest = hashlib.sha256(identity.read_bytes()).hexdigest()
     return Release(folder, str(name), digest, read_lesions(table))

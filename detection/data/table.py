@@ -99,14 +99,16 @@ def _lesion(path: Path, line: int, row: dict[str, str]) -> Lesion:
         try:
             return convert(row[column])
         except (TypeError, ValueError, AttributeError) as error:
-            raise BadTable(f"{path.name} line {line}: {column} cannot be read") from error
+            raise BadTable(f"{path.name} line {line}: {column} cannot be read; correct the cell") from error
 
     x1, y1, x2, y2 = read("Bounding_boxes", lambda text: _numbers(text, 4))
     if not (x2 > x1 and y2 > y1):
-        raise BadTable(f"{path.name} line {line}: the box in Bounding_boxes has no extent")
+        raise BadTable(f"{path.name} line {line}: the box in Bounding_boxes has no extent; correct or remove the line")
+    columns, rows = read("Image_size", lambda text: _numbers(text, 2))
+    if x2 < 1 or y2 < 1 or x1 > columns or y1 > rows:
+        raise BadTable(f"{path.name} line {line}: the box lies outside its image; correct or remove the line")
     long, short = read("Lesion_diameters_Pixel_", lambda text: _numbers(text, 2))
     spacing, _, interval = read("Spacing_mm_px_", lambda text: _numbers(text, 3, may_be_nan=True))
-    columns, rows = read("Image_size", lambda text: _numbers(text, 2))
     return Lesion(
         file_name=read("File_name", str.strip),
         patient=read("Patient_index", int),

@@ -130,7 +130,7 @@ def test_the_body_is_cut_out_at_the_wanted_pixel_size_and_the_rest_is_air():
 def test_a_box_beyond_the_edge_is_kept_on_the_image(tmp_path):
     folder_with(tmp_path)
     write_table(
-        tmp_path / "DL_info.csv", [row(size=32, box=(20.0, -4.0, 40.0, 9.0)), row(size=32, box=(40.0, 5.0, 50.0, 9.0))]
+        tmp_path / "DL_info.csv", [row(size=32, box=(20.0, -4.0, 40.0, 9.0)), row(size=32, box=(31.0, 5.0, 50.0, 9.0))]
     )
     release = open_release(tmp_path)
     boxes = Slices(release, release.samples("train"), Input(size=32))[0, 0][1]
@@ -152,6 +152,15 @@ def test_missing_and_corrupt_images_are_named(tmp_path):
     path.unlink()
     with pytest.raises(MissingSlice, match=r"lacks the image 000001_01_01_010.png"):
         Slices(release, samples, Input(size=32))
+
+
+def test_a_box_outside_the_image_that_is_there_is_named(tmp_path):
+    folder_with(tmp_path)
+    write_table(tmp_path / "DL_info.csv", [row(size=512, box=(40.0, 5.0, 50.0, 9.0))])
+    release = open_release(tmp_path)
+    data = Slices(release, release.samples("train"), Input(size=32))
+    with pytest.raises(CorruptSlice, match=r"^000001_01_01_010.png has 32 x 32 pixels, and a box of the table lies"):
+        data[0, 0]
 
 
 def test_an_eight_bit_picture_is_not_taken_for_hu(tmp_path):

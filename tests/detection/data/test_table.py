@@ -26,10 +26,21 @@ def test_the_real_table_is_read_whole():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"Bounding_boxes": "1, 2, 3"}, "DL_info.csv line 3: Bounding_boxes cannot be read"),
-        ({"Bounding_boxes": "9, 9, 3, 3"}, "DL_info.csv line 3: the box in Bounding_boxes has no extent"),
-        ({"Bounding_boxes": "1, 2, nan, 4"}, "DL_info.csv line 3: Bounding_boxes cannot be read"),
-        ({"Key_slice_index": "x"}, "DL_info.csv line 3: Key_slice_index cannot be read"),
+        ({"Bounding_boxes": "1, 2, 3"}, "DL_info.csv line 3: Bounding_boxes cannot be read; correct the cell"),
+        (
+            {"Bounding_boxes": "9, 9, 3, 3"},
+            "DL_info.csv line 3: the box in Bounding_boxes has no extent; correct or remove the line",
+        ),
+        (
+            {"Bounding_boxes": "65, 9, 80, 20"},
+            "DL_info.csv line 3: the box lies outside its image; correct or remove the line",
+        ),
+        (
+            {"Bounding_boxes": "9, -20, 20, 0"},
+            "DL_info.csv line 3: the box lies outside its image; correct or remove the line",
+        ),
+        ({"Bounding_boxes": "1, 2, nan, 4"}, "DL_info.csv line 3: Bounding_boxes cannot be read; correct the cell"),
+        ({"Key_slice_index": "x"}, "DL_info.csv line 3: Key_slice_index cannot be read; correct the cell"),
     ],
 )
 def test_a_bad_cell_is_named_by_line_and_column(tmp_path, change, sentence):
@@ -71,7 +82,7 @@ def test_what_is_no_release_or_one_of_another_version_is_refused(tmp_path):
         open_release(tmp_path)
     folder = write_release(tmp_path / "release")
     (folder / "manifest.json").write_text('{"format_version": 7, "name": "later"}')
-    with pytest.raises(BadRelease, match=r"^later is a release of version 7, this detector reads 1$"):
+    with pytest.raises(BadRelease, match=r"^later is a release of version 7, this detector reads 1; export it again"):
         open_release(folder)
     (folder / "manifest.json").write_text("{")
     with pytest.raises(BadRelease, match="cannot be read; export the release again"):

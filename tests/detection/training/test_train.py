@@ -16,7 +16,7 @@ import torch
 from detection import train as command
 from detection.data.dataset import Slices
 from detection.data.release import open_release
-from detection.errors import BadCheckpoint, BadRun, NonFiniteLoss
+from detection.errors import BadCheckpoint, BadRun, NonFiniteLoss, OutOfMemory
 from detection.network.detector import Detector
 from detection.presets import PAPER, TINY, Preset
 from detection.training import checkpoint, settings
@@ -169,6 +169,12 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_of_its_batch(discs, tmp
         run(tmp_path, discs, wild)
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert all(math.isfinite(json.loads(line)["loss"]) for line in lines)
+
+
+def test_too_little_memory_is_said_in_a_sentence(discs, tmp_path, monkeypatch):
+    monkeypatch.setattr(Detector, "features", lambda *_: torch.empty(1 << 50))
+    with pytest.raises(OutOfMemory, match="try a smaller --batch"):
+        run(tmp_path, discs)
 
 
 def test_the_rate_rises_stays_and_drops():
