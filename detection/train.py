@@ -18,6 +18,7 @@ from detection.training import checkpoint
 from detection.training import settings as run
 from detection.training.journal import Progress
 from detection.training.loop import Machine, is_first_process, train
+from detection.training.optimizer import make_optimizer
 from detection.training.settings import Settings
 from detection.training.validation import some
 
@@ -71,7 +72,7 @@ def start(
     release = open_release(folder)
     if precision == "auto":
         precision = "bf16-mixed" if is_fast_in_bfloat16(pick_device(machine.accelerator)) else "32-true"
-    if is_first_process() and (out / checkpoint.FILE).exists():
+    if is_first_process() and (out / checkpoint.FILE).exists() and (out / run.FILE).exists():
         raise BadRun(f"{out} holds a run already; go on with --resume or name another folder")
     settings = Settings(
         preset=preset, release=release.name, release_sha256=release.sha256, seed=seed, fraction=fraction,
@@ -81,10 +82,17 @@ def start(
     torch.manual_seed(seed)
     network = Detector(preset)
     settings = dataclasses.replace(settings, weights=_weights(network, weights))
+    _freeze(network, settings)
     if is_first_process():
+        # What it starts from goes first: a run that is there can be resumed, however early it is cut off.
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            checkpoint.Keeper(out, preset, network, make_optimizer(network, preset.training)).keep(0, {})
+        except OSError as error:
+            raise BadRun(f"{out} cannot be written: {error.strerror}") from error
         run.write(out, settings)
     validation = _validation(release, settings, cache, out)
-    return _train(out, settings, network, data, machine, validation=validation, resume=False, progress=progress)
+    return train(out, settings, network, data, machine, progress=progress, validation=validation)
 
 
 def resume(
@@ -101,22 +109,15 @@ def resume(
     if settings.release_sha256 != release.sha256:
         raise BadRun(f"{out} was trained on {settings.release}, not on this {release.name}")
     data = _data(release, settings, cache or out / "cache")
-    if settings.weights != "random" and not (out / checkpoint.FILE).exists():
-        raise BadRun(f"{out} was cut off before its first checkpoint; remove it and start it again")
-    torch.manual_seed(settings.seed)
-    return _train(
-        out, settings, Detector(settings.preset), data, machine, validation=_validation(release, settings, cache, out),
-        resume=True, progress=progress,
-    )  # fmt: skip
+    network = Detector(settings.preset)
+    _freeze(network, settings)
+    validation = _validation(release, settings, cache, out)
+    return train(out, settings, network, data, machine, resume=True, progress=progress, validation=validation)
 
 
-def _train(
-    out: Path, settings: Settings, network: Detector, data: Slices, machine: Machine, *, validation: Slices | None,
-    resume: bool, progress: Progress | None,
-) -> int:  # fmt: skip
+def _freeze(network: Detector, settings: Settings) -> None:
     if settings.weights != "random":
         network.freeze_early()
-    return train(out, settings, network, data, machine, resume=resume, progress=progress, validation=validation)
 
 
 def _data(release: Release, settings: Settings, cache: Path) -> Slices:

@@ -24,7 +24,7 @@ class Keeper:
     """Keeps the last state of a run, and the best by validation."""
 
     def __init__(
-        self, folder: Path, preset: Preset, network: Detector, optimizer: torch.optim.Optimizer, best: float
+        self, folder: Path, preset: Preset, network: Detector, optimizer: torch.optim.Optimizer, best: float = -1.0
     ) -> None:
         self._folder, self._preset, self._network, self._optimizer = folder, preset, network, optimizer
         self.best = best

@@ -59,12 +59,12 @@ def train(
     Parameters
     ----------
     validation : looked at every so often; the best network by it is kept beside the last.
-    resume : go on from the folder's checkpoint; from the beginning where the run was cut off before its first.
+    resume : go on from the folder's checkpoint.
 
     Raises
     ------
     BadRun : the batch does not divide among the devices.
-    BadCheckpoint : resuming from what is not this run's.
+    BadCheckpoint : there is none to resume from, or it is not this run's.
     NonFiniteLoss : training diverged; the message names the images of the batch.
     OutOfMemory
     """
@@ -76,7 +76,7 @@ def train(
     bare = make_optimizer(network, config)
     model, optimizer = fabric.setup(network, bare)
     start, best = 0, -1.0
-    if resume and (folder / checkpoint.FILE).exists():
+    if resume:
         content = checkpoint.load(folder, settings.preset)
         checkpoint.restore(network, content, folder)
         bare.load_state_dict(content["optimizer"])
@@ -86,8 +86,6 @@ def train(
     total = total_steps(config, per_epoch)
     journal = Journal(folder, start, total, progress) if fabric.is_global_zero else None
     keeper = Keeper(folder, settings.preset, network, bare, best)
-    if journal is not None and start == 0:
-        keeper.keep(0, {})
     began = saved = time.monotonic()
     step = start
     try:
