@@ -1,8 +1,12 @@
 """The phantom in release layout: DL_info.csv, Images_png and manifest.json, with numpy and Pillow alone.
 
+Beside them, fully_annotated.json has the boxes of all lesions of the validation and test patients, see
+`datasets.phantom.volumes`.
+
 For machines that train: no DICOM is written or read, and nothing of pydicom or Django is imported.
 """
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +18,14 @@ from PIL import Image
 from datasets import dl_info, manifest
 from datasets.geometry import hu as grey
 from datasets.geometry import recist
-from datasets.phantom import body, plan, pool, radiologist, render
+from datasets.phantom import body, plan, pool, radiologist, render, volumes
 from datasets.phantom.output import fresh_folder
 from datasets.phantom.plane import triple
 from datasets.phantom.seeds import rng
 
 VERSION = 1
 SHARES = (0.70, 0.15, 0.15)
+TRAIN = 1
 HEAD, FEET = 982.0, -165.0
 """Heights (body frame, mm) at which z of Normalized_lesion_location is 0 and 1: they bring the organs to the medians
 that the published part regressor gives, mediastinum 0.45 to pelvis 0.80."""
@@ -60,14 +65,17 @@ def write_release(
         jobs = [(str(folder), seed, index, size, splits[index], context_mm) for index in range(1, patients + 1)]
         (folder / manifest.IMAGES).mkdir()
         rows: list[dl_info.Row] = []
-        for done, found in enumerate(pool.each(_write_patient, jobs, processes), start=1):
+        annotated: dict[str, volumes.Boxes] = {}
+        for done, (found, boxes) in enumerate(pool.each(_write_patient, jobs, processes), start=1):
             rows.extend(found)
+            annotated |= boxes
             if progress is not None:
                 progress(done, patients)
         with (folder / manifest.TABLE).open("w", encoding="utf-8", newline="") as file:
             file.write(f"{dl_info.HEADER}\n")
             for row in sorted(rows, key=lambda row: row.patient):
                 file.write(f"{dl_info.format_line(row)}\n")
+        (folder / volumes.FILE).write_text(json.dumps(dict(sorted(annotated.items()))) + "\n", encoding="utf-8")
         extra = {
             "name": f"phantom-{patients}-{seed}",
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -85,23 +93,27 @@ def split(patients: int, seed: int) -> dict[int, int]:
     return {int(index): 1 if rank < first else 2 if rank < second else 3 for rank, index in enumerate(order)}
 
 
-def _write_patient(job: Job) -> list[dl_info.Row]:
+def _write_patient(job: Job) -> tuple[list[dl_info.Row], dict[str, volumes.Boxes]]:
     folder, seed, index, size, split_key, context_mm = job
     patient, anatomy = plan.patient(seed, index, size)
     marks = [mark for mark in radiologist.read(patient) if mark.quality == "good" and mark.expected == "lesion"]
     rows: list[dl_info.Row] = []
+    annotated: dict[str, volumes.Boxes] = {}
     for study in patient.studies:
         for order, series in enumerate(study.series):
             own = [mark for mark in marks if mark.study == study.number and mark.series == order]
             needed = _context(series, [mark.slice for mark in own], context_mm)
             if not needed:
                 continue
-            place = Path(folder) / manifest.IMAGES / dl_info.folder_name(index, study.number, order + 1)
+            name = dl_info.folder_name(index, study.number, order + 1)
+            place = Path(folder) / manifest.IMAGES / name
             place.mkdir()
+            if split_key != TRAIN:
+                annotated |= volumes.sub_volumes(name, series, study.lesions, needed)
             for step in needed:
                 save_png(place / dl_info.slice_name(step + 1), render.of_series(patient, anatomy, study, series, step))
             rows.extend(_row(patient, study, order, mark, needed, split_key) for mark in own)
-    return rows
+    return rows, annotated
 
 
 def save_png(path: Path, hu: NDArray[np.int16]) -> None:

@@ -66,7 +66,7 @@ def test_manifest_verifies_and_notices_a_change(release: Path, tmp_path: Path) -
     assert manifest.verify(release) == []
     copy = tmp_path / "copy"
     copy.mkdir()
-    for name in ("DL_info.csv", "manifest.json"):
+    for name in ("DL_info.csv", "fully_annotated.json", "manifest.json"):
         (copy / name).write_bytes((release / name).read_bytes())
     problems = manifest.verify(copy)
     assert len(problems) == len(list((release / "Images_png").rglob("*.png")))
