@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         content = evaluate(
             options.run, options.release, split=options.split, out=options.out, accelerator=options.accelerator,
             precise=options.precise, batch=options.batch, workers=options.workers, cache=options.cache,
-            count=options.pictures, repeats=options.bootstrap, progress=_tell,
+            count=options.pictures, repeats=options.bootstrap, best=options.best, progress=_tell,
         )  # fmt: skip
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
@@ -56,6 +56,7 @@ def evaluate(
     cache: Path | None = None,
     count: int = 12,
     repeats: int = 1000,
+    best: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Detect in one split of a release and score it; returns the report, which is in `out` with everything else.
@@ -67,13 +68,14 @@ def evaluate(
     precise : compute in float32 also where bfloat16 is faster.
     count : pictures at random, and as many of the worst misses.
     repeats : draws for the confidence bands.
+    best : take the checkpoint that was best on the validation split, not the last.
     progress : called with images done and in all.
 
     Raises
     ------
     DetectorError : any of its kinds.
     """
-    network, settings, step = checkpoint.detector(run)
+    network, settings, step = checkpoint.detector(run, name=checkpoint.BEST if best else checkpoint.FILE)
     release = open_release(folder)
     samples = release.samples(split)
     data = Slices(release, samples, settings.preset.input, cache=cache)
@@ -136,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, help="folder that detection.train wrote")
     parser.add_argument("release", type=Path, help="release folder, or the published DeepLesion")
     parser.add_argument("--split", choices=[*SPLITS, "all"], default="test")
+    parser.add_argument("--best", action="store_true", help="the best checkpoint by validation, not the last")
     parser.add_argument("--out", type=Path, help="folder for the results (RUN/evaluation-SPLIT)")
     parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--precise", action="store_true", help="float32 instead of bfloat16")

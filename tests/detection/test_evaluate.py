@@ -4,14 +4,15 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from detection import compare, evaluate_volumes
 from detection import evaluate as command
-from detection import evaluate_volumes
 from detection.data.dataset import Slices
 from detection.data.release import open_release
 from detection.evaluate import evaluate
@@ -128,6 +129,37 @@ def test_sub_volumes_are_detected_slice_by_slice_and_scored_in_3d(run, many, tmp
     path.write_text('{"000999_01_01_001-002": []}')
     assert evaluate_volumes.main(arguments) == 1
     assert capsys.readouterr().err == "discs holds no image of the sub-volumes in truth.json.\n"
+
+
+def test_runs_are_compared_by_share_and_patient_by_patient(run, many, tmp_path, capsys):
+    evaluate(run, many, accelerator="cpu", repeats=0, count=0)
+    worse = tmp_path / "worse"
+    shutil.copytree(run / "evaluation-test", worse / "evaluation-test")
+    report = json.loads((worse / "evaluation-test/report.json").read_text())
+    report["run"]["fraction"] = 0.25
+    report["sensitivity"]["4"] = report["average_sensitivity"] = 0.0
+    (worse / "evaluation-test/report.json").write_text(json.dumps(report))
+    (worse / "evaluation-test/detections.csv").write_text("File_name,x1,y1,x2,y2,score\n")
+    assert compare.main([str(many), str(run), str(worse), "--bootstrap", "50"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert list(content["by_share"]) == ["0.25", "1"]
+    assert content["by_share"]["0.25"]["sensitivity"]["4"] == 0
+    assert [line["fraction"] for line in content["runs"]] == [1, 0.25]
+    (difference,) = content["differences"]
+    assert (difference["run"], difference["against"]) == ("worse", run.name)
+    assert difference["high"] < 0
+    report["release_sha256"] = "other"
+    (worse / "evaluation-test/report.json").write_text(json.dumps(report))
+    assert compare.main([str(many), str(run), str(worse)]) == 1
+    assert compare.main([str(many), str(tmp_path)]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("was evaluated on another release; evaluate it on this one.")
+    assert second.endswith("is not evaluated on the test split; do that with python -m detection.evaluate.")
+
+
+def test_the_best_checkpoint_is_evaluated_where_it_is_asked_for(run, many, capsys):
+    assert command.main([str(run), str(many), "--best"]) == 1
+    assert capsys.readouterr().err.endswith("holds no best checkpoint, as nothing was validated.\n")
 
 
 def test_pictures_are_drawn_in_the_papers_colours(tmp_path):
