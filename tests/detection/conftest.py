@@ -14,9 +14,12 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_release(tmp_path_factory.mktemp("release"))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    """Test processes share the cores; more threads than cores slow small networks down many times."""
+    """Test processes share the cores; more threads than cores slow small networks down many times.
+
+    For the session, so that it holds before a module's fixture trains.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
