@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,15 @@ def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[by
         _end(processes)
 
 
-def watch(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Return never, unless a process ends.
+def watch(processes: dict[str, subprocess.Popen[bytes]], meanwhile: Callable[[], None]) -> None:
+    """Return never, unless a process ends; `meanwhile` is called twice a second.
 
     Raises
     ------
     ServerEnded
     """
     while True:
+        meanwhile()
         for name, process in processes.items():
             if process.poll() is not None:
                 raise ServerEnded(f"the {name} ended with status {process.returncode}")

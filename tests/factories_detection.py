@@ -36,7 +36,7 @@ def make_run(**values: Any) -> TrainingRun:
             "steps": 200,
             "curve": {
                 "train": {"step": steps, **dict.fromkeys(names, losses)},
-                "val": {"step": [50, 100], "loss": [0.4, 0.3]},
+                "val": {"step": [50, 100], "loss": [0.4, 0.3], "sensitivity": [0.5, 0.6]},
             },
             "device": "CPU, 2 threads",
             "torch_version": "2.0",

@@ -117,7 +117,7 @@ def result(run: TrainingRun) -> dict[str, Any]:
 def command(run: TrainingRun, release: Path, folder: Path, *, devices: int) -> list[str]:
     """The program that trains a run, or goes on with it; through torchrun on several devices."""
     arguments = [str(release), "--out", str(folder), "--preset", run.preset]
-    if (folder / "run.json").is_file():
+    if (folder / CHECKPOINT).is_file():
         arguments.append("--resume")
     else:
         arguments += ["--seed", str(run.seed), "--fraction", repr(run.fraction), "--weights", run.start_weights]

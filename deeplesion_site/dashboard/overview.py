@@ -13,7 +13,7 @@ from datasets.selectors import locations, statistics
 from datasets.selectors.remembered import remembered
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
-from deeplesion_site.dashboard import charts
+from deeplesion_site.dashboard import charts, run_pages
 from deeplesion_site.dashboard.job_selectors import locating_job
 from deeplesion_site.dashboard.scope import Scope, scope_of
 
@@ -29,6 +29,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         **found,
         "charts": [charts.types(found["types"]), charts.sizes(found["sizes"])] if found["headline"].lesions else [],
+        **run_pages.newest(request),
         "releases": scope.releases[:3],
         # The strip changes once a day, so that the page does not jump while it is used.
         "strip": lesion_selectors.sample(scope.lesions(), _STRIP, date.today().toordinal()),

@@ -27,9 +27,9 @@ def losses(curve: Mapping[str, Any]) -> Chart:
     steps = train.get("step", [])
     parts = {
         "loss_rpn_class": ("proposals, class", 1),
-        "loss_rpn_box": ("proposals, box", 3),
-        "loss_head_class": ("head, class", 5),
-        "loss_head_box": ("head, box", 7),
+        "loss_rpn_box": ("proposals, box", 4),
+        "loss_head_class": ("head, class", 6),
+        "loss_head_box": ("head, box", 8),
     }
     traces = [_line("train", steps, train.get("loss", []), token("figure"), width=2.4)]
     traces += [
@@ -50,7 +50,6 @@ def losses(curve: Mapping[str, Any]) -> Chart:
             )
         )
         legend.insert(1, ("validation", "--type-2"))
-    measured = dict(zip(val.get("step", []), val.get("loss", []), strict=False))
     every = max(1, len(steps) // 20)
     rows = [(step, loss) for step, loss in zip(steps, train.get("loss", []), strict=False)][every - 1 :: every]
     layout = {
@@ -58,8 +57,10 @@ def losses(curve: Mapping[str, Any]) -> Chart:
         "yaxis": {"title": {"text": "loss"}, "rangemode": "tozero"},
     }
     caption = "Sum of the four losses and its parts, averaged between the points."
-    if measured:
-        caption += f" Validation, last: {list(measured.values())[-1]:.3f}."
+    if val.get("sensitivity"):
+        found = val["sensitivity"]
+        caption += f" Sensitivity in the validation split at 4 false positives per image: {found[-1]:.3f}"
+        caption += f", at best {max(found):.3f}." if len(found) > 1 else "."
     return Chart(
         "losses", "Losses", caption, ("step", "train"), rows, _figure(traces, layout), "middle", tuple(legend)
     )

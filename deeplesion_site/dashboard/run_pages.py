@@ -92,6 +92,22 @@ def run_progress(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @needs(Right.READ_PUBLISHED)
+def detecting(request: HttpRequest) -> HttpResponse:
+    """The newest run in short, for the overview."""
+    return render(request, "parts/detecting.html", newest(request))
+
+
+def newest(request: HttpRequest) -> dict[str, Any]:
+    """The newest run with its result, and whether that was measured on the phantom."""
+    run = selectors.newest_run()
+    if run is None:
+        return {"detector": None}
+    release = release_selectors.get(run.release, access.visibility(request.user))
+    return {"detector": run_table.row_of(run), "on_phantom": on_phantom(release)}
+
+
+@require_safe
+@needs(Right.READ_PUBLISHED)
 def compare(request: HttpRequest) -> HttpResponse:
     """Two runs side by side, and whether their difference is more than chance."""
     keys = [int(key) for key in request.GET.getlist("run") if key.isdecimal() and len(key) < 10]
@@ -113,6 +129,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     context = {
         "runs": runs,
         "pair": pair,
+        "on_phantom": on_phantom(release_selectors.get(runs[0].release, access.visibility(request.user))),
         "difference": cache.get_or_set(
             f"difference:{first.pk}:{second.pk}", lambda: selectors.paired_difference(first, second), _DAY
         ),

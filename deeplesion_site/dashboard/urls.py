@@ -64,6 +64,7 @@ urlpatterns = [
     path("releases/<release:name>/manifest.json", downloads.manifest_json, name="release-manifest"),
     path("releases/<release:name>/archive.zip", downloads.archive, name="release-archive"),
     path("runs/", run_pages.run_list, name="runs"),
+    path("detecting/", run_pages.detecting, name="detecting"),
     path("runs/compare/", run_pages.compare, name="run-compare"),
     path("runs/<int:pk>/", run_pages.run_page, name="run"),
     path("runs/<int:pk>/progress/", run_pages.run_progress, name="run-progress"),

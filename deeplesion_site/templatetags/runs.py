@@ -77,3 +77,9 @@ def difference_bar(found: dict[str, float]) -> SafeString:
         '<path class="point" d="M{} 6h0"/></svg>',
         *places,
     )
+
+
+@register.filter
+def at(sensitivity: dict[str, float], point: str) -> float | None:
+    """Sensitivity at a rate of false positives."""
+    return sensitivity.get(point)

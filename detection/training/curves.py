@@ -18,8 +18,8 @@ def read(folder: Path, points: int = POINTS) -> dict[str, Curve]:
 
     Returns
     -------
-    `train`: `step` and the losses of `PARTS`; `val`: `step` and `loss`, as often as it was measured. Empty lists where
-    nothing was trained yet.
+    `train`: `step` and the losses of `PARTS`; `val`: `step`, `loss` and `sensitivity` at 4 false positives per image,
+    as often as they were measured. Empty lists where nothing was trained yet.
     """
     lines = _lines(folder / FILE)
     trained = [line for line in lines if "loss" in line]
@@ -29,7 +29,11 @@ def read(folder: Path, points: int = POINTS) -> dict[str, Curve]:
     for name in PARTS:
         train[name] = [round(sum(line.get(name, 0.0) for line in group) / len(group), 5) for group in groups]
     measured = [line for line in lines if "val_loss" in line]
-    val = {"step": [line["step"] for line in measured], "loss": [round(line["val_loss"], 5) for line in measured]}
+    val = {
+        "step": [line["step"] for line in measured],
+        "loss": [round(line["val_loss"], 5) for line in measured],
+        "sensitivity": [round(line.get("val_sensitivity_4", 0.0), 5) for line in measured],
+    }
     return {"train": train, "val": val}
 
 

@@ -52,6 +52,7 @@ PAGES = {
     "/releases/next-0.1/agreement/": (302, 403, 404, 200, 200),
     "/releases/next-0.1/progress/": UNPUBLISHED,
     "/runs/": OPEN,
+    "/detecting/": OPEN,
     "/runs/{run}/": OPEN,
     "/runs/{run}/progress/": OPEN,
     "/runs/compare/?run={run}&run={run}": OPEN,

@@ -57,6 +57,10 @@ def get(port, path):
         return answer.read().decode()
 
 
+def runs(port):
+    return [(run["release"], run["preset"]) for run in json.loads(get(port, "/api/v1/runs/"))["results"]]
+
+
 def processes_of(data):
     """Processes that work in a data folder, by its name in their environment."""
     found = []
@@ -90,6 +94,7 @@ def test_the_demo_builds_publishes_serves_ends_and_goes_on(tmp_path):
         assert [release["name"] for release in releases] == ["demo-1.0"]
         assert releases[0]["counts"]["train"]["lesions"] > 0
         assert "demo-1.0" in get(port, "/releases/")
+        assert runs(port) == [("demo-1.0", "tiny")]
         deadline = time.monotonic() + 60
         while json.loads(get(port, "/api/v1/releases/demo-1.0/"))["manifest_sha256"] in (None, ""):
             assert time.monotonic() < deadline, "the worker has not made the manifest"
@@ -103,6 +108,7 @@ def test_the_demo_builds_publishes_serves_ends_and_goes_on(tmp_path):
     with demo(data, port) as (_, printed):
         assert "Phantom hospital" not in printed.read_text(), "what is there is used again"
         assert "demo-1.0" in get(port, "/releases/")
+        assert runs(port) == [("demo-1.0", "tiny")], "a second start trains nothing"
     assert_nothing_left(data)
 
 

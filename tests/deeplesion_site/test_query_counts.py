@@ -10,7 +10,7 @@ from datasets.models import Release
 from tests import factories
 
 QUERIES = {
-    "/": 13,
+    "/": 14,
     "/map.bin": 6,
     "/bodypart/": 2,
     "/lesions/": 8,

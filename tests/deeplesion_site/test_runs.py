@@ -278,3 +278,22 @@ def test_the_api_tells_of_runs_and_evaluations(client: Client) -> None:
     assert client.get("/api/v1/runs/?preset=huge").status_code == 400
     queued = made.make_evaluation(run=evaluation.run, split="val", state="queued", targets=False)
     assert client.get(f"/api/v1/evaluations/{queued.pk}/").json()["detections_url"] is None
+
+
+def test_the_overview_tells_of_the_newest_run(client: Client, dataset: SimpleNamespace) -> None:
+    said = words(text(client, "/"))
+    assert "Finds 0.700 of the 2 lesions of its test patients at 4 false positives per image, 0.550 at 1." in said
+    assert "phantom" not in said.lower()
+    dataset.collection.slug = phantom.COLLECTION
+    dataset.collection.save()
+    assert "These are results on the phantom, not on patients." in words(text(client, "/detecting/"))
+    made.make_run(state="training", seconds_left=60)
+    part = text(client, "/detecting/")
+    assert "step 100 of 200, 1 min 0 s left" in words(part)
+    assert "every 3s" in part
+    made.make_run(state="failed", message="it diverged")
+    assert "It diverged." in words(text(client, "/detecting/"))
+
+
+def test_without_a_run_the_overview_keeps_silent(client: Client) -> None:
+    assert text(client, "/detecting/").strip() == ""

@@ -189,7 +189,7 @@ def test_several_gpus_train_through_torchrun_with_a_batch_that_divides(tmp_path)
     assert program[2:7] == ["torch.distributed.run", "--standalone", "--nproc-per-node", "4", "-m"]
     assert program[-7:] == ["--seed", "1", "--fraction", "0.5", "--weights", "imagenet", "--flip"]
     (tmp_path / "run").mkdir()
-    (tmp_path / "run/run.json").touch()
+    (tmp_path / "run/checkpoint.pt").touch()
     assert training.command(run, tmp_path / "r", tmp_path / "run", devices=1)[-1] == "--resume"
     assert [training.devices_for(8, count) for count in (0, 1, 3, 4, 6, 16)] == [1, 1, 2, 4, 4, 8]
 

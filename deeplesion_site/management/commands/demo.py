@@ -17,13 +17,16 @@ from datasets.phantom import COLLECTION
 from datasets.phantom.hospital import write_hospital
 from deeplesion_site import servers
 from deeplesion_site.accounts.demo import DEMO_ACCOUNTS, create_demo_accounts
-from workers import engine
+from detection.models import TrainingRun
+from workers import engine, training
 from workers.models import Job
 
 RELEASE = "demo-1.0"
 PUBLISHED = "deeplesion"
 SEED = 2018
 PATIENTS = 20
+DETECTOR = {"release": RELEASE, "preset": "tiny"}
+"""What is trained in the worker; a second start trains nothing."""
 
 
 def check_download(folder: Path) -> None:
@@ -35,6 +38,7 @@ def check_download(folder: Path) -> None:
 
 
 class Command(BaseCommand):
+    waiting: TrainingRun | None = None
     help = "Generates the phantom hospital, harvests, curates and publishes it, and serves the site until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -68,6 +72,8 @@ class Command(BaseCommand):
             engine.enqueue(kind=Job.Kind.MANIFEST, params={"release": release.name})
         if not LocationModel.objects.filter(trained_on=RELEASE).exists():
             engine.enqueue(kind=Job.Kind.BODYPART, params={"release": RELEASE, "preset": "small"})
+
+        self.waiting = TrainingRun.objects.filter(release=RELEASE).first() or training.request(DETECTOR)
 
     def phantom(self, patients: int | None) -> None:
         """Generate, harvest, curate and publish the phantom hospital, each once."""
@@ -117,4 +123,13 @@ class Command(BaseCommand):
             for name, password in DEMO_ACCOUNTS.items():
                 self.stdout.write(f"  {name:<11} {password}\n")
             self.stdout.flush()
-            servers.watch(processes)
+            servers.watch(processes, self.train_after_locating)
+
+    def train_after_locating(self) -> None:
+        """Send the detector to the worker once the lesions are on the map, which comes first to whoever looks on."""
+        if self.waiting is None or Job.objects.filter(kind__in=("bodypart", "locate"), finished=None).exists():
+            return
+        self.waiting.refresh_from_db()
+        if self.waiting.state == TrainingRun.State.QUEUED:
+            engine.enqueue(kind="train", params=DETECTOR)
+        self.waiting = None
