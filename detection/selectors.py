@@ -144,7 +144,7 @@ def _counted(found: Evaluation, index: dict[str, int]) -> tuple[Detections, Matc
     wrong = (
         Detection.objects.filter(evaluation=found, outcome=Detection.Outcome.FALSE_POSITIVE)
         .order_by("-score")
-        .values_list("file_name", "score")[: int(bootstrap.MARGIN * 2 * max(AVERAGED) * len(index))]
+        .values_list("file_name", "score")[: int((bootstrap.MARGIN + 1) * max(AVERAGED) * len(index))]
     )
     images, values = zip(*wrong, strict=True) if wrong else ((), ())
     detections = Detections(

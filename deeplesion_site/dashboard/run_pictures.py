@@ -19,6 +19,8 @@ COUNT = 12
 KINDS = {"random": "at random", "missed": "worst misses"}
 _PX_PER_COLUMN = 512
 _LUNG_CODE = 5
+MARGIN = 0.06
+"""Share of a slice on its left and right that is air; above and below it is twice that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Tile:
     """Address of the slice; empty where it is not stored."""
     columns: int
     rows: int
+    shown: tuple[float, float, float, float]
+    """What is shown of it: left, top, width, height. The air around the body takes no room."""
     boxes: list[Box]
     sentence: str
     link: str
@@ -91,10 +95,20 @@ def _tile(picture: selectors.Picture, place: Slice | None, lesions: list[Lesion]
         _image(place, picture.targets) if place and place.stored else "",
         columns,
         rows,
+        _shown(columns, rows, boxes),
         boxes,
         sentence(picture),
         f"{reverse('lesion', args=[lesion.pk])}?release={release}" if lesion else "",
     )
+
+
+def _shown(columns: int, rows: int, boxes: list[Box]) -> tuple[float, float, float, float]:
+    """The slice without its margins, and with every box."""
+    left = min([MARGIN * columns, *(box.x - 4 for box in boxes)])
+    right = max([(1 - MARGIN) * columns, *(box.x + box.width + 4 for box in boxes)])
+    top = min([2 * MARGIN * rows, *(box.y - 4 for box in boxes)])
+    bottom = max([(1 - 2 * MARGIN) * rows, *(box.y + box.height + 4 for box in boxes)])
+    return round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)
 
 
 def is_missed(target: Target) -> bool:

@@ -1,12 +1,9 @@
 """An evaluation from the wish to its rows: targets, detections, and what the report says."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,13 +11,11 @@ from detection.data.table import Lesion
 from detection.errors import BadRun
 from detection.evaluation.assign import assign
 from detection.evaluation.matching import match
-from detection.evaluation.tables import Detections, Truth, read_detections, truth_of
-from detection.models import Detection, Evaluation, Target, TrainingRun
+from detection.evaluation.tables import Truth, read_detections, truth_of
+from detection.models import Evaluation, TrainingRun
+from detection.services import rows
 
 State = Evaluation.State
-
-CHUNK = 20_000
-"""Rows per transaction, so that nobody waits long for a lock."""
 
 
 def evaluation_request(
@@ -86,13 +81,10 @@ def evaluation_record(
     """
     truth = truth_of(lesions)
     found = read_detections(detections, truth)
-    forget_rows(evaluation)
     matched = match(truth, found, evaluation.iou, evaluation.convention)  # type: ignore[arg-type]
-    targets = list(_targets(evaluation, truth, matched.hit_scores))
-    _insert(Target, targets)
-    _insert(Detection, _detections(evaluation, truth, found, _ids(evaluation), assign(
-        truth, found, matched, evaluation.convention
-    )))  # fmt: skip
+    rows.forget(evaluation)
+    targets = rows.write_targets(evaluation, truth, matched.hit_scores)
+    rows.write_detections(evaluation, truth, found, targets, assign(truth, found, matched, evaluation.convention))
     with transaction.atomic():
         kept = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
         if kept.state != State.RUNNING:
@@ -110,63 +102,8 @@ def evaluation_record(
     return kept
 
 
-def forget_rows(evaluation: Evaluation) -> None:
-    """Drop what an attempt before has left."""
-    for model in (Detection, Target):
-        model.objects.filter(evaluation=evaluation)._raw_delete(using=model.objects.db)
-
-
 def fingerprint(truth: Truth) -> str:
     """SHA-256 of file names and boxes (1-based, to a tenth): evaluations with the same one looked for the same."""
-    rows = zip(truth.image.tolist(), truth.boxes.tolist(), strict=True)
-    lines = sorted(" ".join([truth.names[image], *(f"{edge:.1f}" for edge in box)]) for image, box in rows)
+    placed = zip(truth.image.tolist(), truth.boxes.tolist(), strict=True)
+    lines = sorted(" ".join([truth.names[image], *(f"{edge:.1f}" for edge in box)]) for image, box in placed)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _targets(evaluation: Evaluation, truth: Truth, scores: np.typing.NDArray[np.float64]) -> Iterator[Target]:
-    first = np.searchsorted(truth.image, truth.image)
-    rows = zip(truth.image.tolist(), (truth.boxes - 1).tolist(), truth.types.tolist(), truth.sizes.tolist(),
-               scores.tolist(), strict=True)  # fmt: skip
-    for place, (image, box, kind, size, score) in enumerate(rows):
-        x1, y1, x2, y2 = box
-        yield Target(
-            evaluation=evaluation,
-            file_name=truth.names[image],
-            number=place - int(first[place]) + 1,
-            patient=int(truth.patients[image]),
-            type=kind,
-            size_mm=size,
-            score=score if score > -np.inf else None,
-            x1=x1, y1=y1, x2=x2, y2=y2,
-        )  # fmt: skip
-
-
-def _ids(evaluation: Evaluation) -> list[int]:
-    """Keys of the targets in the order of the truth."""
-    return list(Target.objects.filter(evaluation=evaluation).order_by("id").values_list("pk", flat=True))
-
-
-def _detections(
-    evaluation: Evaluation, truth: Truth, found: Detections, targets: list[int], assigned: Any
-) -> Iterator[Detection]:
-    kinds = Detection.Outcome
-    columns = zip(found.image.tolist(), (found.boxes - 1).tolist(), found.scores.tolist(), assigned.lesion.tolist(),
-                  assigned.overlap.tolist(), assigned.first.tolist(), strict=True)  # fmt: skip
-    for image, (x1, y1, x2, y2), score, lesion, overlap, first in columns:
-        missed = lesion < 0
-        yield Detection(
-            evaluation_id=evaluation.pk,
-            file_name=truth.names[image],
-            target_id=None if missed else targets[lesion],
-            outcome=kinds.FALSE_POSITIVE if missed else kinds.HIT if first else kinds.AGAIN,
-            overlap=overlap,
-            score=score,
-            x1=x1, y1=y1, x2=x2, y2=y2,
-        )  # fmt: skip
-
-
-def _insert(model: type[Any], rows: Iterable[Any]) -> None:
-    rows = iter(rows)
-    while chunk := list(islice(rows, CHUNK)):
-        with transaction.atomic():
-            model.objects.bulk_create(chunk)
