@@ -59,7 +59,7 @@ def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[by
         _end(processes)
 
 
-def watch(processes: dict[str, subprocess.Popen[bytes]], meanwhile: Callable[[], None]) -> None:
+def watch(processes: dict[str, subprocess.Popen[bytes]], meanwhile: Callable[[], None] = lambda: None) -> None:
     """Return never, unless a process ends; `meanwhile` is called twice a second.
 
     Raises
