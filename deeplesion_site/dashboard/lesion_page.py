@@ -123,9 +123,12 @@ class Visit:
     top: float
 
     @property
-    def size_of_change(self) -> float:
-        """Without its sign, which is written with the proper minus."""
-        return abs(self.change or 0.0)
+    def change_in_words(self) -> str:
+        """In whole percent with its sign; a dash where there is nothing before."""
+        if self.change is None:
+            return "–"
+        whole = round(self.change)
+        return f"{'+' if whole > 0 else '−' if whole < 0 else ''}{abs(whole)} %"
 
 
 def timeline(found: list[Lesion]) -> list[Visit]:

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from datasets.models import Lesion, Review
+from deeplesion_site.dashboard.lesion_page import Visit
 from tests import factories
 
 
@@ -249,3 +250,10 @@ def test_a_mark_in_the_air_is_shown_in_a_window_that_is_not_black_with_its_axes(
     page = client.get(address).content.decode()
     assert "low=-1500&amp;high=500" in page
     assert page.count('class="sketch"') == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [(None, "–"), (12.6, "+13 %"), (-3.2, "−3 %"), (-0.3, "0 %"), (0.2, "0 %")]
+)
+def test_a_change_that_rounds_to_nothing_has_no_sign(change: float | None, words: str) -> None:
+    assert Visit(Lesion(), 0, change, 0.0, 0.0).change_in_words == words

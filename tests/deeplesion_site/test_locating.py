@@ -97,6 +97,7 @@ def test_lesions_that_wait_beside_a_map_show_their_progress_below_it(client: Cli
     page = client.get("/").content.decode()
     assert "<canvas" in page
     assert "1 of 2 series" in page
+    assert "One lesion more gets its place from a body-part regressor, which is placing them" in page
 
 
 def locate(lesion: Lesion) -> None:
