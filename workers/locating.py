@@ -22,10 +22,14 @@ class NothingToLocate(Refused):
 
 
 def train_bodypart(params: dict[str, Any], progress: engine.Progress) -> dict[str, Any]:
-    """Train the regressor on a release and keep it under its version."""
+    """Train the regressor on a release and keep it under its version.
+
+    With `phantom`, a number of patients, its accuracy is measured on so many of the phantom hospital's kind.
+    """
     # Torch is large: a worker that never trains never loads it.
     from detection.bodypart.settings import PRESETS
     from detection.bodypart.training import train
+    from workers.phantom_check import check
 
     release = Release.objects.select_related("collection").filter(name=params["release"]).first()
     if release is None:
@@ -40,6 +44,8 @@ def train_bodypart(params: dict[str, Any], progress: engine.Progress) -> dict[st
         run.replace(folder)
     shutil.rmtree(exported, ignore_errors=True)
     facts = {**model.record, "anchor": asdict(model.anchor), "known": model.known}
+    if params.get("phantom"):
+        facts["phantom"] = check(partial(model.score, version=model.version), patients=params["phantom"])
     LocationModel.objects.get_or_create(version=model.version, defaults={"trained_on": release.name, "facts": facts})
     return {"version": model.version, **{key: value for key, value in model.record.items() if _plain(value)}}
 

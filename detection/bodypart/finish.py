@@ -10,9 +10,10 @@ from torch import Tensor
 
 from detection.bodypart import anchor, familiar, measures
 from detection.bodypart.errors import TooFewSeries
-from detection.bodypart.lines import theil_sen
+from detection.bodypart.lines import local_line, theil_sen
 from detection.bodypart.model import BATCH, Model
 from detection.bodypart.network import Regressor
+from detection.bodypart.series import WINDOW_MM
 from detection.bodypart.settings import Preset
 from detection.bodypart.slices import Pictures, Volume
 
@@ -65,6 +66,9 @@ def finish(
     all_z = scale.map(np.concatenate([scores[index] for index in chosen]))
     validation = [(scores[index], series[index].millimetres()) for index in chosen if index >= len(learned)]
     record["validation_monotonic"] = measures.monotonic_share(validation)
+    record["validation_smoothed_monotonic"] = measures.monotonic_share(
+        [(local_line(mm, each, WINDOW_MM, np.isfinite(each)), mm) for each, mm in validation]
+    )
     return Model(
         network=network,
         preset=preset,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.bodypart.anchor import UNIT_MM
-from detection.bodypart.lines import rank_correlation, spread, theil_sen
+from detection.bodypart.lines import local_line, rank_correlation, spread, theil_sen
 
 Array = NDArray[np.float64]
 
@@ -23,8 +23,10 @@ LONG_MM = 100.0
 """Length from which the slope is asked to be that of a body."""
 SLOPES = (0.4, 2.5)
 """Least and greatest slope in proportion to DeepLesion's 1 per 1,132 mm."""
-WINDOW_MM = 60.0
+WINDOW_MM = 100.0
 """Length over which single scores are smoothed along the line."""
+WINDOW = 9.0
+"""The same in slices, where their distance is unknown."""
 OUTLIER = 4.0
 """Spreads from the line beyond which a score is replaced by the line's."""
 LEAST_SPREAD = 0.015
@@ -155,17 +157,7 @@ def judge(
     if not known[0] - MARGIN <= middle <= known[1] + MARGIN:
         return result(Finding.OUTSIDE, per_mm)
     outliers = usable & ((np.abs(z - line) > OUTLIER * noise) | ~familiar)
-    own = np.where(outliers, 0.0, z - line)
-    places = line + _running_median(mm, own, usable, WINDOW_MM if interval is not None else 5.0)
+    places = line + local_line(mm, z - line, WINDOW_MM if interval is not None else WINDOW, usable & ~outliers)
     beyond = (places < known[0] - MARGIN) | (places > known[1] + MARGIN) | (places < 0) | (places > 1)
     places = np.where(usable & ~beyond, places, np.nan)
     return result(Finding.FINE if slope > 0 else Finding.REVERSED, per_mm, places)
-
-
-def _running_median(mm: Array, values: Array, usable: NDArray[np.bool_], window: float) -> Array:
-    """Median of the usable values within half a window of each position."""
-    near = (np.abs(mm[:, None] - mm[None, :]) <= window / 2) & usable[None, :]
-    spreaded = np.where(near, values[None, :], np.nan)
-    found = np.zeros(len(mm))
-    found[usable] = np.nanmedian(spreaded[usable], axis=1)
-    return found

@@ -71,7 +71,7 @@ class Command(BaseCommand):
         for release in Release.objects.filter(state=Release.State.PUBLISHED, manifest=None):
             engine.enqueue(kind=Job.Kind.MANIFEST, params={"release": release.name})
         if not LocationModel.objects.filter(trained_on=RELEASE).exists():
-            engine.enqueue(kind=Job.Kind.BODYPART, params={"release": RELEASE, "preset": "small"})
+            engine.enqueue(kind=Job.Kind.BODYPART, params={"release": RELEASE, "preset": "small", "phantom": 10})
 
         self.waiting = TrainingRun.objects.filter(release=RELEASE).first() or training.request(DETECTOR)
 

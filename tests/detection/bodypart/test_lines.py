@@ -1,10 +1,10 @@
 """Robust lines and ranks."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection.bodypart.lines import rank_correlation, theil_sen
+from detection.bodypart.lines import local_line, rank_correlation, theil_sen
 
 
 def test_a_quarter_of_wrong_points_does_not_move_the_line() -> None:
@@ -24,6 +24,7 @@ def test_long_series_are_thinned_over_their_whole_length() -> None:
     assert abs(offset - 7) < 1e-6
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-50, 50), min_size=3, max_size=40).filter(lambda values: len(set(values)) > 1))
 def test_rank_correlation_knows_only_order(values: list[int]) -> None:
     x = np.array(values, dtype=float)
@@ -33,3 +34,23 @@ def test_rank_correlation_knows_only_order(values: list[int]) -> None:
 
 def test_rank_correlation_with_a_constant_is_none() -> None:
     assert rank_correlation(np.arange(5.0), np.ones(5)) == 0
+
+
+def test_a_local_line_follows_a_bend_and_not_its_noise() -> None:
+    x = np.arange(0.0, 400.0, 5.0)
+    bend = 0.001 * x + 0.03 * np.sin(x / 120)
+    noise = np.random.default_rng(2).normal(0, 0.008, len(x))
+    y = bend + noise
+    y[30:33] += 0.3
+    smooth = local_line(x, y, 100.0, np.ones(len(x), dtype=bool))
+    assert np.abs(smooth - bend).max() < 0.012
+    assert np.abs(smooth - bend).mean() < np.abs(noise).mean() / 2
+    assert (np.diff(smooth) > 0).all()
+
+
+def test_a_local_line_is_exact_on_a_line_and_0_where_nothing_is_believed() -> None:
+    x = np.arange(0.0, 300.0, 3.0)
+    believed = x < 100
+    smooth = local_line(x, np.where(believed, 2 * x - 1, np.nan), 60.0, believed)
+    np.testing.assert_allclose(smooth[believed], (2 * x - 1)[believed], atol=1e-6)
+    assert (smooth[x > 140] == 0).all()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection.bodypart.anchor import UNIT_MM
@@ -50,6 +50,7 @@ def test_a_reversed_series_is_named_and_located_by_its_images() -> None:
     assert found.at(1) > found.at(60)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_a_shuffled_series_is_named_and_gets_no_location(seed: int) -> None:
     numbers, z = scored()

@@ -11,7 +11,7 @@ import torch
 from detection.bodypart.errors import NotAModel, OtherVersion, RunExists, TooFewSeries
 from detection.bodypart.model import Model, load_model, save_model
 from detection.bodypart.record import learning_curve
-from detection.bodypart.series import Finding
+from detection.bodypart.series import LOCATED, Finding
 from detection.bodypart.settings import PRESETS
 from detection.bodypart.slices import read_series, volumes
 from detection.bodypart.train import main
@@ -88,6 +88,61 @@ def test_short_empty_and_foreign_series_get_no_location(model: Model) -> None:
         found = model.score(slices, 5.0)
         assert found.finding is finding
         assert np.isnan(found.z).all()
+
+
+def head(seed: int, size: int = 64) -> np.ndarray:
+    """A skull around a brain, and nothing else in the field of view."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    r = np.hypot(x / 0.55, y / 0.7)
+    hu = np.where(r < 1, 900.0, -1000.0)
+    hu[r < 0.88] = 35
+    return hu + random.normal(0, 12, hu.shape)
+
+
+def legs(seed: int, size: int = 64) -> np.ndarray:
+    """Two thighs with their bones."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    hu = np.full((size, size), -1000.0)
+    for side in (-0.42, 0.42):
+        r = np.hypot(x - side, y)
+        hu[r < 0.36] = -90
+        hu[r < 0.3] = 55
+        hu[r < 0.08] = 1100
+    return hu + random.normal(0, 12, hu.shape)
+
+
+@pytest.mark.parametrize("draw", [head, legs])
+def test_a_scan_of_a_part_that_was_never_seen_gets_no_location(model: Model, draw) -> None:
+    found = model.score([(number, draw(number)) for number in range(30)], 5.0)
+    assert found.finding not in LOCATED
+    assert np.isnan(found.z).all()
+    assert "no location is given" in found.sentence
+
+
+def test_metal_in_a_few_slices_moves_no_location_far(model: Model) -> None:
+    clean = model.score(body(101), 5.0)
+    struck = body(101)
+    for number in range(18, 21):
+        y, x = np.mgrid[-1:1:64j, -1:1:64j]
+        streaks = np.cos(9 * np.arctan2(y - 0.1, x - 0.3)) / (0.15 + np.hypot(x - 0.3, y - 0.1))
+        struck[number] = (number, struck[number][1] + 700 * streaks)
+    found = model.score(struck, 5.0)
+    assert found.finding is Finding.FINE
+    off = np.abs(found.z - clean.z)
+    assert np.nanmax(off) < 0.02
+    assert np.isfinite(found.z[np.isfinite(clean.z)]).all()
+
+
+def test_an_empty_slice_in_a_series_stays_unknown(model: Model) -> None:
+    slices = body(102)
+    slices[20] = (20, np.full((64, 64), -1000.0))
+    found = model.score(slices, 5.0)
+    assert found.finding is Finding.FINE
+    assert found.at(20) is None
+    assert found.single_at(20) is None
+    assert found.at(21) is not None
 
 
 def test_the_same_seed_gives_the_same_model_and_another_another(release: Path, tmp_path: Path) -> None:

@@ -21,13 +21,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("release", metavar="RELEASE")
         parser.add_argument("--preset", choices=sorted(PRESETS), default="small")
+        parser.add_argument(
+            "--phantom",
+            type=int,
+            default=0,
+            metavar="PATIENTS",
+            help="for a release of phantom patients: measure rank correlation and landmark error on so many new ones",
+        )
 
-    def handle(self, *, release: str, preset: str, **_: Any) -> None:
+    def handle(self, *, release: str, preset: str, phantom: int, **_: Any) -> None:
         try:
             with one_sentence("no regressor was kept"), bar("Body-part regressor", "steps") as progress:
                 made = engine.run_here(
                     kind=Job.Kind.BODYPART,
-                    params={"release": release, "preset": preset},
+                    params={"release": release, "preset": preset, "phantom": phantom},
                     work=train_bodypart,
                     progress=progress,
                 )

@@ -1,0 +1,62 @@
+"""How well the small preset orders phantom patients that it has not seen: `python -m benchmarks.bodypart_accuracy`.
+
+Apart from `make bench`, for it trains three times: about ten minutes on one idle core.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from benchmarks.result import Result
+from datasets.phantom.release import write_release
+from detection.bodypart.settings import PRESETS
+from detection.bodypart.training import train
+from workers.phantom_check import SIZE, check
+
+LEARN, HELD_OUT = 40, 20
+"""Phantom patients to learn from (their release has a test split as well, which takes no part) and to check with."""
+SEED = 11
+WHOLE_MM = 2000.0
+
+
+def run(seeds: int) -> Iterator[Result]:
+    """Yield the figures of each training, which runs on one processor thread."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        release = Path(folder) / "release"
+        write_release(release, patients=LEARN, seed=SEED, size=SIZE, context_mm=WHOLE_MM)
+        for seed in range(seeds):
+            begin = time.process_time()
+            model = train(release, Path(folder) / f"run-{seed}", preset=PRESETS["small"], seed=seed, threads=1)
+            seconds = time.process_time() - begin
+            found = check(model.score, patients=HELD_OUT)
+            where = f"of {found['volumes']} volumes of {found['patients']} patients, seed {seed}"
+            yield Result("training", seconds, f"s of processor time, one thread, seed {seed}", at_most=180.0)
+            yield Result("monotonic, single", found["monotonic"], where)
+            yield Result("monotonic, smoothed", found["smoothed_monotonic"], where, at_least=0.95)
+            yield Result(
+                "rank correlation", found["rank_correlation"], f"with true height, seed {seed}", at_least=0.98
+            )
+            yield Result(
+                "landmark error", found["landmark_error"], f"LMSE, {found['landmarks']} landmarks, seed {seed}"
+            )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bodypart_accuracy", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="trainings (default 3)")
+    kept = True
+    for result in run(parser.parse_args().seeds):
+        kept &= result.kept
+        mark = "" if result.kept else "  NOT KEPT"
+        print(f"{result.name:<22} {result.value:>9.4g}  {result.promise:<14} {result.what}{mark}", flush=True)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""How good a body-part regressor is where the truth is known: on phantom patients that are drawn for this alone.
+
+Of a hospital's patients nobody knows true heights; a phantom has them, and its vertebrae are landmarks.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.phantom import plan, render
+from datasets.phantom.anatomy import Anatomy
+from detection.bodypart import measures
+
+SEED = 90_210
+"""Of the patients; no hospital and no release is drawn with it."""
+SIZE = 128
+LANDMARKS = {
+    "T1/T2": 546.0,
+    "T4/T5": 487.5,
+    "T8/T9": 395.5,
+    "T12/L1": 284.5,
+    "L3/L4": 184.5,
+    "L5/S1": 116.0,
+    "symphysis": 0.0,
+}
+"""Discs and symphysis from head to feet, by their height in the body frame (mm)."""
+AT_LANDMARK = 2.6
+"""Greatest distance (mm) of the slice that stands for a landmark: slices are 5 mm apart."""
+
+Array = NDArray[np.float64]
+Slices = Iterator[tuple[int, NDArray[np.int16]]]
+
+
+class Scores(Protocol):
+    """What is asked of a regressor's answer."""
+
+    single: Array
+    z: Array
+
+
+Score = Callable[[Slices, float | None], Scores]
+
+
+def check(
+    score: Score, *, patients: int, progress: Callable[[int, int], None] = lambda done, total: None
+) -> dict[str, Any]:
+    """Score whole volumes of phantom patients.
+
+    Parameters
+    ----------
+    score : takes the slices of a series, number and HU, and the slice interval in mm.
+
+    Returns
+    -------
+    patients, volumes; share of volumes whose single and whose smoothed scores are monotonic (see `measures.monotonic`;
+    a volume without a place counts as not monotonic); rank correlation of single scores with true height over all
+    slices; landmark error and number of landmarks.
+    """
+    single: list[Array] = []
+    smoothed: list[bool] = []
+    heights: list[Array] = []
+    positions: list[Array] = []
+    for index in range(1, patients + 1):
+        progress(index - 1, patients)
+        patient, anatomy = plan.patient(SEED, index, SIZE)
+        for study in patient.studies:
+            series = study.series[0]
+            found = score(_slices(patient, anatomy, study, series), series.interval)
+            mm = np.arange(len(series.planes)) * series.interval
+            placed = np.isfinite(found.z)
+            single.append(found.single)
+            smoothed.append(bool(placed.any()) and measures.monotonic(found.z[placed], mm[placed]))
+            heights.append(_heights(patient, series))
+            positions.append(mm)
+    progress(patients, patients)
+    landmarks = [_at(height, single, heights) for height in LANDMARKS.values()]
+    known = [each for each in landmarks if len(each)]
+    return {
+        "patients": patients,
+        "volumes": len(single),
+        "monotonic": measures.monotonic_share(list(zip(single, positions, strict=True))),
+        "smoothed_monotonic": float(np.mean(smoothed)),
+        "rank_correlation": -measures.correlation(single, heights),
+        "landmark_error": measures.landmark_error(known),
+        "landmarks": len(known),
+    }
+
+
+def _slices(patient: plan.Patient, anatomy: Anatomy, study: plan.Study, series: plan.Series) -> Slices:
+    for step in range(len(series.planes)):
+        yield step + 1, render.of_series(patient, anatomy, study, series, step)
+
+
+def _heights(patient: plan.Patient, series: plan.Series) -> Array:
+    """Height of each slice's middle in the body frame, mm above the symphysis."""
+    middles = [plane.to_patient(np.array([plane.columns - 1, plane.rows - 1]) / 2) for plane in series.planes]
+    return np.array([patient.build.frame.to_body(middle)[2] for middle in middles])
+
+
+def _at(height: float, scores: list[Array], heights: list[Array]) -> Array:
+    """Scores of the slices at a height, one per volume that reaches it."""
+    found = []
+    for values, own in zip(scores, heights, strict=True):
+        nearest = int(np.argmin(np.abs(own - height)))
+        if abs(own[nearest] - height) <= AT_LANDMARK:
+            found.append(values[nearest])
+    return np.array(found)
