@@ -4,10 +4,12 @@ import dataclasses
 from io import StringIO
 
 import pytest
+import torch
 from django.core.management import CommandError, call_command
 
 from datasets.models import LesionLocation, LocationModel, SeriesLocation
 from detection.bodypart import settings as presets
+from tests import factories
 from workers import tasks
 from workers.models import Job
 
@@ -53,3 +55,26 @@ def test_what_is_not_there_is_told_in_a_sentence(db):
         call_command("train_bodypart", "nowhere")
     with pytest.raises(CommandError, match="train one with"):
         call_command("locate", "all")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda path: path.unlink(), "is no body-part regressor"),
+        (lambda path: path.write_bytes(b"\0" * 100), "is no body-part regressor"),
+        (lambda path: torch.save({"kind": "body-part regressor", "format": 99}, path), "has format 99"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_named_and_changes_nothing(db, settings, tmp_path, spoil, sentence):
+    settings.DATA_DIR = tmp_path
+    LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0")
+    lesion = factories.make_lesion(x=0.4, y=0.5, z=0.5, location_source="bpr-small-0")
+    path = tmp_path / "bodypart" / "bpr-small-1" / "model.pt"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    spoil(path)
+    with pytest.raises(CommandError, match=sentence):
+        call_command("locate", "all")
+    lesion.refresh_from_db()
+    assert (lesion.z, lesion.location_source) == (0.5, "bpr-small-0")
+    assert Job.objects.get().state == Job.State.FAILED

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from datasets.management.failures import one_sentence
 from datasets.management.progress import bar
 from datasets.models import Collection, LocationModel, Release
+from detection.bodypart.errors import BodyPartError
 from workers import engine
 from workers.locating import locate_lesions
 from workers.models import Job
@@ -26,13 +27,16 @@ class Command(BaseCommand):
         if newest is None:
             raise CommandError("there is no such model; train one with: manage.py train_bodypart RELEASE")
         for collection in self.collections(release):
-            with one_sentence("what was located before stays"), bar(collection.slug, "series") as progress:
-                found = engine.run_here(
-                    kind=Job.Kind.LOCATE,
-                    params={"collection": collection.slug, "model": newest.version},
-                    work=locate_lesions,
-                    progress=progress,
-                )
+            try:
+                with one_sentence("what was located before stays"), bar(collection.slug, "series") as progress:
+                    found = engine.run_here(
+                        kind=Job.Kind.LOCATE,
+                        params={"collection": collection.slug, "model": newest.version},
+                        work=locate_lesions,
+                        progress=progress,
+                    )
+            except BodyPartError as error:
+                raise CommandError(str(error)) from None
             lesions = found.pop("lesions", 0)
             series = ", ".join(f"{count} series {finding}" for finding, count in found.items()) or "nothing new"
             self.stdout.write(f"{collection.slug}: {lesions} lesions located; {series}")

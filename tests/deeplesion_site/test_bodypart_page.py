@@ -1,0 +1,154 @@
+"""The page of the body-part regressor: what it says of a model, its series and published places; and without any."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from datasets.models import Collection, LesionLocation, LocationModel, SeriesLocation, SliceLocation, Split
+from datasets.services.locate import choose
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+FACTS = {
+    "preset": "small",
+    "steps": 700,
+    "series": 59,
+    "validation_series": 9,
+    "seconds": 97.2,
+    "validation_monotonic": 0.5,
+    "validation_smoothed_monotonic": 1.0,
+    "known": [0.33, 0.9],
+    "anchor": {"method": "types", "lesions": 132, "scale": 1.0, "offset": 0.0},
+}
+
+
+@pytest.fixture
+def located(settings: Settings, tmp_path: Path) -> SimpleNamespace:
+    """Three patients of a release, one held out, each with a series that a model has scored."""
+    settings.DATA_DIR = tmp_path
+    collection = factories.make_collection(slug="phantom", title="Phantom hospital")
+    model = LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0", facts=FACTS)
+    lesions = []
+    for number, finding in ((1, "fine"), (2, "fine"), (3, "reversed")):
+        patient = factories.make_patient(collection=collection, number=number)
+        series = factories.make_series(study=factories.make_study(patient=patient))
+        SeriesLocation.objects.create(series=series, model=model, finding=finding, sentence=f"{finding}, it says.")
+        for place in range(1, 12):
+            image = factories.make_slice(series=series, number=place, stored=True)
+            z = 0.44 + 0.01 * place
+            SliceLocation.objects.create(slice=image, model=model, score=z + 0.002, z=z if place < 11 else None)
+        lesion = factories.make_lesion(slice=series.slices.get(number=6), x=None, y=None, z=None, location_source="")
+        LesionLocation.objects.create(lesion=lesion, model=model, x=0.4, y=0.5, z=0.5)
+        lesions.append(lesion)
+    release = factories.make_release(lesions, name="demo-1.0")
+    choose(collection=collection, model=model)
+    run = tmp_path / "bodypart" / model.version
+    run.mkdir(parents=True)
+    lines = [{"step": step, "order_loss": 5 / step, "distance_loss": 0.1} for step in (10, 20, 30)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return SimpleNamespace(model=model, lesions=lesions, release=release)
+
+
+def text(client: Client, address: str = "/bodypart/") -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_without_a_model_the_page_says_how_to_get_one(client: Client) -> None:
+    page = text(client)
+    assert "No regressor yet" in page
+    assert "manage.py train_bodypart RELEASE" in page
+
+
+def test_the_page_tells_model_release_figures_and_findings(client: Client, located: SimpleNamespace) -> None:
+    page = text(client)
+    for said in (
+        "bpr-small-1",
+        "demo-1.0",
+        "59 series in 700 steps",
+        "from the types of 132 lesions",
+        "50 % of 9 series of held-out patients by single scores, 100 % smoothed",
+        "Phantom hospital",
+        "reversed, it says.",
+        "are known of phantom patients alone",
+    ):
+        assert said in page
+    assert "All regressors" not in page
+
+
+def test_figures_measured_on_the_phantom_are_named_so(client: Client, located: SimpleNamespace) -> None:
+    phantom = {
+        "patients": 10, "volumes": 18, "monotonic": 0.3, "smoothed_monotonic": 1.0, "rank_correlation": 0.98314,
+        "landmark_error": 0.0031, "landmarks": 7,
+    }  # fmt: skip
+    LocationModel.objects.update(facts={**FACTS, "phantom": phantom})
+    page = text(client)
+    assert "30 % of 18 phantom volumes by single scores, 100 % smoothed" in page
+    assert "0.9831 of single scores with true height, phantom" in page
+    assert "0.00310 (LMSE) over 7 vertebral and pelvic landmarks, phantom" in page
+
+
+def test_the_strip_shows_each_height_in_different_patients(client: Client, located: SimpleNamespace) -> None:
+    rows = {row.z: row.slices for row in client.get("/bodypart/").context["strip"]}
+    assert list(rows) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    shown = rows[0.5]
+    assert len({place.series.study.patient_id for place, _ in shown}) == len(shown) == 3
+    assert all(z == pytest.approx(0.5) and place.number == 6 for place, z in shown)
+    assert rows[0.9] == []
+
+
+def test_curves_are_those_of_held_out_patients(client: Client, located: SimpleNamespace) -> None:
+    assert client.get("/bodypart/").context["curves"] == []
+    first = located.lesions[0].slice.series
+    factories.make_release([located.lesions[0]], name="other-1.0", split=Split.TEST)
+    LocationModel.objects.update(trained_on="other-1.0")
+    (curve,) = client.get("/bodypart/").context["curves"]
+    assert (curve.folder, curve.split, curve.finding) == (first.folder, "test", "fine")
+    assert curve.mm == [5.0 * step for step in range(11)]
+    assert curve.smoothed[-1] is None
+    assert curve.single[0] == pytest.approx(0.452)
+
+
+def test_a_published_dataset_is_compared(client: Client, located: SimpleNamespace) -> None:
+    collection = factories.make_collection(title="DeepLesion", kind=Collection.Kind.PUBLISHED)
+    for number, z in ((1, 0.50), (2, 0.53), (3, 0.58)):
+        patient = factories.make_patient(collection=collection, number=number)
+        place = factories.make_slice(series=factories.make_series(study=factories.make_study(patient=patient)))
+        lesion = factories.make_lesion(slice=place, x=0.4, y=0.5, z=z, location_source="published")
+        LesionLocation.objects.create(lesion=lesion, model=located.model, x=0.4, y=0.5, z=0.5)
+    (found,) = client.get("/bodypart/").context["differences"]
+    assert (found.collection, found.lesions) == ("DeepLesion", 3)
+    axis, median, worst = found.axes[2]
+    assert (axis, round(median, 6), round(worst, 6)) == ("z", 0.03, 0.08)
+    assert "median difference from the published places of 3 lesions" in text(client)
+
+
+def test_several_models_are_listed_and_each_has_its_page(client: Client, located: SimpleNamespace) -> None:
+    LocationModel.objects.create(version="bpr-small-2", trained_on="demo-1.0")
+    assert "It has not located anything yet" in text(client), "the newest comes first"
+    page = text(client, "/bodypart/bpr-small-1/")
+    assert "All regressors" in page
+    assert 'href="/bodypart/bpr-small-2/"' in page
+    assert client.get("/bodypart/bpr-small-3/").status_code == 404
+
+
+def test_choosing_another_model_shows_at_once(client: Client, located: SimpleNamespace) -> None:
+    assert "3 placed by" in text(client, "/")
+    other = LocationModel.objects.create(version="bpr-small-2", trained_on="demo-1.0")
+    choose(collection=located.release.collection, model=other)
+    assert "has a location yet" in text(client, "/")
+    choose(collection=located.release.collection, model=located.model)
+    assert "bpr-small-1" in text(client, "/")
+
+
+def test_number_of_queries(
+    client: Client, located: SimpleNamespace, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client.get("/bodypart/")
+    with django_assert_num_queries(6):
+        client.get("/bodypart/")
