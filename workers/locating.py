@@ -45,7 +45,7 @@ def train_bodypart(params: dict[str, Any], progress: engine.Progress) -> dict[st
     shutil.rmtree(exported, ignore_errors=True)
     facts = {**model.record, "anchor": asdict(model.anchor), "known": model.known}
     if params.get("phantom"):
-        facts["phantom"] = check(partial(model.score, version=model.version), patients=params["phantom"])
+        facts["phantom"] = check(model.score, patients=params["phantom"])
     LocationModel.objects.get_or_create(version=model.version, defaults={"trained_on": release.name, "facts": facts})
     return {"version": model.version, **{key: value for key, value in model.record.items() if _plain(value)}}
 

@@ -36,8 +36,13 @@ Slices = Iterator[tuple[int, NDArray[np.int16]]]
 class Scores(Protocol):
     """What is asked of a regressor's answer."""
 
-    single: Array
-    z: Array
+    @property
+    def single(self) -> Array:
+        """(N,) what each slice says by itself."""
+
+    @property
+    def z(self) -> Array:
+        """(N,) places; NaN where unknown."""
 
 
 Score = Callable[[Slices, float | None], Scores]
@@ -68,7 +73,7 @@ def check(
         for study in patient.studies:
             series = study.series[0]
             found = score(_slices(patient, anatomy, study, series), series.interval)
-            mm = np.arange(len(series.planes)) * series.interval
+            mm = np.arange(len(series.planes), dtype=np.float64) * float(series.interval)
             placed = np.isfinite(found.z)
             single.append(found.single)
             smoothed.append(bool(placed.any()) and measures.monotonic(found.z[placed], mm[placed]))
