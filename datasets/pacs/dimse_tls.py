@@ -12,6 +12,8 @@ import ssl
 
 from datasets.pacs.source import TlsFailure
 
+NO_TLS = "no secure connection to the server: it does not speak TLS as we do"
+
 ANSWER_S = 1.0
 """How long to wait for a server to refuse our certificate, which it does only after its own was taken."""
 
@@ -44,8 +46,10 @@ def as_server() -> ssl.SSLContext:
 
 def why_not(connection: socket.socket, host: str) -> TlsFailure | None:
     """Say why a handshake over a connection fails; None where it does not."""
+    shaken = False
     try:
         with as_client().wrap_socket(connection, server_hostname=host) as secured:
+            shaken = True
             secured.settimeout(ANSWER_S)
             secured.recv(1)
     except ssl.SSLCertVerificationError as error:
@@ -53,9 +57,9 @@ def why_not(connection: socket.socket, host: str) -> TlsFailure | None:
     except ssl.SSLError as error:
         if "CERTIFICATE" in (error.reason or ""):
             return TlsFailure("no secure connection to the server: it does not take our certificate")
-        return TlsFailure("no secure connection to the server: it does not speak TLS as we do")
+        return TlsFailure(NO_TLS)
     except OSError:
-        return None
+        return None if shaken else TlsFailure(NO_TLS)
     return None
 
 

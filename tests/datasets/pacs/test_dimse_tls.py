@@ -129,9 +129,14 @@ def test_a_certificate_that_nobody_we_know_vouches_for_is_refused(introduced: Pa
         list(open_source(address).studies())
 
 
-def test_a_server_without_tls_is_named(introduced: Papers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_tls_is_named(introduced: Papers) -> None:
     with provider() as address, pytest.raises(TlsFailure, match="does not speak TLS as we do"):
         list(open_source(over_tls(address)).studies())
+
+
+def test_orthanc_without_tls_hangs_up_and_is_named(orthanc: Orthanc, introduced: Papers) -> None:
+    with pytest.raises(TlsFailure, match="does not speak TLS as we do"):
+        list(open_source(over_tls(dimse(orthanc))).studies())
 
 
 def test_a_wrong_host_is_unreachable_over_tls_as_well(introduced: Papers) -> None:

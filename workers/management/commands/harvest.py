@@ -56,7 +56,8 @@ class Command(BaseCommand):
                 order = ordered(options)
                 self.tell(self.dry_run(order, progress) if dry_run else self.harvest(order, progress))
         except HarvestStopped as stopped:
-            self.tell_counts(stopped.report)
+            if stopped.report.studies:
+                self.tell_counts(stopped.report)
             raise CommandError(str(stopped)) from None
         except (SourceError, KeyUnusable) as error:
             raise CommandError(str(error)) from None
