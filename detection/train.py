@@ -127,12 +127,13 @@ def _data(release: Release, settings: Settings, cache: Path) -> Slices:
 
 
 def _validation(release: Release, settings: Settings, cache: Path | None, out: Path) -> Slices | None:
-    """Some of the validation split; a release without one trains all the same."""
+    """Some of the validation split, for the process that looks; a release without one trains all the same."""
+    if not is_first_process():
+        return None
     try:
         samples = release.samples("val")
     except EmptySplit:
-        if is_first_process():
-            sys.stderr.write(f"Nothing is validated: {release.name} has no lesion in the val split.\n")
+        sys.stderr.write(f"Nothing is validated: {release.name} has no lesion in the val split.\n")
         return None
     return Slices(release, some(samples, settings.seed), settings.preset.input, cache=cache or out / "cache")
 

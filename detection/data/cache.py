@@ -5,11 +5,14 @@ same time: they write the same values, and a slice counts as present only when i
 """
 
 import hashlib
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from detection.data.frame import Frame
 from detection.data.slices import Hu
@@ -53,8 +56,7 @@ class SliceCache:
     def _open(self) -> None:
         kinds = (np.int16, np.float64, np.uint8)
         self._slices, self._frames, self._filled = (
-            np.memmap(path, dtype=kind, mode="r+" if path.exists() else "w+", shape=shape)
-            for path, kind, shape in zip(self._paths, kinds, self._shapes, strict=True)
+            _mapped(path, kind, shape) for path, kind, shape in zip(self._paths, kinds, self._shapes, strict=True)
         )
 
     def get(self, key: str, make: Callable[[], tuple[Hu, Frame]]) -> tuple[Hu, Frame]:
@@ -74,3 +76,12 @@ class SliceCache:
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._open()
+
+
+def _mapped(path: Path, kind: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """Map a file, made of zeros where it is not there; never emptied, as another process may have begun to fill it."""
+    with path.open("ab") as file:
+        size = math.prod(shape) * np.dtype(kind).itemsize
+        if file.tell() < size:
+            file.truncate(size)
+    return np.memmap(path, dtype=kind, mode="r+", shape=shape)

@@ -81,6 +81,14 @@ def test_the_cache_gives_what_decoding_gives_and_needs_no_files_after(tmp_path):
     assert torch.equal(again[0, 0][0], plain)
 
 
+def test_what_one_opening_of_a_cache_fills_another_finds(tmp_path):
+    release = folder_with(tmp_path)
+    opened = [Slices(release, release.samples("train"), Input(size=32), cache=tmp_path / "cache") for _ in range(2)]
+    expected = opened[0][0, 0][0]
+    (tmp_path / "Images_png/000001_01_01/010.png").unlink()
+    assert torch.equal(opened[1][0, 0][0], expected)
+
+
 def test_another_size_is_another_cache(tmp_path):
     first = SliceCache(tmp_path, "release", ["a"], 8)
     first.get("a", lambda: (np.ones((8, 8), dtype=np.int16), Frame(1, 1)))

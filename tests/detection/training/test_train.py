@@ -24,6 +24,7 @@ from detection.training.loop import Machine, check_batch, train
 from detection.training.optimizer import learning_rate
 from detection.training.settings import Settings
 from detection.training.validation import some
+from tests.detection.releases import write_release
 
 SMALL = dataclasses.replace(
     TINY,
@@ -262,6 +263,28 @@ def test_the_command_says_and_records_that_it_starts_from_random_weights(discs, 
     assert "starts from random weights: there are no pretrained weights for narrow" in capsys.readouterr().err
     kept = settings.read(tmp_path / "run")
     assert (kept.weights, kept.fraction, kept.release) == ("random", 0.5, "discs")
+
+
+def test_a_release_without_a_validation_split_trains_all_the_same(tmp_path, capsys):
+    release = write_release(tmp_path / "release", patients=2)
+    assert start(release, "--preset", "tiny", "--out", tmp_path / "run", "--epochs", 1, "--batch", 2) == 0
+    assert "Nothing is validated: discs has no lesion in the val split." in capsys.readouterr().err
+    assert "val_loss" not in json.loads(_lines(tmp_path / "run")[-1])
+
+
+def test_a_run_cut_off_before_its_first_step_is_resumed_from_what_it_started_from(discs, tmp_path, monkeypatch):
+    arguments = (discs, "--preset", "tiny", "--epochs", 1, "--batch", 2)
+    assert start(*arguments, "--out", tmp_path / "whole") == 0
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "train", killed)
+        with pytest.raises(KeyboardInterrupt):
+            start(*arguments, "--out", tmp_path / "part")
+    assert start(discs, "--out", tmp_path / "part", "--resume") == 0
+    assert _lines(tmp_path / "part") == _lines(tmp_path / "whole")
 
 
 def test_weights_from_a_file_freeze_the_early_layers(discs, tmp_path):
