@@ -4,20 +4,10 @@ They stand in the database, so that no code path, shell or import can get around
 INSERT OR REPLACE pushes out counts as deleted only where `PRAGMA recursive_triggers` is on, as in the settings.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-
-class Rule(NamedTuple):
-    """What is refused."""
-
-    name: str
-    table: str
-    event: str
-    condition: str
-    """On OLD or NEW; `<>` between columns that may be null is written {differs}."""
-    sentence: str
-
+from datasets import triggers
+from datasets.triggers import Rule
 
 ANNOTATION, REVIEW = "datasets_annotation", "datasets_review"
 RELEASE, MANIFEST = "datasets_release", "datasets_releasemanifest"
@@ -101,52 +91,14 @@ EMPTYING = (
 
 def create(connection: Any) -> None:
     """Put the triggers in place; SQLite or PostgreSQL."""
-    _run(connection, creating(connection.vendor))
+    triggers.create(connection, RULES, EMPTYING)
 
 
 def creating(vendor: str) -> list[str]:
     """The statements that put the triggers in place."""
-    return list(_create_postgresql() if vendor == "postgresql" else _create_sqlite())
+    return triggers.creating(vendor, RULES, EMPTYING)
 
 
 def drop(connection: Any) -> None:
     """Take the triggers away."""
-    _run(connection, _drop_postgresql() if connection.vendor == "postgresql" else _drop_sqlite())
-
-
-def _run(connection: Any, statements: Iterable[str]) -> None:
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-
-
-def _create_sqlite() -> Iterator[str]:
-    for name, table, event, condition, sentence in RULES:
-        yield (
-            f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition.format(differs='IS NOT')} "
-            f"BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
-        )
-
-
-def _drop_sqlite() -> Iterator[str]:
-    for name, *_ in RULES:
-        yield f"DROP TRIGGER IF EXISTS {name}"
-
-
-def _create_postgresql() -> Iterator[str]:
-    for name, table, event, condition, sentence in (*RULES, *EMPTYING):
-        returned = {"DELETE": "OLD", "TRUNCATE": "NULL"}.get(event, "NEW")
-        each = "STATEMENT" if event == "TRUNCATE" else "ROW"
-        yield (
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"IF {condition.format(differs='IS DISTINCT FROM')} THEN "
-            f"RAISE EXCEPTION '{sentence}' USING ERRCODE = 'integrity_constraint_violation'; "
-            f"END IF; RETURN {returned}; END $$"
-        )
-        yield f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH {each} EXECUTE FUNCTION {name}()"
-
-
-def _drop_postgresql() -> Iterator[str]:
-    for name, table, *_ in (*RULES, *EMPTYING):
-        yield f"DROP TRIGGER IF EXISTS {name} ON {table}"
-        yield f"DROP FUNCTION IF EXISTS {name}()"
+    triggers.drop(connection, RULES, EMPTYING)

@@ -3,15 +3,9 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deeplesion_site.settings")
 
 app = Celery("deeplesion")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-
-
-@worker_ready.connect
-def take_up_what_waits(**_: object) -> None:
-    app.send_task("workers.tasks.sweep")

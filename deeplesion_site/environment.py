@@ -38,6 +38,18 @@ def _finite(text: str) -> float:
     return value
 
 
+def seconds(name: str, default: float) -> float:
+    """Read a span of time."""
+
+    def convert(text: str) -> float:
+        value = float(text)
+        if not 1 <= value <= 3600:
+            raise ValueError
+        return value
+
+    return _read(name, default, convert, "a number of seconds from 1 to 3600")
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """Read the address of a database as Django's settings want it."""
     text = os.environ.get(name) or default

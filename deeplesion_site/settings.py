@@ -6,6 +6,7 @@ from pathlib import Path
 import environ
 import plotly
 from csp.constants import NONE, SELF, UNSAFE_INLINE
+from kombu import Queue
 
 from datasets import thresholds
 from deeplesion_site import environment
@@ -159,19 +160,23 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 
+JOB_LEASE_SECONDS = environment.seconds("JOB_LEASE_SECONDS", 60)
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost")
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+# A message that its worker does not acknowledge for so long is delivered once more, which must be far above a lease; a
+# job that takes longer still runs once, because the second delivery finds it taken.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"visibility_timeout": max(3600, 10 * JOB_LEASE_SECONDS)}
 if CELERY_BROKER_URL.startswith("filesystem:"):
     messages, control = DATA_DIR / "broker" / "messages", DATA_DIR / "broker" / "control"
     for folder in (messages, control):
         folder.mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
         "data_folder_in": str(messages),
         "data_folder_out": str(messages),
         "control_folder": str(control),
         "store_processed": False,
     }
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "workers.tasks.sweep", "schedule": 30}}
+CELERY_TASK_QUEUES = [Queue(name) for name in ("io", "cpu", "gpu")]
+CELERY_TASK_DEFAULT_QUEUE = "io"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

@@ -23,6 +23,7 @@ from tests.peers.needed import closing_line, named_in, needed
 from tests.peers.orthanc import Orthanc, private_orthanc
 from tests.peers.postgres import Postgres, private_postgres
 from tests.peers.redis import private_redis
+from workers import rules as job_rules
 
 _NEED_A_SERVER = {"postgres", "redis_url", "orthanc", "browser"}
 
@@ -43,10 +44,10 @@ def _flush_past_the_triggers() -> Iterator[None]:
 
     def past(self: BaseDatabaseOperations, statements: list[str]) -> None:
         with transaction.atomic():
-            for triggers in (frozen, append_only):
+            for triggers in (frozen, append_only, job_rules):
                 triggers.drop(connection)
             flush(self, statements)
-            for triggers in (frozen, append_only):
+            for triggers in (frozen, append_only, job_rules):
                 triggers.create(connection)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,5 +1,6 @@
 """One function per table that makes a consistent row, and its parents where none are given."""
 
+from datetime import timedelta
 from hashlib import sha256
 from io import BytesIO
 from itertools import count
@@ -30,6 +31,7 @@ from datasets.models import (
     Study,
 )
 from datasets.storage import slice_storage
+from workers import kinds
 from workers.models import Job
 
 _next = count(1).__next__
@@ -228,11 +230,23 @@ def make_proposal(first: Lesion, second: Lesion, **values: Any) -> Proposal:
 
 
 def make_job(**values: Any) -> Job:
-    """A job whose times follow its state."""
-    state = values.get("state", Job.State.QUEUED)
-    now = timezone.now()
-    times = {
-        "started": now if state != Job.State.QUEUED else None,
-        "finished": now if state in (Job.State.SUCCEEDED, Job.State.FAILED) else None,
-    }
-    return Job.objects.create(**{"kind": Job.Kind.HARVEST, **times, **values})
+    """A job that has come to its state by the legal way, with the times that belong to it."""
+    state, kind = values.pop("state", Job.State.QUEUED), kinds.get(values.pop("kind", "harvest"))
+    job = Job.objects.create(kind=kind.name, title=kind.title, queue=kind.queue, attempts_allowed=5, **values)
+    return move_job(job, state)
+
+
+def move_job(job: Job, state: str) -> Job:
+    """Bring a job from its state to another by the legal way."""
+    claimed = job.state == Job.State.QUEUED and state not in (Job.State.QUEUED, Job.State.CANCELLED)
+    for each in dict.fromkeys([Job.State.RUNNING, state] if claimed else [state]):
+        if each == job.state:
+            continue
+        now = timezone.now()
+        if each == Job.State.RUNNING:
+            job.attempt, job.started = job.attempt + 1, now
+        job.state = each
+        job.lease_until = now + timedelta(minutes=1) if each in Job.HELD else None
+        job.finished = None if each in Job.UNFINISHED else now
+        job.save()
+    return job

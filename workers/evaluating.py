@@ -49,13 +49,20 @@ def request(params: dict[str, Any]) -> Evaluation:
     return evaluation
 
 
-def evaluate(params: dict[str, Any], progress: Progress, *, fence: Fence = transaction.atomic) -> dict[str, Any]:
+def evaluate(
+    params: dict[str, Any],
+    progress: Progress,
+    *,
+    fence: Fence = transaction.atomic,
+    closing: Fence = transaction.atomic,
+) -> dict[str, Any]:
     """Detect, score, and keep it all; nothing where that is done.
 
     Parameters
     ----------
     progress : called with images done and in all; what it raises stops the evaluation.
     fence : begins the transactions in which the evaluation's row is written.
+    closing : begins the one in which it is written that it ends without a result.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def evaluate(params: dict[str, Any], progress: Progress, *, fence: Fence = trans
             evaluation = _evaluate(evaluation, folder, progress)
         except BaseException as error:
             own = isinstance(error, Refused | DetectorError)
-            with fence():
+            with closing():
                 evaluations.evaluation_fail(
                     evaluation, message=str(error) if own else "It was stopped; start it again."
                 )

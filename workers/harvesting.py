@@ -1,7 +1,7 @@
 """Harvesting as a job: the order is found by its name, and what may be stored of the report comes back."""
 
 import secrets
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,10 @@ from django.conf import settings
 
 from datasets.models import Collection
 from datasets.pacs.deidentify import KEY_BYTES, Pseudonymiser, load_or_create_key
-from datasets.pacs.source import Progress as ScanProgress
 from datasets.services.errors import Refused
 from datasets.services.harvest import Report, harvest
-from datasets.services.harvest.order import Order, find, forget, keep
-from workers import engine
-
-Run = Callable[[Order, engine.Progress], Report]
+from datasets.services.harvest.order import Order, keep
+from workers.run import Run
 
 
 class NotAHospital(Refused):
@@ -39,26 +36,7 @@ def params_of(order: Order) -> dict[str, Any]:
     return order.params(keep(order, orders(), pseudonymiser()))
 
 
-def perform(params: dict[str, Any], progress: engine.Progress, run: Run | None = None) -> dict[str, Any]:
-    """Work off an order that was kept.
-
-    Parameters
-    ----------
-    run : what does it; `harvest_now` when None.
-
-    Raises
-    ------
-    Refused, SourceError, KeyUnusable, HarvestStopped
-    """
-    order = find(params["order"], orders())
-    report = (run or harvest_now)(order, progress)
-    forget(params["order"], orders())
-    return report.as_json()
-
-
-def harvest_now(
-    order: Order, progress: engine.Progress, on_scan: ScanProgress | None = None, dry_run: bool = False
-) -> Report:
+def harvest_now(order: Order, run: Run, dry_run: bool = False) -> Report:
     """Harvest; a dry run leaves no trace, not even a key.
 
     Raises
@@ -67,8 +45,11 @@ def harvest_now(
     """
     source = order.open()
     collection = target(order)
-    if not dry_run:
-        collection.save()
+    if not dry_run and collection.pk is None:
+        with run.fence():
+            collection, _ = Collection.objects.get_or_create(
+                slug=collection.slug, defaults={"title": collection.title, "kind": collection.kind}
+            )
     return harvest(
         source=source,
         collection=collection,
@@ -77,8 +58,10 @@ def harvest_now(
         since_last=order.since_last,
         context_mm=order.context_mm,
         dry_run=dry_run,
-        on_scan=on_scan,
-        progress=progress,
+        on_scan=partial(run.progress, unit="files"),
+        progress=partial(run.progress, unit="studies"),
+        check=run.check_cancelled,
+        fence=run.fence,
     )
 
 

@@ -1,55 +1,150 @@
-"""Job: the record of work that takes time, whoever started it and wherever it runs."""
+"""Job, JobEvent, Worker: the durable record of work that takes time, whoever started it and wherever it runs.
+
+A job's row is its message too: what a broker loses is sent again from here. All times are the database's own, so that
+no clock of a worker matters. Which state may follow which is a rule in the database (`workers.rules`).
+"""
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Now
 
 
 class Job(models.Model):
-    class Kind(models.TextChoices):
-        HARVEST = "harvest", "harvest"
-        RELEASE = "release", "publish release"
-        MANIFEST = "manifest", "prepare downloads"
-        BODYPART = "bodypart", "train body-part regressor"
-        LOCATE = "locate", "locate lesions"
-        TRAIN = "train", "train detector"
-        EVALUATE = "evaluate", "evaluate detector"
-
     class State(models.TextChoices):
         QUEUED = "queued", "queued"
         RUNNING = "running", "running"
+        CANCELLING = "cancelling", "cancelling"
         SUCCEEDED = "succeeded", "succeeded"
         FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
 
-    kind = models.CharField(max_length=16, choices=Kind)
+    class Queue(models.TextChoices):
+        IO = "io", "io"
+        CPU = "cpu", "cpu"
+        GPU = "gpu", "gpu"
+
+    UNFINISHED = (State.QUEUED, State.RUNNING, State.CANCELLING)
+    HELD = (State.RUNNING, State.CANCELLING)
+    """States in which a worker has the job."""
+
+    kind = models.CharField(max_length=32, help_text="name in the registry of kinds")
+    title = models.CharField(max_length=100, help_text="the kind in words")
     params = models.JSONField(default=dict)
+    queue = models.CharField(max_length=3, choices=Queue, default=Queue.IO)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="jobs")
+    key = models.CharField(
+        max_length=128, null=True, blank=True, help_text="idempotency key: its owner gets one job for it, ever"
+    )
+    fingerprint = models.CharField(
+        max_length=64, null=True, blank=True, help_text="SHA-256 of kind and params: one unfinished job for each"
+    )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+
+    attempt = models.PositiveIntegerField(default=0, help_text="counts claims; the fencing token")
+    attempts_allowed = models.PositiveIntegerField(default=1)
+    worker = models.CharField(max_length=128, blank=True, help_text="who has it or had it last, as host:process")
+    lease_until = models.DateTimeField(null=True, blank=True, help_text="until when the worker has it")
+    not_before = models.DateTimeField(null=True, blank=True, help_text="a retry waits until then")
+    published = models.DateTimeField(null=True, blank=True, help_text="when its message was last sent")
+
     done = models.PositiveBigIntegerField(default=0)
     total = models.PositiveBigIntegerField(default=0)
     unit = models.CharField(max_length=32, blank=True)
     message = models.CharField(max_length=500, blank=True)
     result = models.JSONField(default=dict)
-    created = models.DateTimeField(auto_now_add=True)
-    started = models.DateTimeField(null=True, blank=True)
-    heartbeat = models.DateTimeField(null=True, blank=True, help_text="last sign of life of the worker")
+
+    created = models.DateTimeField(db_default=Now())
+    started = models.DateTimeField(null=True, blank=True, help_text="when the latest attempt began")
     finished = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-id",)
         constraints = (
+            models.UniqueConstraint(fields=["owner", "key"], name="job_key_unique"),
+            models.UniqueConstraint(fields=["key"], name="job_systems_key_unique", condition=Q(owner__isnull=True)),
+            models.UniqueConstraint(
+                fields=["fingerprint"],
+                name="job_unfinished_once",
+                condition=Q(state__in=("queued", "running", "cancelling")),
+            ),
+            models.CheckConstraint(condition=Q(attempt__lte=F("attempts_allowed")), name="job_attempts_capped"),
             models.CheckConstraint(
-                condition=Q(state="queued", started__isnull=True, finished__isnull=True)
-                | Q(state="running", started__isnull=False, finished__isnull=True)
-                | Q(state__in=("succeeded", "failed"), started__isnull=False, finished__isnull=False),
+                condition=Q(state="queued", lease_until__isnull=True, finished__isnull=True)
+                | Q(
+                    state__in=("running", "cancelling"),
+                    started__isnull=False,
+                    lease_until__isnull=False,
+                    finished__isnull=True,
+                )
+                | Q(
+                    state__in=("succeeded", "failed"),
+                    started__isnull=False,
+                    lease_until__isnull=True,
+                    finished__isnull=False,
+                )
+                | Q(state="cancelled", lease_until__isnull=True, finished__isnull=False),
                 name="job_times_follow_state",
             ),
         )
+        indexes = (
+            models.Index(fields=["state", "queue"], name="job_state_queue"),
+            models.Index(fields=["kind", "-id"], name="job_kind_newest"),
+        )
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.pk}"
+        return f"{self.title or self.kind} {self.pk}"
 
     @property
     def percent(self) -> int | None:
         """Share done, 0..100; None while the total is not known."""
         return min(100, 100 * self.done // self.total) if self.total else None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether something may still come of it."""
+        return self.state in self.UNFINISHED
+
+
+class JobEvent(models.Model):
+    """A line of a job's log, in the order of ids; never changed, never deleted."""
+
+    class Kind(models.TextChoices):
+        QUEUED = "queued", "queued"
+        STARTED = "started", "started"
+        LOG = "log", "log"
+        CANCEL_REQUESTED = "cancel_requested", "cancel requested"
+        WORKER_LOST = "worker_lost", "worker lost"
+        HANDED_BACK = "handed_back", "handed back"
+        RETRIED = "retried", "to be tried again"
+        SUCCEEDED = "succeeded", "succeeded"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    job = models.ForeignKey(Job, models.PROTECT, related_name="events")
+    kind = models.CharField(max_length=16, choices=Kind)
+    attempt = models.PositiveIntegerField(help_text="of the job, when it happened")
+    at = models.DateTimeField(db_default=Now())
+    text = models.CharField(max_length=2000, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.text}" if self.text else self.get_kind_display()
+
+
+class Worker(models.Model):
+    """A Celery worker that is at work: it says so every few seconds, and its row goes when it ends in order."""
+
+    name = models.CharField(max_length=128, unique=True, help_text="host:process")
+    queues = models.JSONField(default=list)
+    processes = models.PositiveIntegerField(default=1)
+    started = models.DateTimeField(db_default=Now())
+    seen = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -62,6 +62,7 @@ def train(
     *,
     log: Callable[[str], None] = lambda text: None,
     fence: Fence = transaction.atomic,
+    closing: Fence = transaction.atomic,
 ) -> dict[str, Any]:
     """Train the run of these parameters, from its newest checkpoint where there is one; nothing where it is trained.
 
@@ -70,6 +71,7 @@ def train(
     progress : called with steps done and in all; what it raises stops the training.
     log : called with the end of the program's output where it gave up.
     fence : begins the transactions in which the row is written.
+    closing : begins those in which it is written that the training ends.
 
     Raises
     ------
@@ -89,13 +91,13 @@ def train(
             facts = _train(run, release, folder, progress, log)
             end = {"state": TrainingRun.State.TRAINED, **facts}
         except (Refused, DetectorError, OSError) as error:
-            with fence():
+            with closing():
                 runs.run_end(
                     run, state=TrainingRun.State.FAILED, seconds=time.monotonic() - began, message=_told(error)
                 )
             raise
         except BaseException:
-            with fence():
+            with closing():
                 runs.run_end(
                     run,
                     state=TrainingRun.State.STOPPED,

@@ -25,6 +25,7 @@ from datasets.models import (
     Slice,
     SliceLocation,
 )
+from datasets.services.fence import Fence
 from datasets.storage import slice_root
 
 Slices = Iterator[tuple[int, NDArray[np.int32]]]
@@ -59,11 +60,18 @@ def locate(
     model: LocationModel,
     score: Scorer,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    check: Callable[[], None] = lambda: None,
+    fence: Fence = transaction.atomic,
 ) -> dict[str, int]:
     """Score what this model has not seen of a collection, then let its lesions carry what this model says.
 
     Lesions get x and y from the body's outline on their slice and z from the slice's score; where either is unknown
     they get none. A published dataset keeps the locations it was published with; the model's stand beside them.
+
+    Parameters
+    ----------
+    check : called for every slice that is read; what it raises ends the work.
+    fence : begins the transactions.
 
     Returns
     -------
@@ -82,11 +90,13 @@ def locate(
         progress(done, total)
         if vars(series)["unseen"]:
             read: list[int] = []
-            scores = score(_slices(series, read), series.slice_interval)
+            scores = score(_slices(series, read, check), series.slice_interval)
             counts[str(scores.finding)] += 1
-            _keep(series, model, scores, read)
-        counts["lesions"] += _place(series, model)
-    choose(collection=collection, model=model)
+            with fence():
+                _keep(series, model, scores, read)
+        counts["lesions"] += _place(series, model, fence)
+    with fence():
+        choose(collection=collection, model=model)
     progress(total, total)
     return dict(counts)
 
@@ -129,9 +139,10 @@ def _of_outer_series(collection: Collection) -> QuerySet[Slice]:
     ).order_by()
 
 
-def _slices(series: Series, read: list[int]) -> Slices:
+def _slices(series: Series, read: list[int], check: Callable[[], None]) -> Slices:
     """Give the slices whose file can be read, and note their keys."""
     for each in Slice.objects.filter(series=series, stored=True).order_by("number").iterator():
+        check()
         try:
             pixels = hu.from_png(_read(series, each))
         except png.BadImage:
@@ -145,7 +156,6 @@ def _read(series: Series, each: Slice) -> png.Pixels:
     return png.read(slice_root(series.study.patient.collection) / each.path)
 
 
-@transaction.atomic
 def _keep(series: Series, model: LocationModel, scores: Scores, read: list[int]) -> None:
     """Write down what the scores say of the slices that were read; what the same model said of fewer of them goes."""
     LesionLocation.objects.filter(lesion__slice__series=series, model=model).delete()
@@ -164,7 +174,7 @@ def _within(z: float | None) -> float | None:
     return None if z is None else min(max(z, 0.0), 1.0)
 
 
-def _place(series: Series, model: LocationModel) -> int:
+def _place(series: Series, model: LocationModel, fence: Fence) -> int:
     """Place the lesions of a series that the model has not placed; return how many could be."""
     heights = SliceLocation.objects.filter(slice__series=series, model=model, z__isnull=False)
     z_of: dict[int, float] = {slice_id: z for slice_id, z in heights.values_list("slice_id", "z") if z is not None}
@@ -178,7 +188,8 @@ def _place(series: Series, model: LocationModel) -> int:
         if outline is not None:
             x, y = body.relative(np.reshape(lesion.box, (2, 2)).mean(axis=0), outline).tolist()
             located.append(LesionLocation(lesion=lesion, model=model, x=x, y=y, z=z_of[lesion.slice_id]))
-    LesionLocation.objects.bulk_create(located)
+    with fence():
+        LesionLocation.objects.bulk_create(located)
     return len(located)
 
 

@@ -8,11 +8,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
+
 from datasets import manifest as file_format
 from datasets.models import Release, ReleaseManifest
 from datasets.selectors.releases import leaks_looked_for
 from datasets.services import release_contents
 from datasets.services.errors import Refused
+from datasets.services.fence import Fence
 from datasets.services.hashing import MissingImage
 from datasets.storage import release_folder
 from datasets.version import VERSION
@@ -35,7 +38,9 @@ def path_of(release: Release) -> Path:
     return release_folder(release.name) / file_format.FILE_NAME
 
 
-def prepare(*, release_name: str, progress: Progress | None = None) -> ReleaseManifest:
+def prepare(
+    *, release_name: str, progress: Progress | None = None, fence: Fence = transaction.atomic
+) -> ReleaseManifest:
     """Write the manifest of a published release, unless it is there already.
 
     Parameters
@@ -67,15 +72,14 @@ def prepare(*, release_name: str, progress: Progress | None = None) -> ReleaseMa
         digest = write(release, temporary, entries())
         if known is not None and known.sha256 != digest:
             raise ManifestDiffers(f"{release.name} holds other files than its manifest says")
-        temporary.replace(target)
+        with fence():
+            temporary.replace(target)
+            known, _ = ReleaseManifest.objects.get_or_create(
+                release=release, defaults={"sha256": digest, "files": files, "bytes": size}
+            )
     finally:
         temporary.unlink(missing_ok=True)
-    if known is not None:
-        return known
-    found, _ = ReleaseManifest.objects.get_or_create(
-        release=release, defaults={"sha256": digest, "files": files, "bytes": size}
-    )
-    return found
+    return known
 
 
 def write(release: Release, path: Path, entries: Iterable[Entry]) -> str:

@@ -1,5 +1,6 @@
 """Read queries over jobs."""
 
+from workers.kinds import bodypart, locate, manifest
 from workers.models import Job
 
 
@@ -15,9 +16,9 @@ def get(pk: int) -> Job | None:
 
 def manifest_job(release: str) -> Job | None:
     """The latest job that prepares the downloads of a release."""
-    return Job.objects.filter(kind=Job.Kind.MANIFEST, params__release=release).order_by("-id").first()
+    return Job.objects.filter(kind=manifest.KIND.name, params__release=release).order_by("-id").first()
 
 
 def locating_job() -> Job | None:
     """The latest job on the way to locations in the body."""
-    return Job.objects.filter(kind__in=(Job.Kind.BODYPART, Job.Kind.LOCATE)).order_by("-id").first()
+    return Job.objects.filter(kind__in=(bodypart.KIND.name, locate.KIND.name)).order_by("-id").first()

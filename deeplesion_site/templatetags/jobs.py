@@ -10,17 +10,17 @@ from workers.models import Job
 register = template.Library()
 
 _UNITS = {
-    Job.Kind.HARVEST: "studies",
-    Job.Kind.MANIFEST: "slices",
-    Job.Kind.BODYPART: "steps",
-    Job.Kind.LOCATE: "series",
+    "harvest": "studies",
+    "manifest": "slices",
+    "bodypart": "steps",
+    "locate": "series",
 }
 
 
 @register.filter
 def unit(job: Job) -> str:
     """What the job counts."""
-    return job.unit or _UNITS.get(Job.Kind(job.kind), "")
+    return job.unit or _UNITS.get(job.kind, "")
 
 
 @register.filter

@@ -10,6 +10,7 @@ from django.db.models import CheckConstraint, Count, Model, UniqueConstraint
 
 from datasets import frozen
 from deeplesion_site.accounts import append_only
+from workers import rules as job_rules
 
 OURS = ("datasets", "detection", "workers", "accounts")
 
@@ -61,8 +62,8 @@ def triggers() -> Iterator[str]:
     """Triggers that are missing: without them a published release could be changed."""
     wanted = {
         name
-        for statements in (frozen.creating(connection.vendor), append_only.creating(connection.vendor))
-        for statement in statements
+        for rules in (frozen, append_only, job_rules)
+        for statement in rules.creating(connection.vendor)
         for name in TRIGGERS.findall(statement)
     }
     table = "sqlite_master WHERE type = 'trigger'" if connection.vendor == "sqlite" else "pg_trigger"

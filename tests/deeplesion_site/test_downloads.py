@@ -86,7 +86,7 @@ def test_the_release_page_shows_how_far_the_manifest_is(client: Client, dataset:
     )
     assert "25 %" in shown()
     assert "every 2s" in shown()
-    job.delete()
+    factories.move_job(job, "succeeded")
     factories.make_job(kind="manifest", state="failed", params={"release": "first-1.0"}, message="020.png is missing")
     assert "020.png is missing" in shown()
     assert "every 2s" not in shown()

@@ -34,7 +34,7 @@ def test_without_any_model_the_page_says_how_to_get_one(client: Client) -> None:
 
 def test_while_the_regressor_learns_the_card_shows_how_far_it_is_and_how_long_it_takes(client: Client) -> None:
     unlocated()
-    job = factories.make_job(kind=Job.Kind.BODYPART, state=Job.State.RUNNING, done=90, total=450)
+    job = factories.make_job(kind="bodypart", state=Job.State.RUNNING, done=90, total=450)
     Job.objects.filter(pk=job.pk).update(started=timezone.now() - timedelta(minutes=2))
     for address in ("/", "/locating/"):
         part = client.get(address).content.decode()
@@ -46,9 +46,9 @@ def test_while_the_regressor_learns_the_card_shows_how_far_it_is_and_how_long_it
 
 def test_a_job_that_waits_or_gets_ready_says_so(client: Client) -> None:
     unlocated()
-    job = factories.make_job(kind=Job.Kind.BODYPART)
+    job = factories.make_job(kind="bodypart")
     assert "waiting for a worker" in client.get("/").content.decode()
-    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING, started=timezone.now())
+    factories.move_job(job, Job.State.RUNNING)
     assert "getting ready" in client.get("/").content.decode()
 
 
@@ -66,7 +66,7 @@ def test_the_time_left_goes_by_the_part_done(seconds: int, done: int, words: str
 def test_when_lesions_are_located_the_card_with_the_map_takes_the_place_of_the_progress(client: Client) -> None:
     lesion = unlocated()
     assert "<canvas" not in client.get("/").content.decode()
-    factories.make_job(kind=Job.Kind.LOCATE, state=Job.State.SUCCEEDED)
+    factories.make_job(kind="locate", state=Job.State.SUCCEEDED)
     locate(lesion)
     answer = client.get("/locating/?data=")
     assert (answer.headers["HX-Retarget"], answer.headers["HX-Reswap"]) == ("#map-card", "outerHTML")
@@ -76,7 +76,7 @@ def test_when_lesions_are_located_the_card_with_the_map_takes_the_place_of_the_p
 
 def test_a_failure_ends_the_waiting(client: Client) -> None:
     unlocated()
-    factories.make_job(kind=Job.Kind.BODYPART, state=Job.State.FAILED, message="no slices to learn from")
+    factories.make_job(kind="bodypart", state=Job.State.FAILED, message="no slices to learn from")
     answer = client.get("/locating/")
     assert "The lesions could not be located. no slices to learn from" in answer.content.decode()
     assert "hx-get" not in answer.content.decode()
@@ -93,7 +93,7 @@ def test_lesions_that_wait_beside_a_map_show_their_progress_below_it(client: Cli
     locate(unlocated())
     unlocated()
     assert "hx-get" not in client.get("/").content.decode()
-    factories.make_job(kind=Job.Kind.LOCATE, state=Job.State.RUNNING, done=1, total=2)
+    factories.make_job(kind="locate", state=Job.State.RUNNING, done=1, total=2)
     page = client.get("/").content.decode()
     assert "<canvas" in page
     assert "1 of 2 series" in page
@@ -112,14 +112,15 @@ class TestInABrowser:
     def test_the_map_appears_without_a_reload(self, page: Page, live_server: LiveServer) -> None:
         cache.clear()
         lesion = unlocated()
-        job = factories.make_job(kind=Job.Kind.LOCATE, state=Job.State.RUNNING, done=1, total=4)
+        job = factories.make_job(kind="locate", state=Job.State.RUNNING, done=1, total=4)
         page.goto(live_server.url)
         expect(page.get_by_text("1 of 4 series")).to_be_visible()
         page.evaluate("window.stayed = true")
         Job.objects.filter(pk=job.pk).update(done=2)
         expect(page.get_by_text("2 of 4 series")).to_be_visible()
         locate(lesion)
-        Job.objects.filter(pk=job.pk).update(state=Job.State.SUCCEEDED, finished=timezone.now())
+        job.refresh_from_db()
+        factories.move_job(job, Job.State.SUCCEEDED)
         expect(page.locator("[data-map]")).to_have_attribute("data-drawn", "1")
         assert page.evaluate("window.stayed") is True
         assert page.locator(".locating").count() == 0

@@ -45,7 +45,7 @@ def work(job):
 @pytest.mark.slow
 def test_a_worker_trains_then_evaluates_and_the_second_time_nothing_is_done(released, settings):
     run = training.request({"release": "r-1", **FEW})
-    job = work(engine.enqueue(kind=Job.Kind.TRAIN, params={"release": "r-1", **FEW}))
+    job = work(engine.enqueue(kind="train", params={"release": "r-1", **FEW}))
     assert job.state == Job.State.SUCCEEDED, job.message
     run.refresh_from_db()
     folder = settings.DATA_DIR / run.folder
@@ -55,7 +55,7 @@ def test_a_worker_trains_then_evaluates_and_the_second_time_nothing_is_done(rele
     assert run.curve["train"]["step"] == [1, 2]
     assert (run.seconds > 0, bool(run.device), bool(run.torch_version)) == (True, True, True)
     assert not (folder / "cache").exists(), "decoded slices are needed for training alone"
-    following = work(Job.objects.get(kind=Job.Kind.EVALUATE))
+    following = work(Job.objects.get(kind="evaluate"))
     assert following.state == Job.State.SUCCEEDED, following.message
     evaluation = run.evaluations.get()
     assert (evaluation.state, evaluation.images, evaluation.lesions) == (Evaluation.State.DONE, 1, 1)
@@ -122,12 +122,12 @@ def test_what_the_training_program_says_is_the_run_s_reason(released, settings):
 
 def test_a_missing_image_is_told_before_anything_is_trained(released, settings):
     next((settings.DATA_DIR / "slices").rglob("010.png")).unlink()
-    job = work(engine.enqueue(kind=Job.Kind.TRAIN, params={"release": "r-1", **FEW}))
+    job = work(engine.enqueue(kind="train", params={"release": "r-1", **FEW}))
     run = TrainingRun.objects.get()
     assert (job.state, run.state) == (Job.State.FAILED, State.FAILED)
     assert run.message == job.message
     assert "010.png cannot be read: No such file or directory" in run.message
-    assert not Job.objects.filter(kind=Job.Kind.EVALUATE).exists()
+    assert not Job.objects.filter(kind="evaluate").exists()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_without_wait_the_commands_queue_one_job(released):
     for _ in range(2):
         call_command("train", "r-1", stdout=out, **FEW)
     job = Job.objects.get()
-    assert (job.kind, job.state) == (Job.Kind.TRAIN, Job.State.QUEUED)
+    assert (job.kind, job.state) == ("train", Job.State.QUEUED)
     run = TrainingRun.objects.get()
     assert out.getvalue().splitlines()[0] == f"Run {run.pk} waits for a worker (job {job.pk}); see /runs/{run.pk}/"
     with pytest.raises(CommandError, match=f"run {run.pk} is queued; it can be evaluated once it is trained"):

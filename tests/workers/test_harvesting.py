@@ -8,10 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from datasets.models import Annotation, Collection, HarvestedStudy, Lesion
-from datasets.services.harvest.order import BadOrder, Order, accession_numbers
+from datasets.services.harvest.order import BadOrder, Order, accession_numbers, find
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
 from tests.harvesting import harvest
-from workers import engine, harvesting, tasks
+from workers import engine, harvesting
 from workers.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +106,7 @@ def test_no_accession_number_is_in_the_job_the_output_or_the_database(hospital, 
     assert str(hospital) not in dump.getvalue(), "a folder may be named after a patient"
     params = Job.objects.get().params
     assert {**params, "order": ""} == {
-        "collection": "hospital", "source": "a folder", "accession_numbers": 3, "from": "", "to": "",
+        "collection": "hospital", "source": "a folder", "accession_numbers": 3, "first_date": "", "last_date": "",
         "annotations": [], "since_last": False, "documents": 0, "context": "30mm", "order": "",
     }  # fmt: skip
     assert not list(harvesting.orders().iterdir()), "a list is gone once it is worked off"
@@ -120,12 +120,12 @@ def test_a_dry_run_says_what_is_asked_for(hospital, listed):
 
 def test_a_worker_finds_the_order_by_its_name(hospital):
     order = Order(source=f"dir://{hospital}", collection="ours", title="Ours", accession_numbers=("ZEBRA1",))
-    first = engine.enqueue(kind=Job.Kind.HARVEST, params=harvesting.params_of(order))
-    assert engine.enqueue(kind=Job.Kind.HARVEST, params=harvesting.params_of(order)) == first, "equal orders are one"
+    first = engine.enqueue(kind="harvest", params=harvesting.params_of(order))
+    assert engine.enqueue(kind="harvest", params=harvesting.params_of(order)) == first, "equal orders are one"
     kept = harvesting.orders() / f"{first.params['order']}.json"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert harvesting.orders().stat().st_mode & 0o777 == 0o700
-    engine.perform(first.pk, tasks.WORK)
+    engine.perform(first.pk)
     first.refresh_from_db()
     assert (first.state, first.result["lesions"]) == (Job.State.SUCCEEDED, 1)
     assert Collection.objects.get().title == "Ours"
@@ -142,13 +142,13 @@ def test_an_order_with_every_part_is_found_as_it_was(hospital, tmp_path):
         documents=(tmp_path / "marks.csv",),
         context_mm=None,
     )
-    assert harvesting.find(harvesting.params_of(order)["order"], harvesting.orders()) == order
+    assert find(harvesting.params_of(order)["order"], harvesting.orders()) == order
 
 
 @pytest.mark.parametrize("name", ["0" * 64, "../identity_key", ""])
 def test_an_order_that_is_not_kept_is_told_in_one_sentence(name):
     with pytest.raises(BadOrder, match="order it anew"):
-        harvesting.perform({"order": name}, lambda done, total: None)
+        find(name, harvesting.orders())
 
 
 @pytest.mark.parametrize(

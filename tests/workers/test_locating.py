@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from datasets.models import LesionLocation, LocationModel, SeriesLocation
 from detection.bodypart import settings as presets
 from tests import factories
-from workers import tasks
+from workers import engine, tasks
 from workers.models import Job
 
 
@@ -26,14 +26,14 @@ def released(db, phantom_hospital, settings, tmp_path, monkeypatch):
 
 
 def test_training_keeps_the_model_and_sends_for_locating(released, tmp_path):
-    job = Job.objects.create(kind=Job.Kind.BODYPART, params={"release": "demo-1.0", "preset": "small"})
+    job = engine.enqueue(kind="bodypart", params={"release": "demo-1.0"}, send=False)
     tasks.perform(job_id=job.pk)
     job.refresh_from_db()
     assert job.state == Job.State.SUCCEEDED, job.message
     version = LocationModel.objects.get().version
     assert (tmp_path / "bodypart" / version / "model.pt").is_file()
     assert not (tmp_path / "training" / "demo-1.0").exists(), "what was exported for training is gone"
-    waiting = Job.objects.get(kind=Job.Kind.LOCATE)
+    waiting = Job.objects.get(kind="locate")
     assert waiting.params == {"collection": "phantom", "model": version}
     tasks.perform(job_id=waiting.pk)
     waiting.refresh_from_db()

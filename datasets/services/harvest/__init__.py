@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 
+from django.db import transaction
+
 from datasets.models import Collection
 from datasets.pacs import deidentify
 from datasets.pacs.deidentify import Pseudonymiser
@@ -25,6 +27,7 @@ from datasets.pacs.source import (
 )
 from datasets.pacs.source import Progress as ScanProgress
 from datasets.services.curate import curate
+from datasets.services.fence import Fence
 from datasets.services.harvest.history import History
 from datasets.services.harvest.numbers import Visit
 from datasets.services.harvest.report import Report
@@ -59,6 +62,8 @@ def harvest(
     dry_run: bool = False,
     on_scan: ScanProgress | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    check: Callable[[], None] = lambda: None,
+    fence: Fence = transaction.atomic,
 ) -> Report:
     """Take every bookmark of a source that is not known yet, then curate.
 
@@ -69,13 +74,14 @@ def harvest(
     since_last : leave out studies that are as they were when the source was last harvested into the collection.
     context_mm : how much of the volume to keep on each side of a lesion; None keeps the whole volume.
     dry_run : resolve and count, read no pixels, write nothing.
+    check : called for every slice; what it raises ends the harvest.
 
     Raises
     ------
     HarvestStopped : the source cannot be listed or does not answer any more, the disk is full, or Ctrl-C.
     """
     report = Report(dry_run=dry_run)
-    run = StudyHarvest(source, collection, pseudonymiser, context_mm, report)
+    run = StudyHarvest(source, collection, pseudonymiser, context_mm, report, check, fence)
     history = History(collection, pseudonymiser, source.label)
     if since_last:
         query = replace(query, changed=history.changed)
@@ -98,11 +104,13 @@ def harvest(
                 continue
             failed = 0
             if not dry_run and before == len(report.problems) + len(source.problems):
-                history.remember(study)
+                with fence():
+                    history.remember(study)
         progress(len(visits), len(visits))
         place = "while it curated"
         if not dry_run:
-            report.curated = curate(collection=collection)
+            with fence():
+                report.curated = curate(collection=collection)
     except SourceError as error:
         report.add("the source", error)
         raise HarvestStopped(f"Nothing was harvested: {error}.", report) from error

@@ -3,7 +3,6 @@
 import datetime
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.db.models import Max, Model, QuerySet
 
 from datasets.models import Collection, FollowUp, Patient, Series, SourceIdentity, Study
@@ -11,6 +10,7 @@ from datasets.pacs import deidentify
 from datasets.pacs.deidentify import Pseudonymiser
 from datasets.pacs.readers import Bookmark
 from datasets.pacs.series import Volume
+from datasets.services.fence import Fence
 
 Level = SourceIdentity.Level
 
@@ -35,9 +35,10 @@ class Visit:
 class Numbers:
     """The numbering of one collection."""
 
-    def __init__(self, collection: Collection, pseudonymiser: Pseudonymiser) -> None:
+    def __init__(self, collection: Collection, pseudonymiser: Pseudonymiser, fence: Fence) -> None:
         self.collection = collection
         self.pseudonymiser = pseudonymiser
+        self.fence = fence
 
     def find_series(self, volume: Volume) -> Series | None:
         """The series that an earlier harvest made of a volume.
@@ -59,9 +60,12 @@ class Numbers:
             raise SeriesChanged
         return identity.series
 
-    @transaction.atomic
     def series(self, visit: Visit, volume: Volume) -> Series:
         """Find the series of a volume, or reserve its numbers and those above it."""
+        with self.fence():
+            return self._series(visit, volume)
+
+    def _series(self, visit: Visit, volume: Volume) -> Series:
         # One harvest at a time may number: on PostgreSQL by this lock, on SQLite every transaction writes alone.
         Collection.objects.select_for_update().get(pk=self.collection.pk)
         known = self.find_series(volume)

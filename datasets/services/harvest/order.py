@@ -93,8 +93,8 @@ class Order:
             "collection": self.collection,
             "source": label_of(self.source),
             "accession_numbers": len(self.accession_numbers),
-            "from": str(self.first_date or ""),
-            "to": str(self.last_date or ""),
+            "first_date": str(self.first_date or ""),
+            "last_date": str(self.last_date or ""),
             "annotations": sorted(self.annotated_in),
             "since_last": self.since_last,
             "documents": len(self.documents),
@@ -105,7 +105,7 @@ class Order:
     def lines(self) -> list[str]:
         """What is asked for, in words, for a dry run."""
         told = self.params()
-        days = " to ".join(filter(None, (told["from"], told["to"])))
+        days = " to ".join(filter(None, (told["first_date"], told["last_date"])))
         parts = [
             f"{told['accession_numbers']} accession numbers" if self.accession_numbers else "",
             f"studies {'of' if self.first_date and self.last_date else 'from' if self.first_date else 'until'} {days}"

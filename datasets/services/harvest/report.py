@@ -75,6 +75,15 @@ class Report:
             **counts,
         }
 
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Report":
+        """The report whose `as_json` was stored: without details, and of the problems only that there were some."""
+        report = cls(dry_run=stored["dry_run"])
+        for name, value in stored.items():
+            if name != "problems":
+                setattr(report, name, Counter(value) if isinstance(getattr(report, name), Counter) else value)
+        return report
+
     def lines(self) -> list[str]:
         """A summary of a few lines."""
         lines = ["Dry run: nothing was written."] if self.dry_run else []

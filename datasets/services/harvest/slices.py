@@ -1,5 +1,6 @@
 """The slices around new lesions: decoded, encoded and put in place, several at a time, never a series in memory."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,12 +67,14 @@ def write_slices(
     wanted: set[int],
     keys: set[int],
     stored: set[int],
+    check: Callable[[], None],
 ) -> Written:
     """Bring slices of a volume into the storage.
 
     Parameters
     ----------
     wanted : places in the volume to store; keys : those with lesions; stored : those that are there already.
+    check : called after every slice.
 
     Raises
     ------
@@ -109,6 +112,7 @@ def write_slices(
         return index, row, encoded.values if index in keys else None
 
     for result in map_ahead(write, datasets, THREADS, IN_FLIGHT):
+        check()
         if result is not None:
             index, row, values = result
             written.rows.append(row)

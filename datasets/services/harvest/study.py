@@ -1,10 +1,9 @@
 """One study's new marks: settled, or brought to the dataset volume by volume."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from django.db import transaction
 from django.db.models import Max
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from datasets.pacs.resolve import Flag, Measurement
 from datasets.pacs.series import Volume
 from datasets.pacs.source import Source, Study
 from datasets.pacs.types import coarse_type
+from datasets.services.fence import Fence
 from datasets.services.harvest.marks import Mark, annotation_of, known, read_marks, taken
 from datasets.services.harvest.numbers import Numbers, SeriesChanged, Visit
 from datasets.services.harvest.report import Report
@@ -42,13 +42,16 @@ class StudyHarvest:
         pseudonymiser: Pseudonymiser,
         context_mm: float | None,
         report: Report,
+        check: Callable[[], None],
+        fence: Fence,
     ) -> None:
         self.source = source
         self.collection = collection
         self.pseudonymiser = pseudonymiser
         self.context_mm = context_mm
         self.report = report
-        self.numbers = Numbers(collection, pseudonymiser)
+        self.check, self.fence = check, fence
+        self.numbers = Numbers(collection, pseudonymiser, fence)
         self.seen: set[str] = set()
         """Geometries of this run: a dry run has no database to look them up in."""
 
@@ -115,7 +118,7 @@ class StudyHarvest:
             return
         series = self.numbers.series(visit, volume)
         written = write_slices(
-            self.source, slice_storage(self.collection), series, volume, wanted, keys, _stored(series)
+            self.source, slice_storage(self.collection), series, volume, wanted, keys, _stored(series), self.check
         )
         for instance, error in written.failures.values():
             self.report.add(instance.locator, error)
@@ -126,7 +129,7 @@ class StudyHarvest:
             for mark in marks
             if mark.measurement.slice_index in lost
         ]
-        with transaction.atomic():
+        with self.fence():
             Slice.objects.bulk_create(sorted(written.rows, key=lambda row: row.number))
             self._record(visit, year, undecodable)
             self._record(visit, year, kept)
@@ -191,7 +194,7 @@ class StudyHarvest:
         ids = dict(waiting.filter(fingerprint__in=[row.fingerprint for row in rows]).values_list("fingerprint", "pk"))
         for row in rows:
             row.pk = ids.get(row.fingerprint)
-        with transaction.atomic():
+        with self.fence():
             Annotation.objects.bulk_update([row for row in rows if row.pk], Annotation.OUTCOME)
             Annotation.objects.bulk_create([row for row in rows if not row.pk])
 

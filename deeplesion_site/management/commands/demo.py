@@ -69,9 +69,9 @@ class Command(BaseCommand):
         if deeplesion is not None:
             self.imported(deeplesion)
         for release in Release.objects.filter(state=Release.State.PUBLISHED, manifest=None):
-            engine.enqueue(kind=Job.Kind.MANIFEST, params={"release": release.name})
+            engine.enqueue(kind="manifest", params={"release": release.name})
         if not LocationModel.objects.filter(trained_on=RELEASE).exists():
-            engine.enqueue(kind=Job.Kind.BODYPART, params={"release": RELEASE, "preset": "small", "phantom": 10})
+            engine.enqueue(kind="bodypart", params={"release": RELEASE, "preset": "small", "phantom": 10})
 
         self.waiting = TrainingRun.objects.filter(release=RELEASE).first() or training.request(DETECTOR)
 
@@ -99,6 +99,7 @@ class Command(BaseCommand):
                 # Whole volumes, as in the paper: the body-part regressor learns from shoulders to groin.
                 context=None,
                 progress=True,
+                wait=True,
             )
             call_command("release", "create", RELEASE, collection=COLLECTION, split="70/15/15", seed=SEED)
 
@@ -114,7 +115,7 @@ class Command(BaseCommand):
         except Incomplete as incomplete:
             self.stderr.write(str(incomplete))
         if not Release.objects.filter(name=PUBLISHED).exists():
-            engine.enqueue(kind=Job.Kind.RELEASE, params={"release": PUBLISHED, "collection": PUBLISHED})
+            engine.enqueue(kind="release", params={"release": PUBLISHED, "collection": PUBLISHED})
 
     def serve(self, port: int) -> None:
         """Serve the site and one worker until Ctrl-C."""

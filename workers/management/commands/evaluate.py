@@ -3,25 +3,25 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from datasets.management.failures import one_sentence
-from datasets.management.progress import bar
 from detection.errors import DetectorError
 from detection.models import Evaluation
 from workers import engine, evaluating
-from workers.models import Job
+from workers.kinds.evaluate import KIND
+from workers.management.job_command import JobCommand
 
 
-class Command(BaseCommand):
+class Command(JobCommand):
     help = "Detects lesions in one split of a run's release and scores them; what was done before is not done again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("run", metavar="RUN", type=int, help="number of a trained run")
         parser.add_argument("--split", default="test", help="train, val, test or all (test)")
         parser.add_argument("--convention", default="deeplesion", help="deeplesion or strict (deeplesion)")
         parser.add_argument("--iou", type=float, default=0.5, help="overlap from which a lesion is hit (0.5)")
-        parser.add_argument("--wait", action="store_true", help="evaluate in this process instead of a worker")
 
     def handle(self, *, wait: bool, **options: Any) -> None:
         params = {name: options[name] for name in ("run", "split", "convention", "iou")}
@@ -29,13 +29,10 @@ class Command(BaseCommand):
             with one_sentence():
                 evaluation = evaluating.request(params)
                 if wait and evaluation.state != Evaluation.State.DONE:
-                    with bar(str(evaluation), "images") as progress:
-                        engine.run_here(
-                            kind=Job.Kind.EVALUATE, params=params, work=evaluating.evaluate, progress=progress
-                        )
+                    self.job(KIND.name, params, wait=True)
                     evaluation.refresh_from_db()
                 elif evaluation.state != Evaluation.State.DONE:
-                    job = engine.enqueue(kind=Job.Kind.EVALUATE, params=params)
+                    job = engine.enqueue(kind=KIND.name, params=params)
                     self.stdout.write(f"The evaluation waits for a worker (job {job.pk}); see /runs/{params['run']}/")
                     return
         except DetectorError as error:

@@ -3,28 +3,27 @@
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from datasets.management.failures import one_sentence
-from datasets.management.progress import bar
 from datasets.pacs.deidentify import KeyUnusable
 from datasets.pacs.source import SourceError
 from datasets.services.harvest import DEFAULT_CONTEXT_MM, HarvestStopped, Report
 from datasets.services.harvest.order import Order, accession_numbers
-from workers import engine, harvesting
-from workers.models import Job
+from workers import harvesting
+from workers.kinds.harvest import KIND, SHOWN
+from workers.management.job_command import JobCommand, bars
+from workers.run import Rehearsal
 
-SHOWN = 50
 
-
-class Command(BaseCommand):
+class Command(JobCommand):
     help = "Takes the RECIST bookmarks of a source into a collection: slices, lesions, and why the others gave none."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("source", help="dir:///path, dicomweb+https://host/root or dimse://AET@host:port")
         parser.add_argument("--collection", default="hospital", help="short name of the collection (default hospital)")
         parser.add_argument("--title", default="", help="title of a new collection")
@@ -50,11 +49,14 @@ class Command(BaseCommand):
         parser.add_argument("--progress", action="store_true", help="show progress without a terminal, too")
         parser.add_argument("--dry-run", action="store_true", help="show what would be taken, write nothing")
 
-    def handle(self, *, dry_run: bool, progress: bool, **options: Any) -> None:
+    def handle(self, *, dry_run: bool, wait: bool, progress: bool, **options: Any) -> None:
         try:
             with one_sentence("what was harvested is whole"):
                 order = ordered(options)
-                self.tell(self.dry_run(order, progress) if dry_run else self.harvest(order, progress))
+                if dry_run:
+                    self.tell(self.dry_run(order, progress))
+                else:
+                    self.harvest(order, wait, progress)
         except HarvestStopped as stopped:
             if stopped.report.studies:
                 self.tell_counts(stopped.report)
@@ -65,35 +67,24 @@ class Command(BaseCommand):
             raise CommandError("Interrupted before anything was harvested.") from None
 
     def dry_run(self, order: Order, always: bool) -> Report:
-        """Show what a harvest would do, and do nothing."""
+        """Show what a harvest would do, and do nothing; it leaves no trace, so that it is no job."""
         self.stdout.write("\n".join(order.lines()))
-        with bar("Headers", "files", always) as scanning, bar("Dry run", "studies", always) as shown:
-            return harvesting.harvest_now(order, shown, on_scan=scanning, dry_run=True)
+        with bars(always) as shown:
+            return harvesting.harvest_now(order, Rehearsal(shown), dry_run=True)
 
-    def harvest(self, order: Order, always: bool) -> Report:
-        """Harvest, recorded as a job."""
-        kept: list[Report] = []
-
-        def run(order: Order, progress: engine.Progress) -> Report:
-            with bar("Headers", "files", always) as scanning:
-                kept.append(harvesting.harvest_now(order, progress, on_scan=scanning))
-            return kept[0]
-
-        with bar("Harvest", "studies", always) as shown:
-            engine.run_here(
-                kind=Job.Kind.HARVEST,
-                params=harvesting.params_of(order),
-                work=partial(harvesting.perform, run=run),
-                progress=shown,
-            )
-        return kept[0]
+    def harvest(self, order: Order, wait: bool, always: bool) -> None:
+        """Harvest, as a job."""
+        job = self.job(KIND.name, harvesting.params_of(order), wait=wait, always=always)
+        if job is not None:
+            self.tell_counts(Report.from_json(job.result))
+            if job.result["problems"]:
+                sys.exit(1)
 
     def tell(self, report: Report) -> None:
-        """Print the report; problems go to standard error and end in an exit status that is not 0."""
-        if report.dry_run:
-            self.stdout.write("\n".join(report.details[:SHOWN]))
-            if len(report.details) > SHOWN:
-                self.stdout.write(f"... and {len(report.details) - SHOWN} more")
+        """Print the report of a dry run; problems go to standard error and end in an exit status that is not 0."""
+        self.stdout.write("\n".join(report.details[:SHOWN]))
+        if len(report.details) > SHOWN:
+            self.stdout.write(f"... and {len(report.details) - SHOWN} more")
         self.tell_counts(report)
         if report.problems:
             sys.exit(1)

@@ -3,43 +3,35 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from datasets.management.failures import one_sentence
-from datasets.management.progress import bar
 from datasets.models import Collection, LocationModel, Release
 from detection.bodypart.errors import BodyPartError
-from workers import engine
-from workers.locating import locate_lesions
-from workers.models import Job
+from workers.kinds.locate import KIND
+from workers.management.job_command import JobCommand
 
 
-class Command(BaseCommand):
+class Command(JobCommand):
     help = "Scores slices with a body-part regressor and locates lesions; what it has located before stays."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("release", metavar="RELEASE|all", help="whose collection to locate")
         parser.add_argument("--model", help="version of the model; the newest if none is named")
 
-    def handle(self, *, release: str, model: str | None, **_: Any) -> None:
+    def handle(self, *, release: str, model: str | None, wait: bool, **_: Any) -> None:
         chosen = LocationModel.objects.filter(version=model) if model else LocationModel.objects.all()
         newest = chosen.order_by("-id").first()
         if newest is None:
             raise CommandError("there is no such model; train one with: manage.py train_bodypart RELEASE")
         for collection in self.collections(release):
+            params = {"collection": collection.slug, "model": newest.version}
             try:
-                with one_sentence("what was located before stays"), bar(collection.slug, "series") as progress:
-                    found = engine.run_here(
-                        kind=Job.Kind.LOCATE,
-                        params={"collection": collection.slug, "model": newest.version},
-                        work=locate_lesions,
-                        progress=progress,
-                    )
+                job = self.job(KIND.name, params, wait=wait, otherwise="what was located before stays")
             except BodyPartError as error:
                 raise CommandError(str(error)) from None
-            lesions = found.pop("lesions", 0)
-            series = ", ".join(f"{count} series {finding}" for finding, count in found.items()) or "nothing new"
-            self.stdout.write(f"{collection.slug}: {lesions} lesions located; {series}")
+            if job is not None:
+                self.stdout.write(f"{collection.slug}: {told(job.result)}")
 
     def collections(self, release: str) -> list[Collection]:
         """The collections that a release, or all of them, draw on."""
@@ -49,3 +41,9 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"there is no release {release}")
         return [found.collection]
+
+
+def told(result: dict[str, Any]) -> str:
+    """The result of locating in a line."""
+    found = [f"{count} series {finding}" for finding, count in result.items() if finding != "lesions"]
+    return f"{result.get('lesions', 0)} lesions located; {', '.join(found) or 'nothing new'}"

@@ -4,28 +4,28 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from datasets.management.failures import one_sentence
-from datasets.management.progress import bar
 from detection.errors import DetectorError
 from detection.models import TrainingRun
 from detection.presets import PRESETS
 from detection.services.runs import OPTIONS
 from workers import engine, training
-from workers.models import Job
+from workers.kinds.train import KIND
+from workers.management.job_command import JobCommand
 
 
-class Command(BaseCommand):
+class Command(JobCommand):
     help = "Trains the lesion detector on a published release; run again, it goes on from the newest checkpoint."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("release", metavar="RELEASE", help="name of a published release")
         parser.add_argument("--preset", default="paper", help=f"{', '.join(PRESETS)} (paper)")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--fraction", type=float, default=1.0, help="share of the training patients (1)")
         parser.add_argument("--weights", default="", help="imagenet or random; what suits the preset unless given")
-        parser.add_argument("--wait", action="store_true", help="train in this process instead of a worker")
         beyond = parser.add_argument_group("beyond the preset", "see python -m detection.train --help")
         beyond.add_argument("--backbone")
         beyond.add_argument("--batch", type=int)
@@ -49,14 +49,15 @@ class Command(BaseCommand):
                 elif wait:
                     self.train(run, params)
                 else:
-                    job = engine.enqueue(kind=Job.Kind.TRAIN, params=params)
+                    job = engine.enqueue(kind=KIND.name, params=params)
                     self.stdout.write(f"Run {run.pk} waits for a worker (job {job.pk}); see /runs/{run.pk}/")
         except DetectorError as error:
             raise CommandError(str(error)) from None
 
     def train(self, run: TrainingRun, params: dict[str, Any]) -> None:
-        """Train here and now, then evaluate."""
-        with bar(f"Run {run.pk}", "steps") as progress:
-            made = engine.run_here(kind=Job.Kind.TRAIN, params=params, work=training.train, progress=progress)
-        self.stdout.write(f"Run {run.pk} is trained: {made['steps']} steps in {made['seconds']:.0f} s")
+        """Train, then evaluate."""
+        job = self.job(KIND.name, params, wait=True)
+        if job is not None:
+            made = job.result
+            self.stdout.write(f"Run {run.pk} is trained: {made['steps']} steps in {made['seconds']:.0f} s")
         call_command("evaluate", run.pk, wait=True, stdout=self.stdout)

@@ -1,24 +1,22 @@
-"""`manage.py train_bodypart`: train the body-part regressor on a release, then locate its lesions."""
+"""`manage.py train_bodypart`: train the body-part regressor on a release; its lesions are located next."""
 
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from datasets.management.failures import one_sentence
-from datasets.management.progress import bar
 from detection.bodypart.errors import BodyPartError
 from detection.bodypart.settings import PRESETS
-from workers import engine
-from workers.locating import train_bodypart
-from workers.models import Job
+from workers.kinds.bodypart import KIND
+from workers.management.job_command import JobCommand
 
 
-class Command(BaseCommand):
+class Command(JobCommand):
     help = "Learns from a release's slices alone, without any label, where in the body a slice lies."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("release", metavar="RELEASE")
         parser.add_argument("--preset", choices=sorted(PRESETS), default="small")
         parser.add_argument(
@@ -29,16 +27,14 @@ class Command(BaseCommand):
             help="for a release of phantom patients: measure rank correlation and landmark error on so many new ones",
         )
 
-    def handle(self, *, release: str, preset: str, phantom: int, **_: Any) -> None:
+    def handle(self, *, release: str, preset: str, phantom: int, wait: bool, **_: Any) -> None:
         try:
-            with one_sentence("no regressor was kept"), bar("Body-part regressor", "steps") as progress:
-                made = engine.run_here(
-                    kind=Job.Kind.BODYPART,
-                    params={"release": release, "preset": preset, "phantom": phantom},
-                    work=train_bodypart,
-                    progress=progress,
-                )
+            params = {"release": release, "preset": preset, "phantom": phantom}
+            job = self.job(KIND.name, params, wait=wait, otherwise="no regressor was kept")
         except BodyPartError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{made['version']} is trained.")
-        call_command("locate", release, model=made["version"], stdout=self.stdout)
+        if job is not None:
+            version = job.result["version"]
+            self.stdout.write(f"{version} is trained.")
+            # The job has sent for locating; asked for the same, this waits for that very job.
+            call_command("locate", release, model=version, wait=wait, stdout=self.stdout)

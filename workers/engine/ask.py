@@ -1,0 +1,147 @@
+"""What people ask of the jobs: one more, an end, another try."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from celery import current_app
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
+
+from workers import kinds
+from workers.engine.lease import record
+from workers.errors import KeyReused, NotCancellable, NotRetriable
+from workers.models import Job, JobEvent
+
+logger = logging.getLogger(__name__)
+
+PERFORM = "workers.tasks.perform"
+"""By name, because the task stands above the engine."""
+
+State, Event = Job.State, JobEvent.Kind
+
+ENDED: dict[str, str] = {
+    State.SUCCEEDED: "has succeeded",
+    State.FAILED: "has failed",
+    State.CANCELLED: "was cancelled",
+}
+
+
+def enqueue(
+    *, kind: str, params: Mapping[str, Any], owner: Any = None, key: str | None = None, send: bool = True
+) -> Job:
+    """Record a job and send it to the workers once the transaction commits.
+
+    Parameters
+    ----------
+    params : as JSON; they are validated, and what they leave out is filled in.
+    owner : the user who asks; None for the system itself.
+    key : idempotency key; whoever asks twice with the same one gets the same job.
+    send : False where the asking process is going to run the job itself.
+
+    Returns
+    -------
+    The new job; or the one with this key; or an unfinished one of this kind with equal parameters.
+
+    Raises
+    ------
+    UnknownKind, InvalidParams, KeyReused : nothing was queued.
+    """
+    found = kinds.get(kind)
+    wanted = asdict(found.read(params))
+    fingerprint = hashlib.sha256(json.dumps([kind, wanted], sort_keys=True).encode()).hexdigest()
+    known = _known(owner, key, fingerprint)
+    if known is None:
+        try:
+            with transaction.atomic():
+                known = Job.objects.create(
+                    kind=kind, title=found.title, params=wanted, queue=found.queue, owner=owner, key=key,
+                    fingerprint=fingerprint, attempts_allowed=found.attempts,
+                )  # fmt: skip
+                record(known.pk, Event.QUEUED, 0, _asked_by(owner))
+                if send:
+                    job_id, queue = known.pk, known.queue
+                    transaction.on_commit(lambda: publish(job_id, queue), robust=True)
+        except IntegrityError:
+            # Somebody asked for the same in the same moment.
+            known = _known(owner, key, fingerprint)
+            if known is None:
+                raise
+    if key is not None and known.key == key and (known.kind, known.params) != (kind, wanted):
+        raise KeyReused(f"The idempotency key was used for job {known.pk}, which was asked to do something else.")
+    return known
+
+
+def _known(owner: Any, key: str | None, fingerprint: str) -> Job | None:
+    if key is not None:
+        same_key = Job.objects.filter(owner=owner, key=key).first()
+        if same_key is not None:
+            return same_key
+    return Job.objects.filter(fingerprint=fingerprint, state__in=Job.UNFINISHED).first()
+
+
+def _asked_by(user: Any) -> str:
+    return f"asked for by {user.get_username()}" if user else ""
+
+
+def publish(job_id: int, queue: str) -> bool:
+    """Tell the workers of a job; when the broker cannot be reached, the sweep will do it later."""
+    try:
+        current_app.send_task(PERFORM, kwargs={"job_id": job_id}, queue=queue, retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("job %d waits for the broker (%s)", job_id, type(error).__name__)
+        return False
+    Job.objects.filter(pk=job_id, state=State.QUEUED).update(published=Now())
+    return True
+
+
+def cancel(job_id: int, by: Any = None) -> Job:
+    """Ask for a job to end: a queued one ends at once, a running one within seconds.
+
+    Raises
+    ------
+    NotCancellable : it is finished.
+    """
+    asked = _asked_by(by)
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(pk=job_id)
+        if job.state == State.QUEUED:
+            Job.objects.filter(pk=job_id).update(state=State.CANCELLED, finished=Now(), not_before=None)
+            record(job_id, Event.CANCELLED, job.attempt, asked)
+        elif job.state == State.RUNNING:
+            Job.objects.filter(pk=job_id).update(state=State.CANCELLING)
+            record(job_id, Event.CANCEL_REQUESTED, job.attempt, asked)
+        elif job.state != State.CANCELLING:
+            raise NotCancellable(f"Job {job_id} is finished: it {ENDED[job.state]}.")
+        job.refresh_from_db()
+    return job
+
+
+def retry(job_id: int, by: Any = None) -> Job:
+    """Queue a failed or cancelled job once more, with as many attempts as at first.
+
+    Raises
+    ------
+    NotRetriable : it is unfinished or has succeeded, or an equal one is unfinished.
+    """
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(pk=job_id)
+        if job.state not in (State.FAILED, State.CANCELLED):
+            raise NotRetriable(f"Job {job_id} has neither failed nor been cancelled.")
+        try:
+            with transaction.atomic():
+                Job.objects.filter(pk=job_id).update(
+                    state=State.QUEUED, finished=None, published=None, message="", done=0, total=0,
+                    attempts_allowed=F("attempt") + kinds.get(job.kind).attempts,
+                )  # fmt: skip
+        except IntegrityError:
+            raise NotRetriable(f"Another job does the same as job {job_id} and is unfinished.") from None
+        record(job_id, Event.QUEUED, job.attempt, f"once more {_asked_by(by)}".strip())
+        transaction.on_commit(lambda: publish(job_id, job.queue), robust=True)
+        job.refresh_from_db()
+    return job

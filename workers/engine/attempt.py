@@ -1,0 +1,143 @@
+"""An attempt at a job in this process: its `Run`, and the thread that keeps the lease while the work is silent."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from workers.engine import lease, shutdown
+from workers.errors import LeaseLost, Stopping
+from workers.run import Shown, Told
+
+logger = logging.getLogger(__name__)
+
+CHECK_EVERY_S = 0.5
+LOG_CHARACTERS = 2000
+RENEWALS = 4
+"""In the length of a lease."""
+
+
+class Attempt:
+    """The `Run` of a claimed job."""
+
+    def __init__(self, claim: lease.Claim, shown: Shown | None = None, told: Told | None = None) -> None:
+        self.claim = claim
+        self.following: list[tuple[str, dict[str, Any]]] = []
+        self.tidying: list[Callable[[], None]] = []
+        self._shown, self._told = shown, told
+        self._lost = threading.Event()
+        self._written = self._checked = 0.0
+        self._sure = time.monotonic()
+
+    @property
+    def folder(self) -> Path:
+        folder = Path(settings.DATA_DIR) / "jobs" / str(self.claim.job_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def progress(self, done: int, total: int | None, unit: str = "", message: str = "") -> None:
+        if self._shown is not None:
+            self._shown(done, total, unit)
+        now = time.monotonic()
+        if now - self._written >= CHECK_EVERY_S or done == total or message:
+            self._written = now
+            told = {name: value for name, value in (("unit", unit[:32]), ("message", message[:500])) if value}
+            with self._patiently():
+                lease.progress(self.claim, done=done, total=total or 0, **told)
+        self.check_cancelled()
+
+    def log(self, text: str) -> None:
+        with self._patiently():
+            lease.log(self.claim, text[-LOG_CHARACTERS:])
+
+    def tell(self, text: str) -> None:
+        if self._told is not None:
+            self._told(text)
+
+    def check_cancelled(self) -> None:
+        if shutdown.begun():
+            raise Stopping
+        if self._lost.is_set():
+            raise LeaseLost
+        now = time.monotonic()
+        if now - self._checked >= CHECK_EVERY_S:
+            self._checked = now
+            with self._patiently():
+                lease.check(self.claim)
+
+    def fence(self) -> AbstractContextManager[None]:
+        return lease.fence(self.claim)
+
+    def closing(self) -> AbstractContextManager[None]:
+        return lease.closing(self.claim)
+
+    def then(self, kind: str, params: dict[str, Any]) -> None:
+        self.following.append((kind, params))
+
+    def afterwards(self, tidy: Callable[[], None]) -> None:
+        self.tidying.append(tidy)
+
+    def settle(self, write: Callable[[], None]) -> None:
+        """Write the outcome, asking the database again while it is away, but no longer than the lease lasts.
+
+        Raises
+        ------
+        LeaseLost
+        """
+        deadline = time.monotonic() + lease.length().total_seconds()
+        while True:
+            try:
+                return write()
+            except (OperationalError, InterfaceError) as error:
+                if connection.in_atomic_block:
+                    raise
+                connection.close()
+                if time.monotonic() > deadline:
+                    raise LeaseLost from error
+                time.sleep(CHECK_EVERY_S)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the lease for as long as the block runs."""
+        done = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(done,), name=f"lease-{self.claim.job_id}", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
+
+    def _keep(self, done: threading.Event) -> None:
+        pause = lease.length().total_seconds() / RENEWALS
+        try:
+            while not done.wait(pause):
+                try:
+                    lease.renew(self.claim)
+                    self._sure = time.monotonic()
+                except LeaseLost:
+                    self._lost.set()
+                    return
+                except (OperationalError, InterfaceError):
+                    connection.close()
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _patiently(self) -> Iterator[None]:
+        """Go on while the database is away, but no longer than the lease lasts."""
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block:
+                raise
+            connection.close()
+            if time.monotonic() - self._sure > lease.length().total_seconds():
+                raise LeaseLost from error
+            logger.warning("job %d: the database does not answer (%s)", self.claim.job_id, type(error).__name__)

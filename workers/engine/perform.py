@@ -1,0 +1,154 @@
+"""Do the work of a claimed job, and write down what became of it, however the work ends."""
+
+import errno
+import logging
+import os
+import socket
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from workers import kinds
+from workers.engine import ask, lease
+from workers.engine.attempt import Attempt
+from workers.errors import Cancelled, LeaseLost, Stopping
+from workers.models import Job, JobEvent
+
+logger = logging.getLogger(__name__)
+
+State, Event = Job.State, JobEvent.Kind
+
+TRANSIENT = (OperationalError, InterfaceError, ConnectionError)
+"""Errors that may pass by themselves, whatever the kind of job."""
+
+FIRST_DELAY, GROWTH, LONGEST_DELAY = timedelta(seconds=5), 3, timedelta(minutes=10)
+"""How long a job waits before it is tried again: 5 s, 15 s, 45 s and so on."""
+
+OURS = ("datasets", "detection", "workers")
+"""Packages whose errors are sentences for people and name no patient."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended: what is written to the row, and to the log."""
+
+    state: Job.State
+    event: JobEvent.Kind
+    text: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    error: BaseException | None = None
+
+
+def this_process() -> str:
+    """The name under which this process has jobs."""
+    return f"{socket.gethostname()}:{os.getpid()}"[:128]
+
+
+def perform(job_id: int) -> None:
+    """Run a queued job in a worker; nothing happens when it is not to be had."""
+    claim = lease.claim(job_id, this_process())
+    if claim is None:
+        return
+    try:
+        work(Attempt(claim))
+    except Exception:
+        # The job's row says what went wrong; the log must not repeat what an exception may carry of the data.
+        logger.warning("job %d failed", job_id)
+
+
+def work(attempt: Attempt) -> None:
+    """Do the work of a claimed job and write down the outcome.
+
+    Raises
+    ------
+    Exception : what made the job fail, once that is written down; not what it is tried again after.
+    """
+    job = Job.objects.get(pk=attempt.claim.job_id)
+    try:
+        with attempt.kept():
+            outcome = _outcome(attempt, job)
+            attempt.settle(lambda: _write(attempt, outcome))
+    except LeaseLost:
+        logger.warning("job %d is another worker's now; attempt %d ends", job.pk, attempt.claim.attempt)
+        return
+    if outcome.state == State.SUCCEEDED:
+        for tidy in attempt.tidying:
+            tidy()
+    if outcome.error is not None:
+        raise outcome.error
+
+
+def _outcome(attempt: Attempt, job: Job) -> Outcome:
+    """Do the work; say how it ended.
+
+    Raises
+    ------
+    LeaseLost
+    """
+    transient: tuple[type[Exception], ...] = TRANSIENT
+    try:
+        kind = kinds.get(job.kind)
+        transient += kind.transient
+        result = kind.work(kind.read(job.params), attempt)
+    except LeaseLost:
+        raise
+    except Cancelled:
+        return Outcome(State.CANCELLED, Event.CANCELLED)
+    except Stopping:
+        return _handed_back(job, "the worker was shut down")
+    except Exception as error:
+        if not _passes(error, transient):
+            return _failed(error)
+        if attempt.claim.attempt >= job.attempts_allowed:
+            return _failed(error, f" Given up after {attempt.claim.attempt} attempts.")
+        wait = delay(attempt.claim.attempt)
+        text = f"in {wait.total_seconds():.0f} s: {sentence(error)}"
+        values = {"not_before": lease.after(wait), "message": sentence(error)}
+        return Outcome(State.QUEUED, Event.RETRIED, text, values)
+    except BaseException as error:
+        return _handed_back(job, "the process was ended", error)
+    return Outcome(State.SUCCEEDED, Event.SUCCEEDED, values={"result": result})
+
+
+def _write(attempt: Attempt, outcome: Outcome) -> None:
+    """Write the outcome; what shall follow a success is queued in the same transaction."""
+    with transaction.atomic():
+        lease.settle(attempt.claim, outcome.state, outcome.event, outcome.text, **outcome.values)
+        if outcome.state == State.SUCCEEDED:
+            for kind, params in attempt.following:
+                ask.enqueue(kind=kind, params=params)
+
+
+def _passes(error: BaseException | None, transient: tuple[type[Exception], ...]) -> bool:
+    """Whether an error, or one that it was raised from, may pass by itself."""
+    while error is not None:
+        if isinstance(error, transient):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _failed(error: Exception, more: str = "") -> Outcome:
+    text = sentence(error) + more
+    return Outcome(State.FAILED, Event.FAILED, text, {"message": text[:500]}, error)
+
+
+def _handed_back(job: Job, why: str, error: BaseException | None = None) -> Outcome:
+    # That it was broken off is not the job's fault, so it may be tried once more than was allowed.
+    return Outcome(State.QUEUED, Event.HANDED_BACK, why, {"attempts_allowed": job.attempts_allowed + 1}, error)
+
+
+def delay(attempt: int) -> timedelta:
+    """How long a job waits after its attempt-th try; longer each time."""
+    return min(FIRST_DELAY * GROWTH ** (attempt - 1), LONGEST_DELAY)
+
+
+def sentence(error: BaseException) -> str:
+    """What the job page says of an error: our own sentences whole, of a stranger's only the kind."""
+    if type(error).__module__.split(".")[0] in OURS:
+        return str(error)[:500]
+    if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+        return "The disk is full."
+    return f"Stopped by {type(error).__name__}."

@@ -1,0 +1,37 @@
+"""What a kind of job is: its name, where it runs, what it is told, what it does."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from workers.models import Job
+from workers.params import P, read
+from workers.run import Run
+
+
+@dataclass(frozen=True)
+class Kind(Generic[P]):
+    """One kind; `workers.kinds` lists them all."""
+
+    name: str
+    """As it stands in a job's row and in addresses."""
+    title: str
+    """In words."""
+    queue: Job.Queue
+    params: type[P]
+    work: Callable[[P, Run], dict[str, Any]]
+    """Does it and returns what the job's page shows; it is tried again from the start, so it goes on from what it
+    finds done."""
+    attempts: int = 5
+    """How often a job is claimed at most, lost workers and transient errors together."""
+    transient: tuple[type[Exception], ...] = ()
+    """Errors that may pass by themselves; the engine adds those of the database."""
+
+    def read(self, values: Mapping[str, Any]) -> P:
+        """Validate parameters.
+
+        Raises
+        ------
+        InvalidParams
+        """
+        return read(self.params, values)

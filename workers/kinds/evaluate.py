@@ -1,0 +1,35 @@
+"""Evaluate a trained detector: its detections in a split, and how many lesions they find."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal
+
+from workers import evaluating
+from workers.exported import InUse
+from workers.kind import Kind
+from workers.models import Job
+from workers.params import Params
+from workers.run import Run
+
+
+@dataclass(frozen=True)
+class EvaluateParams(Params):
+    run: int
+    """Number of a trained run."""
+    split: Literal["train", "val", "test", "all"] = "test"
+    convention: Literal["deeplesion", "strict"] = "deeplesion"
+    iou: float = 0.5
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        if not 0 < self.iou <= 1:
+            yield "iou", "iou must be above 0 and at most 1."
+
+
+def evaluate(params: EvaluateParams, run: Run) -> dict[str, Any]:
+    """Detect, score, and keep it all."""
+    progress = partial(run.progress, unit="images")
+    return evaluating.evaluate(asdict(params), progress, fence=run.fence, closing=run.closing)
+
+
+KIND = Kind("evaluate", "evaluate detector", Job.Queue.GPU, EvaluateParams, evaluate, transient=(InUse,))

@@ -1,0 +1,45 @@
+"""Harvest a PACS: its bookmarks become lesions of a collection."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from datasets.pacs.source import SourceUnreachable
+from datasets.services.harvest.order import find, forget
+from workers.harvesting import harvest_now, orders
+from workers.kind import Kind
+from workers.models import Job
+from workers.params import Params
+from workers.run import Run
+
+SHOWN = 50
+"""Lines of one sort that a terminal gets to see."""
+
+
+@dataclass(frozen=True)
+class HarvestParams(Params):
+    """What `harvesting.params_of` makes of an order: its name, and what may be shown of it."""
+
+    order: str
+    collection: str
+    source: str
+    context: str
+    accession_numbers: int = 0
+    first_date: str = ""
+    last_date: str = ""
+    annotations: list[str] = field(default_factory=list)
+    since_last: bool = False
+    documents: int = 0
+
+
+def work(params: HarvestParams, run: Run) -> dict[str, Any]:
+    """Work off an order that was kept; problems name places in the source and are told to a terminal alone."""
+    report = harvest_now(find(params.order, orders()), run)
+    for problem in report.problems[:SHOWN]:
+        run.tell(problem)
+    if len(report.problems) > SHOWN:
+        run.tell(f"... and {len(report.problems) - SHOWN} more")
+    run.afterwards(lambda: forget(params.order, orders()))
+    return report.as_json()
+
+
+KIND = Kind("harvest", "harvest", Job.Queue.IO, HarvestParams, work, transient=(SourceUnreachable,))

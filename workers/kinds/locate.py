@@ -1,0 +1,51 @@
+"""Locate the lesions of a collection in the body with a trained body-part regressor."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from datasets.models import Collection, LocationModel
+from datasets.services.errors import Refused
+from datasets.services.locate import locate as locate_lesions
+from workers.kind import Kind
+from workers.kinds.bodypart import MODEL_FILE, folder_of
+from workers.models import Job
+from workers.params import Params
+from workers.run import Run
+
+
+class NothingToLocate(Refused):
+    """No such collection or model."""
+
+
+@dataclass(frozen=True)
+class LocateParams(Params):
+    collection: str
+    model: str
+
+
+def locate(params: LocateParams, run: Run) -> dict[str, Any]:
+    """Locate what this model has not located yet, series by series."""
+    # Torch is large: a worker that never locates never loads it.
+    from detection.bodypart.model import load_model
+
+    collection = Collection.objects.filter(slug=params.collection).first()
+    record = LocationModel.objects.filter(version=params.model).first()
+    if collection is None or record is None:
+        raise NothingToLocate(f"there is no collection {params.collection} or no model {params.model}")
+    model = load_model(folder_of(record.version) / MODEL_FILE)
+    score = partial(model.score, version=record.version)
+    progress = partial(run.progress, unit="series")
+    return dict(
+        locate_lesions(
+            collection=collection,
+            model=record,
+            score=score,
+            progress=progress,
+            check=run.check_cancelled,
+            fence=run.fence,
+        )
+    )
+
+
+KIND = Kind("locate", "locate lesions", Job.Queue.CPU, LocateParams, locate)

@@ -1,0 +1,70 @@
+"""What the commands that start jobs share: a worker does the job where one is at work, else this process does."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from datasets.management.failures import one_sentence
+from datasets.management.progress import bar
+from workers import engine, kinds
+from workers.models import Job
+from workers.run import Shown
+
+
+class JobCommand(BaseCommand):
+    """A command that starts a job."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--wait", action="store_true", help="stay until the job is done (without a worker, it is done here)"
+        )
+
+    def job(
+        self,
+        kind: str,
+        params: Mapping[str, Any],
+        *,
+        wait: bool,
+        always: bool = False,
+        otherwise: str = "nothing was written",
+    ) -> Job | None:
+        """Queue a job; return it when it has succeeded, or None where a worker does it and nobody waits.
+
+        Parameters
+        ----------
+        always : show progress without a terminal, too.
+        otherwise : what holds when it fails, for the sentence.
+
+        Raises
+        ------
+        CommandError : it was refused, has failed or was cancelled.
+        """
+        with one_sentence(otherwise), bars(always) as shown:
+            at_work = engine.worker_at_work(kinds.get(kind).queue)
+            job = engine.enqueue(kind=kind, params=params, send=at_work)
+            if at_work and not wait:
+                self.stdout.write(f"Job {job.pk} is queued; a worker does it.")
+                return None
+            job = engine.wait_for(job, shown, self.stderr.write)
+        if job.state != Job.State.SUCCEEDED:
+            raise CommandError(job.message or f"job {job.pk} was cancelled")
+        return job
+
+
+@contextmanager
+def bars(always: bool = False) -> Iterator[Shown]:
+    """Give what shows progress on stderr: a bar for every unit in turn."""
+    with ExitStack() as stack:
+        current: dict[str, Callable[[int, int | None], None]] = {}
+
+        def shown(done: int, total: int | None, unit: str) -> None:
+            if unit not in current:
+                stack.pop_all().close()
+                current.clear()
+                current[unit] = stack.enter_context(bar(unit.capitalize(), unit, always))
+            current[unit](done, total)
+
+        yield shown
