@@ -4,6 +4,7 @@
 # make test    lint, types, import contracts, migrations, every test
 # make bench   speed, as ratios against named baselines
 # make pins    after a change of the requirements: pins all that they bring along in constraints.txt
+# make faults  killed workers, restarted servers, full disks: what becomes of the jobs, as a table
 # make services  Debian packages that the tests use for real (as root)
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ export PORT
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo install serve pacs test lint bench pins services clean
+.PHONY: demo install serve pacs test lint bench faults pins services clean
 
 demo: .venv/runtime
 	@$(BIN)/python manage.py demo $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(DEEPLESION),--deeplesion "$(DEEPLESION)")
@@ -45,6 +46,9 @@ bench: .venv/development
 
 pins: | .venv
 	@$(BIN)/python .ci/pins
+
+faults: .venv/development
+	@$(BIN)/python -m tests.workers.faults
 
 services:
 	@.ci/services

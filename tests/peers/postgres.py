@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,22 +43,54 @@ def private_postgres() -> Iterator[Postgres]:
     NotInstalled : no PostgreSQL server on this machine.
     PeerFailed : it did not come up.
     """
-    programs = installed("postgresql")
-    # PostgreSQL refuses to run as root; its Debian package brings the user for it.
-    user = "postgres" if os.geteuid() == 0 else None
-    with temporary_folder("postgres") as folder:
-        if user:
-            shutil.chown(folder, user, user)
-        data = folder / "data"
-        _create_cluster(programs / "initdb", data, user)
-        port = free_port()
-        url = f"postgres://deeplesion@127.0.0.1:{port}/postgres"
-        settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
-        arguments = ["-D", str(data), "-p", str(port), *settings]
-        answers = partial(_answers, url)
-        # SIGINT ends open connections, SIGTERM would wait for them.
-        with running(programs / "postgres", arguments, folder, answers, user=user, stop_signal=SIGINT) as pid:
-            yield Postgres(url, pid, folder)
+    with RestartablePostgres.private() as server:
+        yield server.now
+
+
+@dataclass
+class RestartablePostgres:
+    """A server that can be restarted on its port and data."""
+
+    now: Postgres
+    stack: ExitStack
+
+    @classmethod
+    @contextmanager
+    def private(cls) -> Iterator["RestartablePostgres"]:
+        """As `private_postgres`."""
+        programs = installed("postgresql")
+        with temporary_folder("postgres") as folder, ExitStack() as stack:
+            if _user():
+                shutil.chown(folder, _user(), _user())
+            _create_cluster(programs / "initdb", folder / "data", _user())
+            url = f"postgres://deeplesion@127.0.0.1:{free_port()}/postgres"
+            yield cls(stack.enter_context(_serving(folder, url)), stack)
+
+    @property
+    def url(self) -> str:
+        """Of its database."""
+        return self.now.url
+
+    def restart(self) -> None:
+        """End every connection and the server, and start it again."""
+        self.stack.close()
+        self.now = self.stack.enter_context(_serving(self.now.folder, self.now.url))
+
+
+@contextmanager
+def _serving(folder: Path, url: str) -> Iterator[Postgres]:
+    port = url.rpartition(":")[2].partition("/")[0]
+    settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+    arguments = ["-D", str(folder / "data"), "-p", port, *settings]
+    program = installed("postgresql") / "postgres"
+    # SIGINT ends open connections, SIGTERM would wait for them.
+    with running(program, arguments, folder, partial(_answers, url), user=_user(), stop_signal=SIGINT) as pid:
+        yield Postgres(url, pid, folder)
+
+
+def _user() -> str | None:
+    """PostgreSQL refuses to run as root; its Debian package brings the user for it."""
+    return "postgres" if os.geteuid() == 0 else None
 
 
 def _create_cluster(initdb: Path, data: Path, user: str | None) -> None:

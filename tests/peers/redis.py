@@ -21,8 +21,8 @@ class Redis:
 
 
 @contextmanager
-def private_redis() -> Iterator[Redis]:
-    """Start Redis on a free loopback port, keeping everything in memory, and stop it when the block ends.
+def private_redis(port: int | None = None) -> Iterator[Redis]:
+    """Start Redis on a loopback port, a free one unless named; what it keeps in memory is gone when the block ends.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def private_redis() -> Iterator[Redis]:
     """
     program = installed("redis-server")
     with temporary_folder("redis") as folder:
-        port = free_port()
+        port = port or free_port()
         url = f"redis://127.0.0.1:{port}/0"
         where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
         with running(program, [*where, "--save", "", "--appendonly", "no"], folder, lambda: _answers(url)) as pid:

@@ -1,0 +1,82 @@
+"""A broker that is gone, forgets, or says everything three times; a database that is restarted."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+from tests.workers.faults import judge
+from tests.workers.faults.stage import Stage
+from workers import engine
+from workers.models import Job
+
+
+def delivered_three_times(stage: Stage, jobs: int) -> str:
+    """Send every message three times, to a worker that takes four at once."""
+    stage.worker(processes=4)
+    keys = stage.enqueue(jobs, steps=2, pause=0.05)
+    for key in keys:
+        for _ in range(2):
+            assert engine.publish(key, "io")
+    stage.finished(keys)
+    judge.one_result_each(keys, steps=2)
+    begun = [judge.attempts_begun(number) for number in range(1, jobs + 1)]
+    assert begun == [1] * jobs, begun
+    return f"{jobs} jobs, {3 * jobs} messages, each begun once"
+
+
+def broker_stopped_and_started(stage: Stage) -> str:
+    """Stop the broker while jobs run and wait; it forgets what it held; start it again."""
+    stage.worker(processes=2)
+    keys = stage.enqueue(6, steps=4, pause=0.2)
+    stage.until(lambda: Job.objects.filter(pk__in=keys, state="running").exists(), "a job is at work")
+    stage.stop_redis()
+    during = stage.enqueue(2, first=100, steps=4, pause=0.2)
+    stage.until(lambda: Job.objects.filter(pk__in=keys, state="succeeded").exists(), "work goes on without the broker")
+    stage.start_redis()
+    stage.finished(keys + during)
+    judge.one_result_each(keys + during, steps=4)
+    return "8 jobs finished once each; 2 of them were queued while it was down"
+
+
+def broker_down_at_commit(stage: Stage) -> str:
+    """The message cannot be sent in the moment in which the row is committed."""
+    with _without_broker(stage):
+        keys = stage.enqueue(3, steps=1)
+        assert not Job.objects.filter(pk__in=keys, published__isnull=False).exists(), "the messages were sent"
+    stage.worker()
+    stage.finished(keys)
+    judge.one_result_each(keys, steps=1)
+    return "3 rows waited for the sweep, each finished once"
+
+
+@contextmanager
+def _without_broker(stage: Stage) -> Iterator[None]:
+    if stage.backend == "servers":
+        stage.stop_redis()
+        yield
+        stage.start_redis()
+        return
+    # A file stands where the folder was, which refuses root, too.
+    folder = Path(stage.environment["DATA_DIR"]) / "broker" / "messages"
+    shutil.rmtree(folder)
+    folder.touch()
+    yield
+    folder.unlink()
+    folder.mkdir()
+
+
+def database_restarted(stage: Stage) -> str:
+    """Restart PostgreSQL under running jobs: every connection breaks."""
+    assert stage.postgres is not None
+    stage.worker(processes=2)
+    keys = stage.enqueue(4, steps=20, pause=0.1)
+    stage.until(lambda: Job.objects.filter(pk__in=keys, done__gte=3).exists(), "a job is at work")
+    stage.postgres.restart()
+    connection.close()
+    stage.finished(keys)
+    judge.one_result_each(keys, steps=20)
+    attempts = list(Job.objects.filter(pk__in=keys).order_by("pk").values_list("attempt", flat=True))
+    return f"4 jobs finished once each, after {attempts} attempts"
