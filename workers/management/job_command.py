@@ -29,7 +29,7 @@ class JobCommand(BaseCommand):
         *,
         wait: bool,
         always: bool = False,
-        otherwise: str = "nothing was written",
+        otherwise: str = "",
     ) -> Job | None:
         """Queue a job; return it when it has succeeded, or None where a worker does it and nobody waits.
 
