@@ -30,6 +30,9 @@ COLUMN_MEANINGS = (
 )
 
 KEYS = (
+    (("↑", "↓", "←", "→"), "map", "next mark in that direction; with Shift a region grows that way"),
+    (("Enter", "Esc"), "map", "open the lesion, or list the region; give the region up, or the zoom"),
+    (("+", "-"), "map", "zoom"),
     (("/",), "lesion list", "go to the first filter"),
     (("j", "k"), "lesion list", "next, previous lesion"),
     (("Enter",), "lesion list", "open the lesion"),
