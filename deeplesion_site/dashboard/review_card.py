@@ -133,11 +133,12 @@ def _card(
     following = selectors.following(kind, pk, wish)
     before = selectors.preceding(kind, pk, wish)
     query = query_of(wish)
+    window = _common_window(lesions)
     context: dict[str, Any] = {
         "kind": kind,
         "subject": subject,
         "pair": pair,
-        "sides": [_side(lesion, others=[each for each in lesions if each is not lesion]) for lesion in lesions],
+        "sides": [_side(each, window, others=[other for other in lesions if other is not each]) for each in lesions],
         "lesion": lesions[0],
         "seen": service.latest_review(subject),
         "history": history,
@@ -169,12 +170,20 @@ def _of_pair(pk: int) -> Lesion:
     return found
 
 
-def _side(lesion: Lesion, others: list[Lesion]) -> dict[str, Any]:
+def _presets(lesion: Lesion) -> list[tuple[str, float, float]]:
+    return [("DICOM window", *window_of(lesion.slice)), *PRESETS]
+
+
+def _common_window(lesions: list[Lesion]) -> int:
+    """The window in which a card opens: the same on both sides, so that they can be compared."""
+    return max(opening(lesion, _presets(lesion)) for lesion in lesions)
+
+
+def _side(lesion: Lesion, window: int, others: list[Lesion]) -> dict[str, Any]:
     """What the card shows of one lesion."""
-    presets = [("DICOM window", *window_of(lesion.slice)), *PRESETS]
     data = viewer(lesion, lesion_selectors.context_slices(lesion, Visibility.EVERYTHING))
     data["others"] = [{"number": each.slice.number, "points": each.points} for each in others]
-    return {"lesion": lesion, "viewer": data, "presets": presets, "opening": opening(lesion, presets)}
+    return {"lesion": lesion, "viewer": data, "presets": _presets(lesion), "opening": window}
 
 
 def _standing(subject: Lesion | Proposal) -> bool:
@@ -187,9 +196,9 @@ def _pictures(following: tuple[str, int]) -> list[str]:
     kind, pk = following
     subject = _subject(kind, pk)
     lesions = [subject] if isinstance(subject, Lesion) else [subject.first, subject.second]
+    window = _common_window(lesions)
     found = []
     for lesion in lesions:
-        presets = [("DICOM window", *window_of(lesion.slice)), *PRESETS]
-        _, low, high = presets[opening(lesion, presets)]
+        _, low, high = _presets(lesion)[window]
         found.append(f"{reverse('slice-png', args=[lesion.slice_id])}?low={low:g}&high={high:g}")
     return found

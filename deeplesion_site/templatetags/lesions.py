@@ -1,5 +1,6 @@
 """How lesions, counts and lengths are written on pages. No tag asks the database."""
 
+import json
 from typing import Any
 from urllib.parse import urlencode
 
@@ -71,6 +72,12 @@ def type_mark(code: int) -> SafeString:
 def type_name(code: int) -> str:
     """The name of a type code."""
     return dl_info.TYPES.get(int(code), "unknown")
+
+
+@register.filter
+def as_json(data: Any) -> str:
+    """Data for a script, to stand in an attribute: HTMX takes script elements out of what it swaps in."""
+    return json.dumps(data, separators=(",", ":"))
 
 
 @register.filter

@@ -60,7 +60,9 @@ def measure(reason: str, value: float | None) -> str:
     if value is None:
         return "–"
     unit = _UNITS.get(reason, "")
-    text = number(round(100 * value, 1) if unit == "%" else value)
+    shown = 100 * value if unit == "%" else value
+    digits = 0 if abs(shown) >= 100 else 1 if abs(shown) >= 10 else 2
+    text = number(round(shown, digits))
     return f"{text}{'' if unit == '°' else ' '}{unit}".strip()
 
 

@@ -8,7 +8,7 @@ let zoomed = false;
 
 class Viewer {
   constructor(element) {
-    this.data = JSON.parse(element.querySelector("script[type='application/json']").textContent);
+    this.data = JSON.parse(element.dataset.viewer);
     this.element = element;
     this.find = (name) => element.querySelector(`[data-${name}]`);
     this.stage = this.find("stage");

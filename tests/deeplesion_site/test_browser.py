@@ -242,6 +242,6 @@ def test_a_curator_judges_a_lesion(quiet: Page, site: SimpleNamespace) -> None:
     quiet.get_by_label("Password").fill("long-enough-1")
     quiet.get_by_role("main").get_by_role("button", name="Sign in").click()
     quiet.get_by_label("Note").fill("a vessel")
-    quiet.get_by_role("button", name="Reject").click()
+    quiet.get_by_role("button", name="Exclude").click()
     expect(quiet.get_by_text("Recorded: not a lesion.")).to_be_visible()
     expect(quiet.locator(".history")).to_contain_text("a vessel")
