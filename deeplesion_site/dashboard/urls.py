@@ -10,6 +10,7 @@ from deeplesion_site.dashboard import (
     audit_page,
     bodypart_page,
     downloads,
+    harvest_report,
     jobs,
     lesion_list,
     lesion_page,
@@ -31,6 +32,12 @@ class ReleaseName(StringConverter):
     regex = "[a-z0-9][a-z0-9._-]*"
 
 
+class ReportFormat(StringConverter):
+    """In which form a report is downloaded."""
+
+    regex = "json|csv"
+
+
 class ReviewKind(StringConverter):
     """What the queue holds."""
 
@@ -39,6 +46,7 @@ class ReviewKind(StringConverter):
 
 register_converter(ReleaseName, "release")
 register_converter(ReviewKind, "kind")
+register_converter(ReportFormat, "form")
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -83,6 +91,10 @@ urlpatterns = [
     path("audit.csv", audit_page.audit_csv, name="audit-csv"),
     path("jobs/", jobs.job_list, name="jobs"),
     path("jobs/<int:pk>/", jobs.job_page, name="job"),
+    path("jobs/<int:pk>/report/", harvest_report.of_job, name="job-report"),
+    path("jobs/<int:pk>/report.<form:form>", harvest_report.of_job, name="job-report"),
+    path("collections/<slug:slug>/report/", harvest_report.of_collection, name="collection-report"),
+    path("collections/<slug:slug>/report.<form:form>", harvest_report.of_collection, name="collection-report"),
     path("about/", about.about, name="about"),
     path("api/docs/", about.api_docs, name="api-docs"),
 ]

@@ -69,6 +69,10 @@ PAGES = {
     "/review/pairs/{proposal}/": REVIEW,
     "/jobs/": ADMIN,
     "/jobs/{job}/": ADMIN,
+    "/jobs/{job}/report/": ADMIN,
+    "/jobs/{job}/report.json": ADMIN,
+    "/collections/hospital/report/": UNPUBLISHED,
+    "/collections/hospital/report.csv": UNPUBLISHED,
     "/?data=release:next-0.1": UNPUBLISHED,
     "/statistics/?data=release:next-0.1": UNPUBLISHED,
 }
@@ -276,7 +280,7 @@ def _shape(address: str) -> str:
     """Replace names and numbers by a star, for routes as well as for addresses."""
     address = address.replace("^", "").rstrip("$").replace("\\Z", "").replace("\\.", ".")
     address = re.sub(
-        r"\(\?P<\w+>(?:[^()]|\([^)]*\))*\)|<[^>]+>|\{\w+\}|first-1\.0|next-0\.1|(?<=review/)(?:flagged|pairs)",
+        r"\(\?P<\w+>(?:[^()]|\([^)]*\))*\)|<[^>]+>|\{\w+\}|first-1\.0|next-0\.1|(?<=review/)(?:flagged|pairs)|(?<=report\.)(?:json|csv)",
         "*",
         address,
     )

@@ -92,6 +92,7 @@ def harvest(
         for done, (study, visit) in enumerate(visits):
             progress(done, len(visits))
             place = f"at study {done + 1} of {len(visits)}"
+            report.at = done + 1
             before = len(report.problems) + len(source.problems)
             try:
                 run.study(study, visit)
@@ -107,7 +108,7 @@ def harvest(
                 with fence():
                     history.remember(study)
         progress(len(visits), len(visits))
-        place = "while it curated"
+        place, report.at = "while it curated", 0
         if not dry_run:
             with fence():
                 report.curated = curate(collection=collection)

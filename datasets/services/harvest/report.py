@@ -36,6 +36,10 @@ class Report:
     """What was left out, each with its place."""
     errors: Counter[str] = field(default_factory=Counter)
     """The problems by the name of their error."""
+    at: int = 0
+    """The place in the harvest of the study that is worked on, from 1; 0 outside of any."""
+    failed_studies: dict[str, list[int]] = field(default_factory=dict)
+    """By the name of an error, the studies in which it happened, by their place in the harvest."""
     notes: list[str] = field(default_factory=list)
     """What is odd with what was taken, each with its place."""
     noted: Counter[str] = field(default_factory=Counter)
@@ -49,6 +53,8 @@ class Report:
         """Note what went wrong."""
         self.problems.append(f"{place}: {sentence}")
         self.errors[name] += 1
+        if self.at and self.at not in self.failed_studies.setdefault(name, []):
+            self.failed_studies[name].append(self.at)
 
     def note(self, place: str, sentence: str, name: str) -> None:
         """Note what is odd."""
@@ -72,6 +78,7 @@ class Report:
             "changed_series": self.changed_series,
             "problems": len(self.problems),
             "curated": self.curated,
+            "failed_studies": self.failed_studies,
             **counts,
         }
 
@@ -96,6 +103,10 @@ class Report:
         if self.reasons:
             lines.append(f"{self.reasons.total()} annotations give no lesion:")
             lines += [f"  {count:6d}  {reason}" for reason, count in self.reasons.most_common()]
+        for name, counts in (("year", self.years), ("modality", self.modalities), ("tool", self.tools)):
+            if counts:
+                ordered = sorted(counts.items()) if name == "year" else counts.most_common()
+                lines.append(f"New annotations by {name}: {', '.join(f'{key} {count}' for key, count in ordered)}.")
         if self.curated:
             lines.append(
                 f"{self.curated['merged']} duplicate marks merged, "

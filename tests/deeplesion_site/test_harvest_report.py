@@ -1,0 +1,89 @@
+"""The harvest report counts every annotation, on its page and in both downloads, and names no place in the source."""
+
+import csv
+import io
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+
+from datasets.models import Annotation
+from datasets.pacs.source import SourceUnreachable
+from datasets.services.harvest import Report
+from tests import factories
+from workers.models import Job
+
+ClientOf = Callable[[str], Client]
+
+
+@pytest.fixture
+def collection(dataset: SimpleNamespace) -> str:
+    Tool, Reason = Annotation.Tool, Annotation.Reason
+    for year, modality, tool, reason in (
+        (2014, "CT", Tool.BIDIMENSIONAL, ""),
+        (2015, "CT", Tool.BIDIMENSIONAL, ""),
+        (2015, "CT", Tool.LINE, Reason.NOT_RECIST),
+        (None, "MR", Tool.BIDIMENSIONAL, Reason.OTHER_MODALITY),
+    ):
+        factories.make_annotation(
+            collection=dataset.collection, year=year, modality=modality, tool=tool, reason=reason
+        )
+    return str(dataset.collection.slug)
+
+
+def test_a_collection_is_counted_by_reason_year_modality_and_tool(client_of: ClientOf, collection: str) -> None:
+    found = client_of("curator").get(f"/collections/{collection}/report.json").json()
+    assert (found["annotations"], found["lesions"]) == (4, 2)
+    assert found["reasons"] == {"lesion": 2, "not_recist": 1, "other_modality": 1}
+    assert found["years"] == {"2014": 1, "2015": 2, "unknown": 1}
+    assert found["modalities"] == {"CT": 3, "MR": 1}
+    assert found["tools"] == {"bidimensional": 3, "line": 1}
+
+
+def test_page_and_csv_say_the_same(client_of: ClientOf, collection: str) -> None:
+    client = client_of("curator")
+    page = client.get(f"/collections/{collection}/report/").content.decode()
+    answer = client.get(f"/collections/{collection}/report.csv")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+    assert answer["Content-Disposition"] == f'attachment; filename="harvest-{collection}.csv"'
+    assert {"table": "tools", "key": "line", "name": "line", "count": "1"} in rows
+    for row in rows:
+        assert row["name"] in page
+
+
+def test_a_job_tells_which_studies_failed_with_which_error_and_names_none(client_of: ClientOf, db: None) -> None:
+    report = Report(dry_run=False, studies=7)
+    for at in (3, 3, 5):
+        report.at = at
+        report.add("/pacs/DOE^JANE/scan.dcm", SourceUnreachable("pacs.example does not answer"))
+    report.years["2015"] += 2
+    job = factories.make_job(state=Job.State.SUCCEEDED, result=report.as_json())
+    client = client_of("admin")
+    found = client.get(f"/jobs/{job.pk}/report.json").json()
+    assert found["errors"] == {"SourceUnreachable": {"problems": 3, "studies": [3, 5]}}
+    for form in ("report/", "report.json", "report.csv"):
+        text = client.get(f"/jobs/{job.pk}/{form}").content.decode()
+        assert "SourceUnreachable" in text
+        assert "DOE" not in text
+    assert f"/jobs/{job.pk}/report/" in client.get(f"/jobs/{job.pk}/").content.decode()
+
+
+def test_only_harvests_have_a_report(client_of: ClientOf, db: None) -> None:
+    job = factories.make_job(kind=Job.Kind.MANIFEST)
+    assert client_of("admin").get(f"/jobs/{job.pk}/report/").status_code == 404
+
+
+def test_the_overview_leads_curators_to_the_report(client_of: ClientOf, collection: str) -> None:
+    address = f"/collections/{collection}/report/".encode()
+    assert address in client_of("curator").get("/").content
+    assert address not in client_of("researcher").get("/").content
+
+
+def test_the_command_line_counts_by_year_modality_and_tool() -> None:
+    report = Report(dry_run=False)
+    report.years.update({"2016": 1, "2014": 2})
+    report.tools["line"] += 3
+    lines = report.lines()
+    assert "New annotations by year: 2014 2, 2016 1." in lines
+    assert "New annotations by tool: line 3." in lines
