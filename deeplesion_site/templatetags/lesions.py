@@ -115,6 +115,8 @@ def number(value: Any) -> str:
         return "–"
     if isinstance(value, str):
         return value
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if isinstance(value, float) and value != int(value):
         return _minus(f"{value:,.4g}" if abs(value) < 10 else f"{value:,.1f}")
     return _minus(f"{int(value):,}")

@@ -100,12 +100,7 @@ API = {
     "/api/v1/evaluations/": OPEN,
     "/api/v1/evaluations/{evaluation}/": OPEN,
 }
-<<<<<<< HEAD
 ALWAYS = ("/about/", "/api/docs/", "/api/v1/", "/api/v1/schema/", "/login/", "/health/live", "/health/ready")
-REVIEWED = ("/review/flagged/{published}/verdict/", "/review/undo/{published}/")
-"""Pages that take a POST alone; test_review_pages.py posts to them."""
-=======
-ALWAYS = ("/about/", "/api/docs/", "/api/v1/", "/api/v1/schema/", "/login/")
 REVIEWED = (
     "/review/flagged/{published}/verdict/",
     "/review/undo/{published}/",
@@ -115,7 +110,6 @@ REVIEWED = (
     "/api/v1/reviews/{nothing}/undo/",
 )
 """For curators; test_review_pages.py asks as every role."""
->>>>>>> f19a2c9 (Reviews over REST; cards of pairs open in one window; what the log keeps may go between tests)
 POSTED = {
     "/account/password/": OWN,
     "/account/tokens/": OWN,
