@@ -15,6 +15,7 @@ from datasets.selectors import visibility as visible
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard import job_selectors
+from workers.kinds import harvest
 from workers.models import Job
 
 FORMATS = ("json", "csv")
@@ -48,7 +49,7 @@ def of_collection(request: HttpRequest, slug: str, form: str = "") -> HttpRespon
 def of_job(request: HttpRequest, pk: int, form: str = "") -> HttpResponse:
     """What one harvest found anew, and what went wrong: studies by their place in it, never by name."""
     job = job_selectors.get(pk)
-    if job is None or job.kind != Job.Kind.HARVEST:
+    if job is None or job.kind != harvest.KIND.name:
         raise Http404
     found: dict[str, Any] = job.result
     return _answer(

@@ -70,7 +70,7 @@ def test_a_job_tells_which_studies_failed_with_which_error_and_names_none(client
 
 
 def test_only_harvests_have_a_report(client_of: ClientOf, db: None) -> None:
-    job = factories.make_job(kind=Job.Kind.MANIFEST)
+    job = factories.make_job(kind="manifest")
     assert client_of("admin").get(f"/jobs/{job.pk}/report/").status_code == 404
 
 
