@@ -1,7 +1,7 @@
 """Pictures as in Figs. 12 to 21, drawn over the stored slices: ground truth, correct, false positive, missed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
@@ -88,6 +88,7 @@ def _tile(picture: selectors.Picture, place: Slice | None, lesions: list[Lesion]
         _box(_kind(detection), detection, label=f"{detection.score:.3f}", columns=columns)
         for detection in picture.detections
     ]
+    boxes = apart(boxes, columns / 26)
     first = next((target for target in picture.targets if is_missed(target)), picture.targets[0])
     lesion = _lesion_at(first, lesions)
     return Tile(
@@ -109,6 +110,19 @@ def _shown(columns: int, rows: int, boxes: list[Box]) -> tuple[float, float, flo
     top = min([2 * MARGIN * rows, *(box.y - 4 for box in boxes)])
     bottom = max([(1 - 2 * MARGIN) * rows, *(box.y + box.height + 4 for box in boxes)])
     return round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)
+
+
+def apart(boxes: list[Box], height: float) -> list[Box]:
+    """Move labels down that would lie on one placed before."""
+    placed: list[Box] = []
+    for box in boxes:
+        while box.label and any(
+            other.label and abs(other.label_x - box.label_x) < 3 * height and abs(other.label_y - box.label_y) < height
+            for other in placed
+        ):
+            box = replace(box, label_y=round(box.label_y + height, 1))
+        placed.append(box)
+    return placed
 
 
 def is_missed(target: Target) -> bool:

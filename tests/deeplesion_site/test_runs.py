@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from datasets import phantom
+from deeplesion_site.dashboard import run_pictures
 from tests import factories
 from tests import factories_detection as made
 
@@ -297,3 +298,9 @@ def test_the_overview_tells_of_the_newest_run(client: Client, dataset: SimpleNam
 
 def test_without_a_run_the_overview_keeps_silent(client: Client) -> None:
     assert text(client, "/detecting/").strip() == ""
+
+
+def test_labels_of_near_boxes_lie_below_each_other() -> None:
+    near = [run_pictures.Box("false", 0, 0, 9, 9, "0.9", 10, 10 + step, "start") for step in (0, 3, 6)]
+    far = run_pictures.Box("false", 0, 0, 9, 9, "0.8", 300, 10, "start")
+    assert [box.label_y for box in run_pictures.apart([*near, far], 20)] == [10, 33, 56, 10]
