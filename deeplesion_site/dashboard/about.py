@@ -41,6 +41,9 @@ KEYS = (
     (("z",), "lesion page", "zoom to the lesion, or the whole slice"),
     (("o",), "lesion page", "show or hide axes and box"),
     (("p", "n"), "lesion page", "previous, next lesion of the list"),
+    (("k", "x"), "review", "keep, exclude"),
+    (("m", "d"), "review", "merge a pair, say that it is not the same"),
+    (("u", "n", "?"), "review", "undo, leave for later, show all keys"),
 )
 
 
