@@ -61,6 +61,8 @@ PAGES = {
     "/runs/{run}/{evaluation}/report.json": OPEN,
     "/account/": OWN,
     "/people/": ADMIN,
+    "/health/": ADMIN,
+    "/metrics": ADMIN,
     "/audit/": ADMIN,
     "/audit.csv": ADMIN,
     "/review/": REVIEW,

@@ -1,0 +1,65 @@
+"""How the work stands: jobs by state, what waits in each queue, which workers live."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Min, Q
+from django.db.models.functions import Now
+
+from workers.engine.lease import after, length
+from workers.models import Job, Worker
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One queue as it stands."""
+
+    name: str
+    waiting: int
+    running: int
+    oldest_s: float
+    """How long the first of those that wait has waited; what waits on purpose for its next try does not count."""
+    workers: int
+    """Workers that take from it and gave a sign of life."""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether something waits and nobody comes for it."""
+        return self.waiting > 0 and self.workers == 0
+
+
+def jobs() -> dict[tuple[str, str], int]:
+    """Number of jobs per kind and state."""
+    found = Job.objects.order_by().values_list("kind", "state").annotate(n=Count("id"))
+    return {(kind, state): count for kind, state, count in found}
+
+
+def queues() -> list[Queue]:
+    """The queues, in their order."""
+    due = Q(state=Job.State.QUEUED) & (Q(not_before__isnull=True) | Q(not_before__lte=Now()))
+    rows = {
+        name: (waiting, running, first, now)
+        for name, waiting, running, first, now in Job.objects.filter(state__in=Job.UNFINISHED)
+        .order_by()
+        .values_list("queue")
+        .annotate(
+            waiting=Count("id", filter=due),
+            running=Count("id", filter=Q(state__in=Job.HELD)),
+            first=Min("created", filter=due),
+            now=Now(),
+        )
+    }
+    taken = [queue for worker in living() for queue in worker.queues]
+    empty: tuple[int, int, datetime | None, datetime | None] = (0, 0, None, None)
+    return [
+        Queue(
+            queue.value, waiting, running, (now - first).total_seconds() if first and now else 0.0, taken.count(queue)
+        )
+        for queue in Job.Queue
+        for waiting, running, first, now in [rows.get(queue.value, empty)]
+    ]
+
+
+def living() -> list[Worker]:
+    """Workers that gave a sign of life within a lease."""
+    return list(Worker.objects.filter(seen__gte=after(-length())))
