@@ -67,6 +67,9 @@ def prepare(
             yield entry
 
     target.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in target.parent.glob(f".{target.name}.*.part"):
+        # Of a process that was killed while it wrote.
+        leftover.unlink(missing_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         digest = write(release, temporary, entries())
