@@ -19,6 +19,7 @@ MODULES = (
     "operators",
     "loader",
     "inference",
+    "jobs",
 )
 
 

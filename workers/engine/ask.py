@@ -61,7 +61,7 @@ def enqueue(
             with transaction.atomic():
                 known = Job.objects.create(
                     kind=kind, title=found.title, params=wanted, queue=found.queue, owner=owner, key=key,
-                    fingerprint=fingerprint, attempts_allowed=found.attempts,
+                    fingerprint=fingerprint, attempts_allowed=found.attempts, published=Now() if send else None,
                 )  # fmt: skip
                 record(known.pk, Event.QUEUED, 0, _asked_by(owner))
                 if send:
@@ -90,13 +90,13 @@ def _asked_by(user: Any) -> str:
 
 
 def publish(job_id: int, queue: str) -> bool:
-    """Tell the workers of a job; when the broker cannot be reached, the sweep will do it later."""
+    """Tell the workers of a job; when the broker cannot be reached, its row says so and the sweep does it later."""
     try:
         current_app.send_task(PERFORM, kwargs={"job_id": job_id}, queue=queue, retry=False)
     except (OperationalError, OSError) as error:
         logger.warning("job %d waits for the broker (%s)", job_id, type(error).__name__)
+        Job.objects.filter(pk=job_id, state=State.QUEUED).update(published=None)
         return False
-    Job.objects.filter(pk=job_id, state=State.QUEUED).update(published=Now())
     return True
 
 
@@ -136,7 +136,7 @@ def retry(job_id: int, by: Any = None) -> Job:
         try:
             with transaction.atomic():
                 Job.objects.filter(pk=job_id).update(
-                    state=State.QUEUED, finished=None, published=None, message="", done=0, total=0,
+                    state=State.QUEUED, finished=None, published=Now(), message="", done=0, total=0,
                     attempts_allowed=F("attempt") + kinds.get(job.kind).attempts,
                 )  # fmt: skip
         except IntegrityError:

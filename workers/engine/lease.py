@@ -26,10 +26,15 @@ DUE = Q(not_before__isnull=True) | Q(not_before__lte=Now())
 
 @dataclass(frozen=True)
 class Claim:
-    """A job, and the attempt by which this process has it."""
+    """A job as it was when it was claimed, and the attempt by which this process has it."""
 
-    job_id: int
+    job: Job
     attempt: int
+
+    @property
+    def job_id(self) -> int:
+        """Key of the job."""
+        return self.job.pk
 
 
 def length() -> timedelta:
@@ -57,9 +62,9 @@ def claim(job_id: int, worker: str) -> Claim | None:
         )  # fmt: skip
         if not taken:
             return None
-        attempt = Job.objects.values_list("attempt", flat=True).get(pk=job_id)
-        record(job_id, Event.STARTED, attempt, f"attempt {attempt} by {worker}")
-    return Claim(job_id, attempt)
+        job = Job.objects.get(pk=job_id)
+        record(job_id, Event.STARTED, job.attempt, f"attempt {job.attempt} by {worker}")
+    return Claim(job, job.attempt)
 
 
 def held(claim: Claim) -> QuerySet[Job]:
@@ -147,11 +152,10 @@ def settle(claim: Claim, state: Job.State, event: JobEvent.Kind, text: str = "",
     LeaseLost : somebody else has the job or finished it.
     """
     with transaction.atomic():
-        now = held(claim).select_for_update().values_list("state", flat=True).first()
-        if now is None:
-            raise LeaseLost
-        if now == State.CANCELLING and state != State.SUCCEEDED:
-            state, event, values = State.CANCELLED, Event.CANCELLED, {"message": values.get("message", "")}
+        if state != State.SUCCEEDED:
+            now = held(claim).select_for_update().values_list("state", flat=True).first()
+            if now == State.CANCELLING:
+                state, event, values = State.CANCELLED, Event.CANCELLED, {"message": values.get("message", "")}
         if state == State.QUEUED:
             values |= {"published": None}
         else:

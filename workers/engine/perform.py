@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import socket
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -65,7 +66,7 @@ def work(attempt: Attempt) -> None:
     ------
     Exception : what made the job fail, once that is written down; not what it is tried again after.
     """
-    job = Job.objects.get(pk=attempt.claim.job_id)
+    job = attempt.claim.job
     try:
         with attempt.kept():
             outcome = _outcome(attempt, job)
@@ -114,11 +115,11 @@ def _outcome(attempt: Attempt, job: Job) -> Outcome:
 
 def _write(attempt: Attempt, outcome: Outcome) -> None:
     """Write the outcome; what shall follow a success is queued in the same transaction."""
-    with transaction.atomic():
+    following = attempt.following if outcome.state == State.SUCCEEDED else []
+    with transaction.atomic() if following else nullcontext():
         lease.settle(attempt.claim, outcome.state, outcome.event, outcome.text, **outcome.values)
-        if outcome.state == State.SUCCEEDED:
-            for kind, params in attempt.following:
-                ask.enqueue(kind=kind, params=params)
+        for kind, params in following:
+            ask.enqueue(kind=kind, params=params)
 
 
 def _passes(error: BaseException | None, transient: tuple[type[Exception], ...]) -> bool:

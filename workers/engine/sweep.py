@@ -83,6 +83,7 @@ def _send(queue: str) -> bool:
         return False
     # Those that were never sent come first.
     for job_id, _ in sorted(jobs, key=lambda job: job[1] is not None)[: max(lost, 0)]:
+        waiting.filter(pk=job_id).update(published=Now())
         if not ask.publish(job_id, queue):
             return False
     return True

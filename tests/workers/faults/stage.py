@@ -131,7 +131,7 @@ class Stage:
 
 
 @contextmanager
-def open_stage(backend: str) -> Iterator[Stage]:
+def open_stage(backend: str, lease_s: float = LEASE_S) -> Iterator[Stage]:
     """Set a stage; Django's settings are read here, so that it works once in a process."""
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder("faults"))
@@ -139,7 +139,7 @@ def open_stage(backend: str) -> Iterator[Stage]:
         stack.callback(stage.end)
         os.environ |= {
             "DATA_DIR": str(folder / "data"),
-            "JOB_LEASE_SECONDS": str(LEASE_S),
+            "JOB_LEASE_SECONDS": str(lease_s),
             "DJANGO_SETTINGS_MODULE": "deeplesion_site.settings",
         }
         for name in ("DATABASE_URL", "CELERY_BROKER_URL", "IDENTITY_KEY_FILE", "PRODUCTION"):
