@@ -22,6 +22,7 @@ class Right(StrEnum):
     REVIEW = "review lesions"
     DOWNLOAD = "download releases"
     SEE_JOBS = "see jobs"
+    RUN_JOBS = "start, cancel and retry jobs"
     MANAGE_ACCOUNTS = "manage accounts"
     READ_AUDIT_LOG = "read the audit log"
 
@@ -46,7 +47,7 @@ SCOPES: dict[str, frozenset[Right]] = {
     "read": frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED}),
     "download": frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED, Right.DOWNLOAD}),
     "review": frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED, Right.REVIEW}),
-    "jobs": frozenset({Right.SEE_JOBS}),
+    "jobs": frozenset({Right.SEE_JOBS, Right.RUN_JOBS}),
 }
 """What an access token may do at most; it never gives its owner more than the role does."""
 
@@ -130,5 +131,6 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "may_read": Right.READ_PUBLISHED in given,
         "may_review": Right.REVIEW in given,
         "may_see_jobs": Right.SEE_JOBS in given,
+        "may_run_jobs": Right.RUN_JOBS in given,
         "may_manage": Right.MANAGE_ACCOUNTS in given,
     }

@@ -2,22 +2,55 @@
 
 from typing import Any
 
+import django_filters
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard import job_selectors as selectors
+from deeplesion_site.dashboard import job_words
 from deeplesion_site.dashboard.partial import is_partial
+from workers import kinds
+from workers.models import Job
 
-_LIMIT = 100
+PAGE = 50
+EVENTS = 200
+PAUSES = ((15, 2), (39, 5))
+"""How many refreshes come before a page asks less often, and the seconds between them; later `LAST_PAUSE`."""
+LAST_PAUSE = 15
+
+
+class JobFilter(django_filters.FilterSet):
+    state = django_filters.ChoiceFilter(choices=Job.State.choices)
+    kind = django_filters.ChoiceFilter(choices=[(kind.name, kind.title) for kind in kinds.ALL])
+    owner = django_filters.CharFilter(field_name="owner__username", lookup_expr="iexact", max_length=150)
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = ()
 
 
 @require_safe
 @needs(Right.SEE_JOBS)
 def job_list(request: HttpRequest) -> HttpResponse:
-    jobs = selectors.newest(_LIMIT)
-    context = {"jobs": jobs, "unfinished": any(not job.finished for job in jobs), "limit": _LIMIT}
+    filters = JobFilter(request.GET, selectors.listed())
+    rows = filters.qs if filters.is_valid() else selectors.listed().none()
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    chosen = {name: value for name in filters.base_filters if (value := request.GET.get(name))}
+    query = request.GET.copy()
+    for name in list(query):
+        if name not in chosen:
+            del query[name]
+    context = {
+        "page": page,
+        "unfinished": any(job.unfinished for job in page.object_list),
+        "filters": filters,
+        "chosen": chosen,
+        "query": query.urlencode(),
+        **_refreshes(request),
+    }
     return render(request, "parts/job_rows.html" if is_partial(request) else "job_list.html", context)
 
 
@@ -27,8 +60,29 @@ def job_page(request: HttpRequest, pk: int) -> HttpResponse:
     job = selectors.get(pk)
     if job is None:
         raise Http404
-    context = {"job": job, "tables": result_tables(job.result), "params": sorted(job.params.items())}
+    context = {
+        "job": job,
+        "tables": result_tables(job.result),
+        "asked": job_words.asked(job),
+        "produced": job_words.produced(job),
+        "events": selectors.events(job, EVENTS),
+        "event_limit": EVENTS,
+        "log": selectors.log_tail(selectors.run_of(job)) if job.kind == "train" else "",
+        **_refreshes(request),
+    }
     return render(request, "parts/job_state.html" if is_partial(request) else "job_page.html", context)
+
+
+def _refreshes(request: HttpRequest) -> dict[str, int]:
+    """How often the page was refreshed by itself, this time included, and when to do it next."""
+    given = request.GET.get("refreshed", "")
+    before = int(given) if given.isdecimal() and len(given) < 6 else 0
+    return {"refreshed": before + 1, "pause": pause(before)}
+
+
+def pause(refreshed: int) -> int:
+    """Seconds until the next refresh: 2, then 5, then 15."""
+    return next((seconds for count, seconds in PAUSES if refreshed < count), LAST_PAUSE)
 
 
 def result_tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[Any]]]]:

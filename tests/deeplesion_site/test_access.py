@@ -71,6 +71,8 @@ PAGES = {
     "/review/pairs/{proposal}/": REVIEW,
     "/jobs/": ADMIN,
     "/jobs/{job}/": ADMIN,
+    "/jobs/{job}/cancel/": ADMIN,
+    "/jobs/{job}/retry/": ADMIN,
     "/jobs/{job}/report/": ADMIN,
     "/jobs/{job}/report.json": ADMIN,
     "/collections/hospital/report/": UNPUBLISHED,

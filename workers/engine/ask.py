@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -33,7 +33,13 @@ ENDED: dict[str, str] = {
 
 
 def enqueue(
-    *, kind: str, params: Mapping[str, Any], owner: Any = None, key: str | None = None, send: bool = True
+    *,
+    kind: str,
+    params: Mapping[str, Any],
+    owner: Any = None,
+    key: str | None = None,
+    send: bool = True,
+    on_new: Callable[[Job], object] = lambda job: None,
 ) -> Job:
     """Record a job and send it to the workers once the transaction commits.
 
@@ -43,6 +49,7 @@ def enqueue(
     owner : the user who asks; None for the system itself.
     key : idempotency key; whoever asks twice with the same one gets the same job.
     send : False where the asking process is going to run the job itself.
+    on_new : called inside the transaction that makes a new job, and not for one that is there.
 
     Returns
     -------
@@ -64,6 +71,7 @@ def enqueue(
                     fingerprint=fingerprint, attempts_allowed=found.attempts, published=Now() if send else None,
                 )  # fmt: skip
                 record(known.pk, Event.QUEUED, 0, _asked_by(owner))
+                on_new(known)
                 if send:
                     job_id, queue = known.pk, known.queue
                     transaction.on_commit(lambda: publish(job_id, queue), robust=True)

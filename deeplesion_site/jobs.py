@@ -1,0 +1,56 @@
+"""What people ask of the jobs, through pages and the API alike; it is in the audit log or it did not happen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from deeplesion_site.accounts import audit
+from deeplesion_site.accounts.models import Action
+from workers import engine
+from workers.models import Job
+
+
+def start(*, kind: str, params: Mapping[str, Any], by: Any, key: str | None = None) -> Job:
+    """Queue a job; whoever asks again with the same key, or for what is still unfinished, gets the one there is.
+
+    Raises
+    ------
+    UnknownKind, InvalidParams, KeyReused : nothing was queued.
+    """
+    return engine.enqueue(
+        kind=kind, params=params, owner=by, key=key, on_new=lambda job: _record(by, Action.JOB_STARTED, job)
+    )
+
+
+def cancel(*, pk: int, by: Any) -> Job:
+    """Ask for a job to end; asking again changes nothing.
+
+    Raises
+    ------
+    NotCancellable, Job.DoesNotExist
+    """
+    with transaction.atomic():
+        before = Job.objects.select_for_update().get(pk=pk).state
+        job = engine.cancel(pk, by)
+        if job.state != before:
+            _record(by, Action.JOB_CANCELLED, job)
+    return job
+
+
+def retry(*, pk: int, by: Any) -> Job:
+    """Queue a failed or cancelled job once more.
+
+    Raises
+    ------
+    NotRetriable, Job.DoesNotExist
+    """
+    with transaction.atomic():
+        job = engine.retry(pk, by)
+        _record(by, Action.JOB_RETRIED, job)
+    return job
+
+
+def _record(by: Any, action: Action, job: Job) -> None:
+    # Parameters stay in the job's row: the log names the job.
+    audit.record(by, action, f"job {job.pk}", kind=job.kind)
