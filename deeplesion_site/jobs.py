@@ -11,16 +11,25 @@ from workers import engine
 from workers.models import Job
 
 
-def start(*, kind: str, params: Mapping[str, Any], by: Any, key: str | None = None) -> Job:
+def start(*, kind: str, params: Mapping[str, Any], by: Any, key: str | None = None) -> tuple[Job, bool]:
     """Queue a job; whoever asks again with the same key, or for what is still unfinished, gets the one there is.
+
+    Returns
+    -------
+    The job, and whether it is new.
 
     Raises
     ------
     UnknownKind, InvalidParams, KeyReused : nothing was queued.
     """
-    return engine.enqueue(
-        kind=kind, params=params, owner=by, key=key, on_new=lambda job: _record(by, Action.JOB_STARTED, job)
-    )
+    made: list[int] = []
+
+    def new(job: Job) -> None:
+        made.append(job.pk)
+        _record(by, Action.JOB_STARTED, job)
+
+    job = engine.enqueue(kind=kind, params=params, owner=by, key=key, on_new=new)
+    return job, job.pk in made
 
 
 def cancel(*, pk: int, by: Any) -> Job:

@@ -114,6 +114,14 @@ REVIEWED = (
     "/api/v1/reviews/{nothing}/undo/",
 )
 """For curators; test_review_pages.py asks as every role."""
+WORKED = (
+    "/api/v1/jobs/",
+    "/api/v1/jobs/{nothing}/",
+    "/api/v1/jobs/{nothing}/events/",
+    "/api/v1/jobs/{nothing}/cancel/",
+    "/api/v1/jobs/{nothing}/retry/",
+)
+"""For administrators; test_api_jobs.py asks as every role."""
 POSTED = {
     "/account/password/": OWN,
     "/account/tokens/": OWN,
@@ -122,7 +130,7 @@ POSTED = {
     "/people/{nothing}/password/": ADMIN,
 }
 """Pages that take a POST alone; test_accounts.py posts to them."""
-OTHER = {"/logout/", "/lesions/{published}/review/", *REVIEWED, *POSTED}
+OTHER = {"/logout/", "/lesions/{published}/review/", *REVIEWED, *WORKED, *POSTED}
 
 ClientOf = Callable[[str], Client]
 

@@ -91,7 +91,8 @@ def test_schema_lists_the_filters_of_lesions(schema: dict[str, Any]) -> None:
     assert set(content) == {"application/json", "text/csv"}
     assert content["text/csv"]["schema"] == {"type": "string"}
     written = {path for path, operations in schema["paths"].items() if not set(operations) <= {"get", "parameters"}}
-    assert written == {"/api/v1/reviews/", "/api/v1/reviews/{id}/undo/"}
+    reviews, jobs = ("/api/v1/reviews/", "/api/v1/reviews/{id}/undo/"), ("", "{id}/cancel/", "{id}/retry/")
+    assert written == {*reviews, *(f"/api/v1/jobs/{address}" for address in jobs)}
 
 
 @pytest.mark.parametrize("what", LISTS)
@@ -153,7 +154,7 @@ def test_an_account_is_needed_only_where_reading_is_not_public(
     settings.PUBLIC_READ = public
     schema = yaml.safe_load(client.get("/api/v1/schema/").content)
     for path, operations in schema["paths"].items():
-        of_curators = path.startswith(("/api/v1/reviews/", "/api/v1/proposals/"))
+        of_curators = path.startswith(("/api/v1/reviews/", "/api/v1/proposals/", "/api/v1/jobs/"))
         for operation in operations.values():
             assert ({} in operation["security"]) is (not of_curators and (public or path == "/api/v1/")), path
     if not public:
@@ -168,5 +169,5 @@ def test_the_root_names_every_list(schema: dict[str, Any], client: Client, datas
     assert set(root) == {*LISTS, "schema", "documentation"}
     assert {name: client.get(address).status_code for name, address in root.items()} == dict.fromkeys(root, 200)
     listed = {path for path in schema["paths"] if "{" not in path}
-    listed -= {"/api/v1/reviews/", "/api/v1/proposals/"}  # for curators
+    listed -= {"/api/v1/reviews/", "/api/v1/proposals/", "/api/v1/jobs/"}  # for curators and administrators
     assert {"/api/v1/", *(address.removeprefix("http://testserver") for address in root.values())} >= listed
