@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection, transaction
@@ -24,6 +25,12 @@ from tests.peers.orthanc import Orthanc, private_orthanc
 from tests.peers.postgres import Postgres, private_postgres
 from tests.peers.redis import private_redis
 from workers import rules as job_rules
+
+# On a busy machine an example may take long; that is no failure of what it tests.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 _NEED_A_SERVER = {"postgres", "redis_url", "orthanc", "browser"}
 
