@@ -1,7 +1,10 @@
 """Jobs of a command: done by a worker where one is at work, else here and now, by the same path."""
 
+import os
+import socket
 import time
 
+from django.db.models import F
 from django.db.models.functions import Now
 
 from workers.engine import ask, lease
@@ -29,6 +32,7 @@ def wait_for(job: Job, shown: Shown | None = None, told: Told | None = None) -> 
     """
     while job.unfinished:
         if not worker_at_work(job.queue):
+            _end_lease_of_the_dead(job)
             take_back()
             _try_here(job, shown, told)
         job.refresh_from_db()
@@ -38,6 +42,24 @@ def wait_for(job: Job, shown: Shown | None = None, told: Told | None = None) -> 
                 shown(job.done, job.total or None, job.unit)
             time.sleep(LOOK_EVERY_S)
     return job
+
+
+def _end_lease_of_the_dead(job: Job) -> None:
+    """A process of this machine that is gone keeps nobody waiting for its lease; that it was killed costs no attempt."""
+    host, _, process = job.worker.rpartition(":")
+    if job.state in Job.HELD and host == socket.gethostname() and not _alive(int(process)):
+        held = Job.objects.filter(pk=job.pk, attempt=job.attempt, state__in=Job.HELD, worker=job.worker)
+        held.update(lease_until=Now(), attempts_allowed=F("attempts_allowed") + 1)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _try_here(job: Job, shown: Shown | None, told: Told | None) -> None:
