@@ -63,7 +63,9 @@ def _rows(data: Path) -> dict[str, list[tuple[str, ...]]]:
     with sqlite3.connect(data / "db.sqlite3") as database:
         for table in TABLES:
             columns = [row[1] for row in database.execute(f"pragma table_info(datasets_{table})")]
-            told = [name for name in columns if name not in ("id", "created") and not name.endswith("_id")]
+            told = [
+                name for name in columns if name not in ("id", "created", "stored_at") and not name.endswith("_id")
+            ]
             rows = database.execute(f"select {', '.join(told)} from datasets_{table}")
             found[table] = sorted(tuple(map(repr, row)) for row in rows)
     return found

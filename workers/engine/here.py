@@ -45,7 +45,7 @@ def wait_for(job: Job, shown: Shown | None = None, told: Told | None = None) -> 
 
 
 def _end_lease_of_the_dead(job: Job) -> None:
-    """A process of this machine that is gone keeps nobody waiting for its lease; that it was killed costs no attempt."""
+    """A process of this machine that is gone keeps nobody waiting; that it was killed costs no attempt."""
     host, _, process = job.worker.rpartition(":")
     if job.state in Job.HELD and host == socket.gethostname() and not _alive(int(process)):
         held = Job.objects.filter(pk=job.pk, attempt=job.attempt, state__in=Job.HELD, worker=job.worker)
