@@ -2,6 +2,7 @@
 
 import math
 import os
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -13,6 +14,7 @@ T = TypeVar("T")
 
 BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 PORTS = range(1, 65536)
+BROKERS = ("filesystem://", "redis://", "rediss://", "sentinel://")
 ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 
 
@@ -29,6 +31,16 @@ def port(name: str, default: int) -> int:
 def number(name: str, default: float) -> float:
     """Read a finite number."""
     return _read(name, default, _finite, "a number")
+
+
+def _one_of(text: str, beginnings: tuple[str, ...]) -> str:
+    if not text.startswith(beginnings):
+        raise ValueError(text)
+    return text
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _finite(text: str) -> float:
@@ -62,11 +74,30 @@ def database(name: str, default: str) -> dict[str, Any]:
     return dict(found)
 
 
+def broker(name: str, default: str) -> str:
+    """Read the address of a broker."""
+    return _read(name, default, lambda text: _one_of(text, BROKERS), f"an address that begins with {_either(BROKERS)}")
+
+
+def names(name: str, default: list[str]) -> list[str]:
+    """Read names separated by commas."""
+    return _read(name, default, lambda text: [each.strip() for each in text.split(",") if each.strip()], "names")
+
+
+def file(name: str, default: Path) -> Path:
+    """Read a file that must be there."""
+    path = Path(os.environ.get(name) or default).resolve()
+    if not path.is_file():
+        _refuse(name, f"a file ({path} is none)")
+    return path
+
+
 def folder(name: str, default: Path) -> Path:
-    """Read a folder and make it where it is not there."""
+    """Read a folder that can be written, and make it where it is not there."""
     path = Path(os.environ.get(name) or default).resolve()
     try:
         path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
         _refuse(name, f"a folder that can be written ({path}: {error.strerror})")
     return path

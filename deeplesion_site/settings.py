@@ -23,14 +23,14 @@ PRODUCTION = environment.boolean("PRODUCTION", False)
 if PRODUCTION:
     environment.require(("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "CELERY_BROKER_URL"))
 SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create(DATA_DIR / "secret_key")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
 PUBLIC_READ = environment.boolean("PUBLIC_READ", True)
 THRESHOLDS = thresholds.read(environment.number)
 IDENTITY_KEY_FILE = Path(env.str("IDENTITY_KEY_FILE", default=str(DATA_DIR / "identity_key")))
 
-DATA_USE_AGREEMENT = Path(
-    env.str("DATA_USE_AGREEMENT", default=str(BASE_DIR / "deeplesion_site" / "accounts" / "data_use_agreement.txt"))
+DATA_USE_AGREEMENT = environment.file(
+    "DATA_USE_AGREEMENT", BASE_DIR / "deeplesion_site" / "accounts" / "data_use_agreement.txt"
 )
 
 INSTALLED_APPS = [
@@ -161,7 +161,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 
 JOB_LEASE_SECONDS = environment.seconds("JOB_LEASE_SECONDS", 60)
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost")
+CELERY_BROKER_URL = environment.broker("CELERY_BROKER_URL", "filesystem://localhost")
 # A message that its worker does not acknowledge for so long is delivered once more, which must be far above a lease; a
 # job that takes longer still runs once, because the second delivery finds it taken.
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"visibility_timeout": max(3600, 10 * JOB_LEASE_SECONDS)}

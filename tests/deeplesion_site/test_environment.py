@@ -7,6 +7,8 @@ import sys
 import pytest
 from django.conf import settings
 
+from tests.peers.process import free_port
+
 
 def check(*arguments, **values):
     return subprocess.run(
@@ -28,6 +30,9 @@ def check(*arguments, **values):
         ("DEBUG", "2"),
         ("DATABASE_URL", "foo"),
         ("DATA_DIR", "/dev/null/var"),
+        ("DATA_DIR", "/proc"),
+        ("CELERY_BROKER_URL", "foo"),
+        ("DATA_USE_AGREEMENT", "/nope"),
         ("CSRF_TRUSTED_ORIGINS", "lesions.example.org"),
     ],
 )
@@ -38,8 +43,35 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(name, value):
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["migrate", "serve", "verify"])
+@pytest.mark.parametrize("url", ["postgres://u@127.0.0.1:1/x", "sqlite:////nope/x.sqlite3"])
+def test_a_database_that_is_not_there_is_one_sentence(command, url, tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "manage.py", command],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path), "PORT": str(free_port())},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+    assert "database" in ended.stderr
+    assert "good" not in ended.stdout
+
+
 def test_empty_values_stand_for_the_defaults(tmp_path):
-    assert check(PORT="", PUBLIC_READ="", DEBUG="", DATABASE_URL="", DATA_DIR=str(tmp_path)).returncode == 0
+    assert (
+        check(
+            PORT="",
+            PUBLIC_READ="",
+            DEBUG="",
+            DATABASE_URL="",
+            ALLOWED_HOSTS="",
+            CELERY_BROKER_URL="",
+            DATA_USE_AGREEMENT="",
+            DATA_DIR=str(tmp_path),
+        ).returncode
+        == 0
+    )
 
 
 PRODUCTION = {

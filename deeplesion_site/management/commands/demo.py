@@ -1,5 +1,6 @@
 """`make demo`: the whole system on a phantom hospital, from its PACS to a release on screen."""
 
+import contextlib
 import signal
 from argparse import ArgumentParser
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from datasets import manifest
 from datasets.management.failures import Incomplete, one_sentence
@@ -128,9 +130,15 @@ class Command(BaseCommand):
 
     def train_after_locating(self) -> None:
         """Send the detector to the worker once the lesions are on the map, which comes first to whoever looks on."""
-        if self.waiting is None or Job.objects.filter(kind__in=("bodypart", "locate"), finished=None).exists():
+        if self.waiting is None:
             return
-        self.waiting.refresh_from_db()
-        if self.waiting.state == TrainingRun.State.QUEUED:
+        with contextlib.suppress(OperationalError):  # the next look may find the database free
+            self._train_after_locating(self.waiting)
+
+    def _train_after_locating(self, run: TrainingRun) -> None:
+        if Job.objects.filter(kind__in=("bodypart", "locate"), finished=None).exists():
+            return
+        run.refresh_from_db()
+        if run.state == TrainingRun.State.QUEUED:
             engine.enqueue(kind="train", params=DETECTOR)
         self.waiting = None

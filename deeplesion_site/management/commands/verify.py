@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from datasets.management.failures import one_sentence
 from datasets.management.progress import bar
@@ -24,6 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         wrong = 0
         with one_sentence(), bar("Hash", "slices", always=options["verbosity"] > 1) as progress:
+            connection.ensure_connection()
             for title, problems in (
                 ("database", check_database.integrity()),
                 ("foreign keys", check_database.foreign_keys()),
