@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
@@ -200,6 +201,9 @@ def read_stream(file: BinaryIO, header_only: bool = False) -> Dataset:
 
 def _read(path: str, header_only: bool) -> Dataset:
     try:
+        if not S_ISREG(os.stat(path).st_mode):
+            # Opening a pipe would wait for a writer for ever.
+            raise Unreadable("not a file")
         with open(path, "rb") as file:
             return read_stream(file, header_only)
     except OSError as error:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISREG
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
@@ -161,7 +162,10 @@ class WithDocuments:
 
 def _open(path: Path) -> Aim | Export:
     try:
-        if path.stat().st_size > MAX_BYTES:
+        status = path.stat()
+        if not S_ISREG(status.st_mode):
+            raise Unreadable("not a file")
+        if status.st_size > MAX_BYTES:
             raise Unreadable(f"it is larger than {MAX_BYTES // 2**20} MB")
         return opened(path.read_bytes())
     except OSError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import tracemalloc
 from pathlib import Path
 
@@ -102,6 +104,21 @@ def test_broken_files_are_named_with_their_cause_and_the_rest_goes_on(hospital: 
     assert problems["notes.txt"] == "not a DICOM file"
     assert problems["gone.dcm"] == "No such file or directory"
     assert all(problems.values())
+
+
+def test_what_is_no_file_is_named_and_never_opened(hospital: Path) -> None:
+    os.mkfifo(hospital / "pipe")
+    os.mkfifo(hospital / "pipe.xml")
+    (hospital / "device.dcm").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(hospital / "socket"))
+    source = DirectorySource(hospital)
+    assert len(list(source.studies())) == 2
+    assert [str(problem) for problem in source.problems] == [
+        f"{name}: not a file" for name in ("device.dcm", "pipe", "pipe.xml", "socket")
+    ]
+    with pytest.raises(SourceNotFound, match=r"pipe\.xml cannot be taken: not a file"):
+        open_source(f"dir://{hospital}", [hospital / "pipe.xml"])
 
 
 def test_files_without_preamble_and_in_other_syntaxes_are_read(tmp_path: Path) -> None:
