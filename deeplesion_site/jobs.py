@@ -5,10 +5,17 @@ from typing import Any
 
 from django.db import transaction
 
+from deeplesion_site import harvest_wish
 from deeplesion_site.accounts import audit
 from deeplesion_site.accounts.models import Action
 from workers import engine
+from workers.errors import JobRefused
+from workers.kinds import harvest
 from workers.models import Job
+
+
+class NotARehearsal(JobRefused):
+    """There is nothing to do for real."""
 
 
 def start(*, kind: str, params: Mapping[str, Any], by: Any, key: str | None = None) -> tuple[Job, bool]:
@@ -22,6 +29,25 @@ def start(*, kind: str, params: Mapping[str, Any], by: Any, key: str | None = No
     ------
     UnknownKind, InvalidParams, KeyReused : nothing was queued.
     """
+    if kind == harvest.KIND.name:
+        params = harvest_wish.params_of(params)
+    return _start(kind, params, by, key)
+
+
+def harvest_for_real(*, rehearsal: Job, by: Any) -> tuple[Job, bool]:
+    """Queue the harvest that a dry run was for; asked twice, it is one.
+
+    Raises
+    ------
+    NotARehearsal
+    """
+    if rehearsal.kind != harvest.KIND.name or not rehearsal.params.get("dry_run"):
+        raise NotARehearsal(f"Job {rehearsal.pk} is no dry run of a harvest.")
+    params = {**rehearsal.params, "dry_run": False}
+    return _start(rehearsal.kind, params, by, f"for-real-{rehearsal.pk}")
+
+
+def _start(kind: str, params: Mapping[str, Any], by: Any, key: str | None) -> tuple[Job, bool]:
     made: list[int] = []
 
     def new(job: Job) -> None:

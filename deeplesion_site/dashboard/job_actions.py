@@ -42,8 +42,34 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     return _confirm(request, job, happens, name="Retry", otherwise="Leave it")
 
 
-def _confirm(request: HttpRequest, job: Job, happens: str, *, name: str, otherwise: str) -> HttpResponse:
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.RUN_JOBS)
+def for_real(request: HttpRequest, pk: int) -> HttpResponse:
+    """Harvest what a dry run has counted."""
+    job = _job(pk)
+    if request.method == "POST":
+        try:
+            made, _ = jobs.harvest_for_real(rehearsal=job, by=request.user)
+        except JobRefused as error:
+            messages.error(request, str(error))
+            return redirect("job", pk)
+        return redirect("job", made.pk)
+    happens = "What the dry run has counted is taken into the collection, by a job of its own."
+    return _confirm(
+        request,
+        job,
+        happens if job.params.get("dry_run") else "",
+        name="Harvest for real",
+        otherwise="Leave it",
+        deed="Harvest",
+    )
+
+
+def _confirm(
+    request: HttpRequest, job: Job, happens: str, *, name: str, otherwise: str, deed: str = ""
+) -> HttpResponse:
     context = {"job": job, "happens": happens, "action": name, "otherwise": otherwise}
+    context["deed"] = deed or f"{name} the job"
     return render(request, "job_confirm.html", context)
 
 

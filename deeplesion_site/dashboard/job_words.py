@@ -15,6 +15,7 @@ LABELS = {
     "convention": "Convention",
     "documents": "Files with annotations",
     "first_date": "From",
+    "dry_run": "Dry run",
     "fraction": "Share of the training patients",
     "ignore_unannotated": "Unannotated lesions ignored",
     "iou": "Least IoU of a hit",
@@ -27,6 +28,7 @@ LABELS = {
     "seed": "Seed",
     "since_last": "Only what changed since the last harvest",
     "source": "Source",
+    "title": "Title of a new collection",
     "split": "Split",
     "weights": "Weights to start from",
 }

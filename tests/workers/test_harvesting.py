@@ -204,3 +204,18 @@ def test_a_document_that_grew_is_looked_at_although_its_study_did_not_change(hos
     export.write_text("accession_number,tool,x1,y1,z1,x2,y2,z2\nZEBRA1,line,0,0,0,9,9,0\n")
     _, out, err = run(hospital, since_last=True, documents=[export])
     assert "1 studies, 1 with bookmarks; 2 annotations, 1 of them known" in out, err
+
+
+def test_a_dry_run_is_a_job_that_takes_nothing_and_keeps_its_order_for_the_harvest(hospital):
+    order = Order(source=f"dir://{hospital}", collection="hospital", accession_numbers=("ZEBRA1", "ZEBRA2"))
+    params = harvesting.params_of(order)
+    rehearsal = engine.enqueue(kind="harvest", params={**params, "dry_run": True})
+    engine.perform(rehearsal.pk)
+    rehearsal.refresh_from_db()
+    assert (rehearsal.state, rehearsal.result["lesions"]) == ("succeeded", 2)
+    assert not Lesion.objects.exists()
+    assert not Collection.objects.exists()
+    made = engine.enqueue(kind="harvest", params={**params, "dry_run": False})
+    engine.perform(made.pk)
+    made.refresh_from_db()
+    assert (made.state, made.result["lesions"], Lesion.objects.count()) == ("succeeded", 2, 2)

@@ -29,16 +29,19 @@ class HarvestParams(Params):
     annotations: list[str] = field(default_factory=list)
     since_last: bool = False
     documents: int = 0
+    dry_run: bool = False
+    """Count what a harvest would take, and take nothing."""
 
 
 def work(params: HarvestParams, run: Run) -> dict[str, Any]:
     """Work off an order that was kept; problems name places in the source and are told to a terminal alone."""
-    report = harvest_now(find(params.order, orders()), run)
+    report = harvest_now(find(params.order, orders()), run, dry_run=params.dry_run)
     for problem in report.problems[:SHOWN]:
         run.tell(problem)
     if len(report.problems) > SHOWN:
         run.tell(f"... and {len(report.problems) - SHOWN} more")
-    run.afterwards(lambda: forget(params.order, orders()))
+    if not params.dry_run:
+        run.afterwards(lambda: forget(params.order, orders()))
     return report.as_json()
 
 

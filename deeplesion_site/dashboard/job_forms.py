@@ -1,0 +1,165 @@
+"""A form for every kind of job, made of the types of its parameters, and read by the kind's own reader."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.http import QueryDict
+
+from datasets.models import Collection, LocationModel, Release
+from deeplesion_site.dashboard.job_words import label
+from deeplesion_site.harvest_wish import HarvestWish
+from detection.bodypart.settings import PRESETS as BODYPART_PRESETS
+from detection.models import TrainingRun
+from detection.presets import PRESETS
+from workers.errors import InvalidParams
+from workers.kind import Kind
+from workers.kinds import bodypart, harvest, release
+from workers.params import Params, read
+
+ABOUT = {
+    "harvest": "Take the measurements of a PACS into a collection; begins with a dry run that takes nothing.",
+    "release": "Publish a collection with its official split; the downloads are prepared next.",
+    "manifest": "Prepare the downloads of a release: hash its slices, write its manifest.",
+    "bodypart": "Train the body-part regressor on a release; the lesions of its collection are located next.",
+    "locate": "Locate the lesions of a collection in the body with a trained regressor.",
+    "train": "Train the detector on a release; it is evaluated in the test split next.",
+    "evaluate": "Run a trained detector over a split, and count how many lesions it finds.",
+}
+HELP = {
+    "accession_numbers": "One per line; empty for all. They are kept in a file of the workers, never in the database.",
+    "annotations": "SR or PR, one per line; empty for any.",
+    "context": "As in 30mm, or series for the whole volume.",
+    "dry_run": "Counts what would be taken, and takes nothing.",
+    "first_date": "As in 2024-01-31.",
+    "fraction": "Above 0, at most 1.",
+    "last_date": "As in 2024-12-31.",
+    "phantom": "For a release of phantom patients alone.",
+    "source": "dicomweb+https://host/root or dimse://AET@host:port. Credentials stand in the workers' environment.",
+}
+
+Choices = list[tuple[str, str]]
+
+
+def _releases() -> Choices:
+    published = Release.objects.filter(state=Release.State.PUBLISHED).order_by("-id")
+    return [(name, name) for name in published.values_list("name", flat=True)]
+
+
+def _collections() -> Choices:
+    return list(Collection.objects.order_by("title").values_list("slug", "title"))
+
+
+def _models() -> Choices:
+    return [(name, name) for name in LocationModel.objects.order_by("-id").values_list("version", flat=True)]
+
+
+def _runs() -> Choices:
+    trained = TrainingRun.objects.filter(state=TrainingRun.State.TRAINED).order_by("-id")
+    return [(str(run.pk), f"{run.pk}: {run.preset} on {run.release}") for run in trained.defer("curve")]
+
+
+CHOICES: dict[str, Callable[[], Choices]] = {
+    "release": _releases,
+    "collection": _collections,
+    "model": _models,
+    "run": _runs,
+    "preset": lambda: [(name, name) for name in PRESETS],
+    "weights": lambda: [("", "what suits the preset"), ("imagenet", "imagenet"), ("random", "random")],
+}
+OTHERWISE: dict[tuple[str, str], Callable[[], Choices] | None] = {
+    (harvest.KIND.name, "collection"): None,
+    (release.KIND.name, "release"): None,
+    (bodypart.KIND.name, "preset"): lambda: [(name, name) for name in BODYPART_PRESETS],
+}
+"""Where a kind takes a new name, or has choices of its own."""
+
+
+@dataclass
+class Field:
+    """One parameter in a form."""
+
+    name: str
+    label: str
+    help: str
+    required: bool
+    shape: str
+    """One of "select", "check", "lines", "text"."""
+    choices: Choices
+    value: Any
+    error: str = ""
+
+
+@dataclass
+class Form:
+    """The parameters of a kind, with what was given and what is wrong with it."""
+
+    kind: Kind[Any]
+    fields: list[Field]
+
+    def read(self, given: QueryDict) -> dict[str, Any] | None:
+        """Give the parameters, or None and a sentence at every field that is wrong.
+
+        What is not given keeps its default, so that nothing has to be sent twice.
+        """
+        values: dict[str, Any] = {}
+        hints = typing.get_type_hints(params_of(self.kind))
+        for item in self.fields:
+            text = given.get(item.name, "").strip()
+            item.value = item.name in given if item.shape == "check" else text
+            if item.shape == "check":
+                values[item.name] = item.value
+            elif item.shape == "lines":
+                values[item.name] = [line.strip() for line in text.splitlines() if line.strip()]
+            elif text:
+                values[item.name] = _number(text, hints[item.name])
+        try:
+            read(params_of(self.kind), values)
+        except InvalidParams as error:
+            self.refuse(error.mistakes)
+            return None
+        return values
+
+    def refuse(self, mistakes: dict[str, str]) -> None:
+        """Put sentences to their fields; one without a field goes to the first."""
+        for name, sentence in mistakes.items():
+            next((item for item in self.fields if item.name == name), self.fields[0]).error = sentence
+
+
+def params_of(kind: Kind[Any]) -> type[Params]:
+    """What is asked for: of a harvest the wish, of other kinds the parameters themselves."""
+    return HarvestWish if kind.name == harvest.KIND.name else kind.params
+
+
+def form_of(kind: Kind[Any]) -> Form:
+    """The form of a kind, filled in with what holds unless something else is said."""
+    cls = params_of(kind)
+    hints = typing.get_type_hints(cls)
+    return Form(kind, [_field(kind.name, field, hints[field.name]) for field in dataclasses.fields(cls)])
+
+
+def _field(kind: str, field: Any, hint: Any) -> Field:
+    required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    value = "" if required or field.default in (None, dataclasses.MISSING) else field.default
+    offered = OTHERWISE.get((kind, field.name), CHOICES.get(field.name))
+    choices = offered() if offered else []
+    if typing.get_origin(hint) is Literal:
+        offered, choices = list, [(name, name) for name in typing.get_args(hint)]
+    kinds = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {hint}
+    shape = "check" if bool in kinds else "select" if offered else "lines" if list[str] in kinds else "text"
+    return Field(field.name, label(field.name), HELP.get(field.name, ""), required, shape, choices, value)
+
+
+def _number(text: str, hint: Any) -> Any:
+    """A number where one is wanted and given; else the text, which the reader refuses in a sentence."""
+    kinds = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {hint}
+    for kind in (int, float):
+        if kind in kinds:
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    return text
