@@ -38,4 +38,6 @@ def _size(kind: Kind[Any], params: dict[str, Any]) -> list[tuple[str, str]]:
     else:
         lesions = lesions.filter(pk__in=Release.objects.filter(name=name).values("members__lesion"))
     slices = lesions.order_by().values("slice").distinct().count()
-    return [("Rows", f"{lesions.count():,} lesions"), ("Slices", f"{slices:,} with a lesion, and those around them")]
+    count = lesions.count()
+    rows = f"{count:,} lesion{'' if count == 1 else 's'}"
+    return [("Rows", rows), ("Slices", f"{slices:,} with a lesion, and those around them")]

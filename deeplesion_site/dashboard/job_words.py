@@ -46,7 +46,7 @@ def asked(job: Job) -> list[tuple[str, str]]:
     return [
         (label(name), _words(value))
         for name, value in job.params.items()
-        if name not in UNSAID and value not in (None, "", False, []) and not (name in _COUNTS and value == 0)
+        if name not in UNSAID and value not in (None, "", []) and value is not False and (value or name not in _COUNTS)
     ]
 
 

@@ -87,7 +87,7 @@ def pause(refreshed: int) -> int:
 
 def result_tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[Any]]]]:
     """Lay out what a job reports: title, head and rows of one table for each part."""
-    plain = [[_words(key), value] for key, value in result.items() if not isinstance(value, dict | list)]
+    plain = [[_words(key), _said(value)] for key, value in result.items() if not isinstance(value, dict | list)]
     tables: list[tuple[str, list[str], list[list[Any]]]] = []
     if plain:
         tables.append(("Summary", ["what", "value"], plain))
@@ -106,6 +106,10 @@ def _list_table(key: str, items: list[Any]) -> tuple[str, list[str], list[list[A
         head = list(dict.fromkeys(name for item in items for name in item))
         return title, list(map(_words, head)), [[item.get(name) for name in head] for item in items]
     return title, ["entry"], [[item] for item in items]
+
+
+def _said(value: Any) -> Any:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
 def _words(name: Any) -> str:

@@ -68,7 +68,7 @@ def test_start_a_job_watch_it_end_and_cancel_another(admin: Page, site: SimpleNa
     admin.get_by_role("link", name="prepare downloads").click()
     admin.get_by_label("Release").select_option("small-1.0")
     admin.get_by_role("button", name="Check what it costs").click()
-    expect(admin.get_by_text("1 lesions")).to_be_visible()
+    expect(admin.get_by_text("1 lesion", exact=True)).to_be_visible()
     admin.get_by_role("button", name="Start the job").click()
     expect(admin.get_by_text("waiting for a worker")).to_be_visible()
     admin.evaluate("window.same = true")

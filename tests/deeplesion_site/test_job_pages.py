@@ -96,6 +96,16 @@ def test_what_a_harvest_asked_for_is_in_words_without_its_order(admin: Client) -
     assert "Accession numbers" not in page
 
 
+def test_numbers_of_nought_and_dry_runs_are_told(admin: Client) -> None:
+    job = factories.make_job(kind="train", params={"release": "r", "seed": 0, "flip": False})
+    page = text(admin, f"/jobs/{job.pk}/")
+    assert "<dt>Seed</dt><dd>0</dd>" in page
+    assert "Flip" not in page
+    dry = factories.make_job(state="succeeded", params={"dry_run": True}, result={"dry_run": True})
+    assert '<td class="long">yes</td>' in text(admin, f"/jobs/{dry.pk}/")
+    assert text(admin, "/jobs/").count('<span class="badge">dry run</span>') == 1
+
+
 def test_the_next_attempt_of_a_job_that_waits_is_told(admin: Client) -> None:
     job = factories.make_job(state="running")
     Job.objects.filter(pk=job.pk).update(state="queued", lease_until=None, not_before="2030-01-01T10:20:30Z")
