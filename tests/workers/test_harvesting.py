@@ -108,6 +108,7 @@ def test_no_accession_number_is_in_the_job_the_output_or_the_database(hospital, 
     assert {**params, "order": ""} == {
         "collection": "hospital", "source": "a folder", "accession_numbers": 3, "first_date": "", "last_date": "",
         "annotations": [], "since_last": False, "documents": 0, "context": "30mm", "order": "",
+        "dry_run": False,
     }  # fmt: skip
     assert not list(harvesting.orders().iterdir()), "a list is gone once it is worked off"
 
