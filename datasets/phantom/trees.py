@@ -20,19 +20,21 @@ def grow(root: Points, targets: Points, thinnest: float, power: float = 0.4, ste
     -------
     (M, 8) segments as `Tubes` takes them.
     """
-    nodes = [np.asarray(point, dtype=np.float64) for point in root]
-    parents = [max(0, index - 1) for index in range(len(nodes))]
-    order = np.argsort(np.linalg.norm(targets - nodes[0], axis=1), kind="stable")
-    for target in targets[order]:
-        known = np.asarray(nodes)
-        nearest = int(np.argmin(np.linalg.norm(known - target, axis=1)))
+    reach = np.linalg.norm(targets - root[0], axis=1)
+    # A branch to a target is no longer than the way from the root: room for all nodes at once.
+    nodes = np.empty((len(root) + int(np.sum(reach / step + 1)) + len(targets), 3))
+    nodes[: len(root)] = root
+    parents = [max(0, index - 1) for index in range(len(root))]
+    for target in targets[np.argsort(reach, kind="stable")]:
+        count = len(parents)
+        away = nodes[:count] - target
+        nearest = int(np.argmin(np.einsum("ij,ij->i", away, away)))
         gap = target - nodes[nearest]
         pieces = max(1, int(np.linalg.norm(gap) / step))
-        for piece in range(1, pieces + 1):
-            share = piece / pieces
-            sag = np.array([0.0, 0.0, 3.0]) * np.sin(np.pi * share)
-            nodes.append(known[nearest] + gap * share + sag)
-            parents.append(nearest if piece == 1 else len(nodes) - 2)
+        share = np.arange(1, pieces + 1)[:, None] / pieces
+        nodes[count : count + pieces] = nodes[nearest] + gap * share + [0.0, 0.0, 3.0] * np.sin(np.pi * share)
+        parents += [nearest, *range(count, count + pieces - 1)]
+    nodes = nodes[: len(parents)]
     behind = np.zeros(len(nodes))
     has_child = np.zeros(len(nodes), dtype=bool)
     has_child[parents[1:]] = True
