@@ -4,7 +4,6 @@ No Django, so that the importer, the exporter, the phantom and the detector shar
 The file's coordinates are 1-based (MATLAB); a `Row` holds them 0-based.
 """
 
-import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from datasets import dl_info_cells as cells
 from datasets.dl_info_cells import Numbers
+from datasets.dl_info_text import LONGEST, NOT_UTF_8, is_utf_8, looks_like_utf_16, records
 from datasets.geometry import recist
 
 COLUMNS = (
@@ -162,38 +162,47 @@ def read(path: Path) -> Iterator[Line]:
     """Read a file row by row: line number, the row where it can be used, and what is wrong or odd with it.
 
     A row that is given together with problems is usable: its problems are deviations between columns.
-    Columns may come in any order and among others; a byte order mark and CRLF are fine.
+    Columns may come in any order and among others; a byte order mark and CRLF are fine. A byte that is no text in
+    UTF-8 spoils the row in one of whose own columns it stands.
 
     Raises
     ------
-    NotDeepLesion : no such file, not text, or a column is missing.
+    NotDeepLesion : no such file, text in UTF-16, or a column is missing.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = [name.strip() for name in next(reader, [])]
+        with path.open(encoding="utf-8-sig", errors=NOT_UTF_8, newline="") as file:
+            found = records(file)
+            header = [name.strip() for name in next(found, (0, [""], False))[1]]
+            if looks_like_utf_16(header[0]):
+                raise NotDeepLesion(f"{path} is text in UTF-16; save it as CSV in UTF-8")
             missing = [name for name in COLUMNS if name not in header]
             if missing:
                 more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
                 raise NotDeepLesion(f"{path} is not a DL_info.csv: no column {', '.join(missing[:3])}{more}")
             pick = itemgetter(*map(header.index, COLUMNS))
             batch: list[Line] = []
-            for texts in reader:
+            for line, texts, too_long in found:
                 if not texts:
                     continue
-                texts += [""] * (len(header) - len(texts))
-                batch.append((reader.line_num, *parse(pick(texts), reader.line_num)))
+                if too_long:
+                    column = header[min(len(texts), len(header)) - 1]
+                    batch.append((line, None, [Problem(line, column, f"it has more than {LONGEST} characters")]))
+                else:
+                    texts += [""] * (len(header) - len(texts))
+                    batch.append((line, *parse(pick(texts), line)))
                 if len(batch) == BATCH:
                     yield from _check_geometry(batch)
                     batch = []
             yield from _check_geometry(batch)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file with commas"
-        raise NotDeepLesion(f"{path} cannot be read: {reason}") from error
+    except OSError as error:
+        raise NotDeepLesion(f"{path} cannot be read: {error.strerror}") from error
 
 
 def parse(texts: Sequence[str], line: int) -> tuple[Row | None, list[Problem]]:
     """Turn the cells of one line, in the order of `COLUMNS`, into a row, or tell what is wrong with each."""
+    if not is_utf_8("".join(texts)):
+        odd = [column for column, text in zip(COLUMNS, texts, strict=True) if not is_utf_8(text)]
+        return None, [Problem(line, column, "it holds a byte that is no text in UTF-8") for column in odd]
     try:
         name, patient, study, series, key, points, box, lengths, location, kind, noisy, span, steps, *rest = [
             convert(text) for convert, text in zip(_READERS, texts, strict=True)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.db import IntegrityError, OperationalError, ProgrammingError
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError
 
 from datasets.dl_info import NotDeepLesion
 from datasets.services.errors import Refused
@@ -36,6 +36,9 @@ def one_sentence(untouched: str = "") -> Iterator[None]:
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         raise CommandError(f"{error.strerror or error}{place}{untouched and f'; {untouched}'}") from error
+    except DataError as error:
+        # The database's own words may hold the value.
+        raise CommandError(f"a value does not fit into the database{untouched and f'; {untouched}'}") from error
     except IntegrityError as error:
         raise CommandError(
             "something else wrote to the same rows meanwhile; nothing was written, run this again"

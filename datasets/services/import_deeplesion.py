@@ -26,10 +26,11 @@ class ImportRefused(Refused):
 
 
 class BadRows(ImportRefused):
-    """A strict import met bad rows."""
+    """A strict import met bad rows, or no row is good."""
 
     def __init__(self, summary: "Summary") -> None:
-        super().__init__(f"{summary.bad_rows} of {summary.rows} rows are bad, so nothing was imported")
+        rows = "row is" if summary.rows == 1 else "rows are"
+        super().__init__(f"{summary.bad_rows} of {summary.rows} {rows} bad, so nothing was imported")
         self.summary = summary
 
 
@@ -87,7 +88,7 @@ def import_deeplesion(
 
     Raises
     ------
-    Refused, dl_info.NotDeepLesion : nothing was written.
+    Refused, dl_info.NotDeepLesion, ValidationError : nothing was written.
     ReleaseRefusedAfterwards : the rows are in, and no release was published.
     OSError : the disk is full or cannot be written; copied images may lie in the storage, unused.
     """
@@ -96,12 +97,13 @@ def import_deeplesion(
     folders: dict[str, SeriesFolder] = {}
     if images is not None:
         images = images.resolve()
+        import_images.check_folder(images)
         place = "" if copy else str(images)
         _check_place(target, place)
         target.image_folder = place
         first_look = Summary()
         wanted = import_images.wanted_of(row for batch in _batches(csv, first_look) for _, row in batch)
-        _refuse_bad_rows(first_look, strict)
+        _refuse(csv, first_look, strict)
         storage = slice_storage(Collection(slug=collection)) if copy else None
         folders = import_images.survey(images, wanted, _measured(target), storage, on_images)
         summary.image_problems = [problem for folder in folders.values() for problem in folder.problems]
@@ -114,7 +116,7 @@ def import_deeplesion(
             summary.bad += contradictions
             summary.bad_rows += len(contradictions)
             on_rows(batch[-1][0], total)
-        _refuse_bad_rows(summary, strict)
+        _refuse(csv, summary, strict)
         writer.write_neighbours()
         bulk.analyze(Patient, Study, Series, Slice, Lesion)
         on_rows(total, total)
@@ -130,7 +132,9 @@ def import_deeplesion(
 def _target(slug: str) -> Collection:
     collection = Collection.objects.filter(slug=slug).first()
     if collection is None:
-        return Collection(slug=slug, title=TITLE, kind=Collection.Kind.PUBLISHED)
+        made = Collection(slug=slug, title=TITLE, kind=Collection.Kind.PUBLISHED)
+        made.clean_fields()
+        return made
     if collection.kind != Collection.Kind.PUBLISHED:
         raise ImportRefused(f"the collection {slug} is a hospital's; a published dataset needs one of its own")
     return collection
@@ -185,9 +189,12 @@ def _batches(csv: Path, summary: Summary) -> Iterator[list[import_rows.Line]]:
         yield batch
 
 
-def _refuse_bad_rows(summary: Summary, strict: bool) -> None:
+def _refuse(csv: Path, summary: Summary, strict: bool) -> None:
+    """Refuse a table of which nothing goes in, or not all of it where all is asked for."""
+    if not summary.rows:
+        raise ImportRefused(f"{csv} holds no rows, only a header")
     summary.bad.sort(key=lambda problem: problem.line)
-    if strict and summary.bad:
+    if summary.bad and (strict or summary.bad_rows == summary.rows):
         raise BadRows(summary)
 
 

@@ -6,6 +6,7 @@ Looked at before anything is written to the database, since decoding takes minut
 import os
 import re
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -51,13 +52,20 @@ class SeriesFolder:
     """The usable images of one series."""
 
     numbers: array = field(default_factory=lambda: array("I"))
+    """In their order; arrays, as a download has 900,000 of them."""
     sizes: array = field(default_factory=lambda: array("I"))
     key_images: dict[int, KeyImage] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def size_of(self, number: int) -> int | None:
         """Bytes of a slice's file; None where there is none that can be used."""
-        return self.sizes[self.numbers.index(number)] if number in self.numbers else None
+        place = self.place_of(number)
+        return None if place is None else self.sizes[place]
+
+    def place_of(self, number: int) -> int | None:
+        """Where a slice stands in `numbers`."""
+        place = bisect_left(self.numbers, number)
+        return place if self.numbers[place : place + 1] == array("I", [number]) else None
 
 
 WantedSlices = dict[str, dict[int, Wanted]]
@@ -70,6 +78,17 @@ def wanted_of(rows: Iterable[dl_info.Row]) -> WantedSlices:
     for row in rows:
         wanted.setdefault(row.folder, {}).setdefault(row.slice, Wanted(row.image_size)).boxes.add(row.box)
     return wanted
+
+
+def check_folder(images: Path) -> None:
+    """Refuse what is no folder.
+
+    Raises
+    ------
+    NoImages
+    """
+    if not images.is_dir():
+        raise NoImages(f"{images} is not a folder with images")
 
 
 def survey(
@@ -89,11 +108,8 @@ def survey(
 
     Raises
     ------
-    NoImages : `images` is not a folder.
     OSError : the disk is full or cannot be written.
     """
-    if not images.is_dir():
-        raise NoImages(f"{images} is not a folder with images")
 
     def look(item: tuple[str, dict[int, Wanted]]) -> SeriesFolder:
         name, slices = item
@@ -145,8 +161,8 @@ def _slices(path: Path) -> Iterator[tuple[int, int]]:
 
 
 def _discard(folder: SeriesFolder, number: int) -> None:
-    if number in folder.numbers:
-        place = folder.numbers.index(number)
+    place = folder.place_of(number)
+    if place is not None:
         del folder.numbers[place], folder.sizes[place]
 
 

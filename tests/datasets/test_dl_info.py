@@ -14,6 +14,35 @@ def _read_one(folder: Path, **changes: str) -> tuple[int, dl_info.Row | None, li
     return found
 
 
+def test_an_odd_byte_spoils_the_row_in_whose_column_it_stands(tmp_path: Path) -> None:
+    columns = [*dl_info.COLUMNS, "Größe"]
+    rows = [cells(row()), cells(row(2), Patient_age="62é", Patient_gender="é"), cells(row(3)) | {"Größe": "é"}]
+    path = write(tmp_path / "a.csv", rows, columns=columns, encoding="latin-1")
+    reason = "it holds a byte that is no text in UTF-8"
+    assert list(dl_info.read(path)) == [
+        (2, row(), []),
+        (3, None, [dl_info.Problem(3, column, reason) for column in ("Patient_gender", "Patient_age")]),
+        (4, row(3), []),
+    ]
+
+
+def test_an_overlong_cell_spoils_its_row_alone(tmp_path: Path) -> None:
+    rows = [
+        row(),
+        cells(row(2), Coarse_lesion_type="5" * 300_000),
+        cells(row(3), Bounding_boxes="1, " * 99_999),
+        row(4),
+    ]
+    found = list(dl_info.read(write(tmp_path / "a.csv", rows)))
+    reason = "it has more than 131072 characters"
+    assert found == [
+        (2, row(), []),
+        (3, None, [dl_info.Problem(3, "Coarse_lesion_type", reason)]),
+        (4, None, [dl_info.Problem(4, "Bounding_boxes", reason)]),
+        (5, row(4), []),
+    ]
+
+
 def test_a_row_comes_back_as_it_was_written(tmp_path: Path) -> None:
     rows = [row(), row(slice=11, type=-1, noisy=True, location=None, age=None, sex="", slice_interval=None, split=3)]
     assert [found for _, found, _ in dl_info.read(write(tmp_path / "a.csv", rows))] == rows

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.core.validators import validate_slug
 
 from datasets import dl_info
 from datasets.management.failures import Incomplete, one_sentence
+from datasets.management.options import check_collection
 from datasets.management.progress import bar
+from datasets.management.words import counted
 from datasets.services.import_deeplesion import (
     BadRows,
     ReleaseRefusedAfterwards,
@@ -20,6 +21,8 @@ from datasets.services.import_deeplesion import (
 
 SHOWN = 50
 """Problems of each sort that are printed; the rest is counted."""
+
+SINGULAR = {"patients": "patient", "studies": "study", "series": "series", "slices": "slice", "lesions": "lesion"}
 
 
 class Command(BaseCommand):
@@ -39,8 +42,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["copy"] and options["images"] is None:
             raise CommandError("--copy needs --images")
+        check_collection(options["collection"])
         with one_sentence("nothing was imported"):
-            validate_slug(options["collection"])
             try:
                 summary = self._import(options)
             except (BadRows, ReleaseRefusedAfterwards) as refused:
@@ -84,13 +87,14 @@ class Command(BaseCommand):
             self.stderr.write(f"{what}: and {len(problems) - SHOWN} more")
 
     def _say(self, summary: Summary, release: str) -> None:
-        added = ", ".join(f"{count} {what}" for what, count in summary.added.items() if count) or "nothing"
+        added = [counted(count, SINGULAR[what], what) for what, count in summary.added.items() if count]
+        there = "was there already" if summary.known == 1 else "were there already"
         parts = [
-            f"{summary.rows} rows read; added {added}",
-            f"{summary.known} lesions were there already" if summary.known else "",
-            f"{summary.bad_rows} bad rows left out" if summary.bad_rows else "",
-            f"{len(summary.deviations)} deviations" if summary.deviations else "",
-            f"{len(summary.image_problems)} images missing or damaged" if summary.image_problems else "",
+            f"{counted(summary.rows, 'row')} read; added {', '.join(added) or 'nothing'}",
+            f"{counted(summary.known, 'lesion')} {there}" if summary.known else "",
+            f"{counted(summary.bad_rows, 'bad row')} left out" if summary.bad_rows else "",
+            counted(len(summary.deviations), "deviation") if summary.deviations else "",
+            f"{counted(len(summary.image_problems), 'image')} missing or damaged" if summary.image_problems else "",
             f"release {release} {'published' if summary.release else 'was there already'}" if release else "",
         ]
         self.stdout.write("; ".join(part for part in parts if part) + ".")

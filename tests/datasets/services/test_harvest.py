@@ -318,9 +318,18 @@ def test_wrong_addresses_are_told_in_one_sentence(tmp_path):
     assert Collection.objects.count() == 0
 
 
-def test_a_name_that_is_none_is_told_in_one_sentence(hospital):
-    with pytest.raises(CommandError, match="valid “slug”"):
-        call_command("harvest", f"dir://{hospital}", collection="Bad Slug")
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"collection": "Bad Slug"}, "--collection takes a short name of at most 50 letters, digits"),
+        ({"collection": "x" * 300}, "--collection takes a short name of at most 50 letters, digits"),
+        ({"title": "x" * 300}, "--title takes at most 200 characters"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_name_that_is_none_is_told_in_one_sentence(hospital, options, sentence, dry_run):
+    with pytest.raises(CommandError, match=f"^{sentence}[a-z, ]*$"):
+        call_command("harvest", f"dir://{hospital}", dry_run=dry_run, **options)
 
 
 def test_a_dry_run_names_what_is_rejected_and_why(hospital):

@@ -6,11 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.db import DataError
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from datasets import dl_info
-from datasets.management.failures import Incomplete
+from datasets.management.failures import Incomplete, one_sentence
 from datasets.models import Collection, Lesion, Patient, Release, Series, Slice, Study
 from datasets.services.import_deeplesion import BadRows, ImportRefused, import_deeplesion
 from datasets.services.import_images import NoImages
@@ -189,7 +191,7 @@ def test_strict_refuses_the_file_as_a_whole(tmp_path: Path) -> None:
 def test_a_deviation_is_told_and_the_row_goes_in(tmp_path: Path) -> None:
     out, err = _run(_table(tmp_path, cells(row(), Bounding_boxes="16.5, 31, 46, 51")))
     assert "Deviation: line 2, Bounding_boxes: 0.5 px from the box" in err
-    assert "1 deviations" in out
+    assert "1 deviation." in out
     assert Lesion.objects.get().box == (15.5, 30, 45, 50)
 
 
@@ -205,13 +207,67 @@ def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path: Path, cont
     assert _counts() == [0] * len(TABLES)
 
 
-def test_a_table_that_turns_to_rubbish_half_way_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_table_in_utf_16_is_refused_as_such(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path / "table.csv", [row()], encoding=encoding)
+    with pytest.raises(CommandError, match="is text in UTF-16; save it as CSV in UTF-8"):
+        _run(path)
+
+
+def test_a_table_that_turns_to_rubbish_half_way_keeps_its_good_rows(tmp_path: Path) -> None:
     path = _table(tmp_path, *(row(number) for number in range(1, 1500)))
     with path.open("ab") as file:
         file.write(b"\xff\xfe\xff")
-    with pytest.raises(CommandError, match="not a text file"):
-        _run(path)
+    err = io.StringIO()
+    with pytest.raises(Incomplete):
+        call_command("import_deeplesion", str(path), stdout=io.StringIO(), stderr=err)
+    assert "Bad row: line 1501, File_name: it holds a byte that is no text in UTF-8\n" in err.getvalue()
+    assert Lesion.objects.count() == 1499
+
+
+def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
+    for options in ({}, {"images": tmp_path}):
+        with pytest.raises(CommandError, match=r"DL_info\.csv holds no rows, only a header$"):
+            _run(_table(tmp_path), **options)
     assert _counts() == [0] * len(TABLES)
+
+
+def test_a_table_without_one_good_row_leaves_no_collection(tmp_path: Path) -> None:
+    for options in ({}, {"images": tmp_path}):
+        err = io.StringIO()
+        with pytest.raises(CommandError, match="1 of 1 row is bad, so nothing was imported"):
+            call_command(
+                "import_deeplesion", str(_table(tmp_path, cells(row(), Patient_age="old"))), stderr=err, **options
+            )
+        assert "Bad row: line 2, Patient_age" in err.getvalue()
+    assert _counts() == [0] * len(TABLES)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "two words", ""])
+def test_a_short_name_that_is_none_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CommandError, match=r"^--collection takes a short name of at most 50 letters, digits"):
+        _run(_table(tmp_path, row()), collection=name)
+    with pytest.raises(ValidationError):
+        import_deeplesion(_table(tmp_path, row()), collection=name)
+    assert _counts() == [0] * len(TABLES)
+
+
+def test_a_value_that_the_database_cannot_hold_is_one_sentence() -> None:
+    sentence = r"^a value does not fit into the database; nothing was imported$"
+    with pytest.raises(CommandError, match=sentence), one_sentence("nothing was imported"):
+        raise DataError('invalid input: "John Doe"')
+
+
+def test_one_thing_is_told_in_the_singular(tmp_path: Path) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    table = _table(tmp_path, row(), cells(row(2), Patient_age="old"))
+    for expected in (
+        "2 rows read; added 1 patient, 1 study, 1 series, 1 slice, 1 lesion; 1 bad row left out.\n",
+        "2 rows read; added nothing; 1 lesion was there already; 1 bad row left out.\n",
+    ):
+        with pytest.raises(Incomplete):
+            call_command("import_deeplesion", str(table), stdout=out, stderr=err)
+        assert out.getvalue().endswith(expected)
 
 
 def test_a_hospital_takes_no_published_rows(tmp_path: Path) -> None:
@@ -337,6 +393,8 @@ def test_images_of_one_collection_lie_in_one_place(tmp_path: Path) -> None:
     for images in (first, second):
         draw(images, "000001_01_01", 10)
     import_deeplesion(table, images=first)
+    with pytest.raises(NoImages, match="nowhere is not a folder"):
+        import_deeplesion(table, images=tmp_path / "nowhere")
     with pytest.raises(ImportRefused, match="cannot lie in"):
         import_deeplesion(table, images=second)
     with pytest.raises(ImportRefused, match="cannot lie in our own storage"):

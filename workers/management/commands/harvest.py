@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from datasets.management.failures import one_sentence
+from datasets.management.options import check_collection
 from datasets.pacs.deidentify import KeyUnusable
 from datasets.pacs.source import SourceError
 from datasets.services.harvest import DEFAULT_CONTEXT_MM, HarvestStopped, Report
@@ -50,6 +51,7 @@ class Command(JobCommand):
         parser.add_argument("--dry-run", action="store_true", help="show what would be taken, write nothing")
 
     def handle(self, *, dry_run: bool, wait: bool, progress: bool, **options: Any) -> None:
+        check_collection(options["collection"], options["title"])
         try:
             with one_sentence("what was harvested is whole"):
                 order = ordered(options)
