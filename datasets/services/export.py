@@ -56,6 +56,9 @@ def export(
     out = out.absolute()
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ExportRefused(f"{out} is there already and not an empty folder")
+    above = next(folder for folder in out.parents if folder.exists())
+    if not above.is_dir():
+        raise ExportRefused(f"{above} is not a folder")
     if release.state != Release.State.PUBLISHED:
         raise NotPublished(f"{release.name} is not a published release")
     if images:

@@ -31,10 +31,13 @@ def check_shares(shares: Sequence[int]) -> None:
 
     Raises
     ------
-    BadShares : they do not add up to 100.
+    BadShares : one is below 0, or they do not add up to 100.
     """
-    if min(shares) < 0 or sum(shares) != 100:
-        raise BadShares(f"the shares {'/'.join(map(str, shares))} do not add up to 100")
+    told = "/".join(map(str, shares))
+    if min(shares) < 0:
+        raise BadShares(f"the shares {told} hold one below 0")
+    if sum(shares) != 100:
+        raise BadShares(f"the shares {told} do not add up to 100")
 
 
 def quotas(count: int, shares: Sequence[int]) -> list[int]:

@@ -1,15 +1,18 @@
 """`manage.py release`: make, publish, list and export releases."""
 
 import argparse
+import re
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from datasets.management.failures import Incomplete, one_sentence
 from datasets.management.progress import bar
+from datasets.management.words import counted
 from datasets.models import Collection, Release
 from datasets.selectors.releases import leaks_looked_for
 from datasets.services import release as releases
@@ -18,6 +21,7 @@ from datasets.services.split import check_shares
 
 OFFICIAL = releases.OFFICIAL
 
+_SHARES = re.compile(r"-\d")
 
 UNTOUCHED = {
     "create": "nothing was published",
@@ -38,11 +42,26 @@ def _split(text: str) -> Any:
     return train, val, test
 
 
+class _Parser(CommandParser):
+    """Takes what follows --split for its value, also where it begins with a minus as options do."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        joined: list[str] = []
+        for each in sys.argv[1:] if args is None else args:
+            if joined and joined[-1] == "--split" and _SHARES.match(each):
+                joined[-1] = f"--split={each}"
+            else:
+                joined.append(each)
+        return super().parse_known_args(joined, namespace)
+
+
 class Command(BaseCommand):
     help = "Make, publish, list and export releases."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="create|publish|list|export")
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="create|publish|list|export", parser_class=_Parser
+        )
         create = actions.add_parser("create", help="share a collection's patients out and publish")
         create.add_argument("name", metavar="NAME")
         create.add_argument("--collection", metavar="SLUG", help="may be left out when there is only one")
@@ -116,10 +135,14 @@ def _collection(slug: str | None) -> Collection:
 def _described(release: Release) -> str:
     head = f"{release.name}: {release.get_state_display()}, {release.collection.slug}, {release.split_method}"
     if release.state == Release.State.DRAFT:
-        return f"{head}; {release.members.count()} lesions of {release.patients.count()} patients"
+        return f"{head}; {_lesions(release.members.count(), release.patients.count())}"
     parts = [
-        f"{name} {counted['lesions']} lesions of {counted['patients']} patients"
-        for name, counted in release.counts.items()
-        if counted["patients"]
+        f"{name} {_lesions(counts['lesions'], counts['patients'])}"
+        for name, counts in release.counts.items()
+        if counts["patients"]
     ]
     return f"{head}; {', '.join(parts)}"
+
+
+def _lesions(lesions: int, patients: int) -> str:
+    return f"{counted(lesions, 'lesion')} of {counted(patients, 'patient')}"

@@ -7,6 +7,8 @@ from typing import Any
 from datasets.pacs.pixels import PixelError
 from datasets.pacs.source import SourceError
 
+DRY_RUN = "Dry run: nothing was written. No pixels were read: a harvest leaves out what it cannot decode."
+
 
 @dataclass
 class Report:
@@ -93,7 +95,7 @@ class Report:
 
     def lines(self) -> list[str]:
         """A summary of a few lines."""
-        lines = ["Dry run: nothing was written."] if self.dry_run else []
+        lines = [DRY_RUN] if self.dry_run else []
         lines += [
             f"{self.studies} studies, {self.studies_with_bookmarks} with bookmarks; "
             f"{self.annotations} annotations, {self.known} of them known.",

@@ -323,3 +323,12 @@ def test_images_that_come_later_are_in_the_next_release_alone(tmp_path: Path) ->
     shutil.rmtree(manifests.path_of(first).parent)
     export(first, tmp_path / "after")
     assert _files(tmp_path / "after") == _files(tmp_path / "before")
+
+
+def test_a_place_below_a_file_is_refused_as_such(release: Release, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("kept")
+    for out in (file / "foo", file / "foo" / "bar"):
+        with pytest.raises(ExportRefused, match=rf"^{file} is not a folder$"):
+            export(release, out)
+    assert file.read_text() == "kept"

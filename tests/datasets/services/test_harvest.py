@@ -110,6 +110,7 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(hospital, data_dir):
     before = rows_of_everything()
     status, out, _ = run(hospital, dry_run=True)
     assert status == 0
+    assert "Dry run: nothing was written. No pixels were read: a harvest leaves out what it cannot decode." in out
     assert "New lesions: 1. New slices: 5." in out
     assert "reports/first: new, 16.0 x 12.8 mm on slice 3" in out
     assert rows_of_everything() == before

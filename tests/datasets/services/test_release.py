@@ -358,7 +358,7 @@ def test_the_command_makes_publishes_and_lists_releases() -> None:
     made = run("create", "a", "--split", "80/10/10", "--seed", "4")
     assert made == (
         f"a: published, {collection.slug}, 80/10/10 by patient, seed 4; "
-        "train 8 lesions of 8 patients, val 1 lesions of 1 patients, test 1 lesions of 1 patients\n"
+        "train 8 lesions of 8 patients, val 1 lesion of 1 patient, test 1 lesion of 1 patient\n"
         "No patient, study or series is in two splits, and no picture is: the pixels of 0 slices were compared. "
         "30 slices have no hash, so theirs were not."
     )
@@ -371,7 +371,8 @@ def test_the_command_makes_publishes_and_lists_releases() -> None:
         (("create", "c", "--collection", "none"), "there is no collection none"),
         (("create", "c", "--split", "70/30"), "--split '70/30' is neither three whole numbers"),
         (("create", "c", "--split", "70/15/16"), "the shares 70/15/16 do not add up to 100"),
-        (("create", "c", "--collection", "none", "--split=-10/10/100"), "do not add up to 100"),
+        (("create", "c", "--collection", "none", "--split=-10/10/100"), "the shares -10/10/100 hold one below 0"),
+        (("create", "c", "--collection", "none", "--split", "-10/60/50"), "the shares -10/60/50 hold one below 0"),
         (("create", "a", "--collection", collection.slug), "the name a is taken"),
         (("publish", "z"), "there is no release z"),
         (("export", "z", "--out", "anywhere"), "there is no release z"),
