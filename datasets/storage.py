@@ -26,6 +26,8 @@ class AtomicFileStorage(FileSystemStorage):
             os.replace(temporary, target)
         except OSError as error:
             os.unlink(temporary)
+            if error.errno is None:
+                raise
             # A write that fails does not say where.
             raise OSError(error.errno, error.strerror, str(target)) from error
         except BaseException:

@@ -55,9 +55,9 @@ def reason_meaning(reason: str) -> str:
 
 
 @register.simple_tag
-def measure(reason: str, value: float | None) -> str:
-    """A measured value, or its threshold, with the unit of its reason."""
-    if value is None:
+def measure(reason: str, value: float | str | None) -> str:
+    """A measured value, or its threshold, with the unit of its reason; what a published table left out is a dash."""
+    if value is None or isinstance(value, str):
         return "–"
     unit = _UNITS.get(reason, "")
     shown = 100 * value if unit == "%" else value

@@ -162,7 +162,7 @@ ORDERS = "file, -long_mm, long_mm, -short_mm, short_mm, -file, id, -id"
         ("ordering=random", f"“random” is not known; choose from {ORDERS}."),
         ("long_mm__gte=big", "“big” is not a number from 0 to 4000."),
         ("long_mm__gte=-1", "“-1” is not a number from 0 to 4000."),
-        ("z__lte=11", "“11” is not a number from -10 to 10."),
+        ("z__lte=11", "“11” is not a number from 0 to 1."),
         ("patient=1.5", "“1.5” is not a whole number from 1 to 999999999."),
         ("type=" + "x" * 300, "“" + "x" * 40 + f"…” is not known; choose from {TYPES}."),
     ],

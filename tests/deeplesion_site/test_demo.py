@@ -124,8 +124,8 @@ def download(folder):
 
 
 def answered(port, path, ready):
-    """What the API says once it says what is waited for."""
-    deadline = time.monotonic() + 60
+    """What the API says once it says what is waited for; the worker trains the regressor in between."""
+    deadline = time.monotonic() + START_WITHIN_S
     while True:
         found = json.loads(get(port, path))
         if ready(found):

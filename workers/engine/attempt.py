@@ -26,8 +26,12 @@ RENEWALS = 4
 class Attempt:
     """The `Run` of a claimed job."""
 
-    def __init__(self, claim: lease.Claim, shown: Shown | None = None, told: Told | None = None) -> None:
+    def __init__(
+        self, claim: lease.Claim, shown: Shown | None = None, told: Told | None = None, *, watched: bool = False
+    ) -> None:
         self.claim = claim
+        self.watched = watched
+        """Somebody waits at a terminal, who is told at once of an error that may pass, and tries again himself."""
         self.following: list[tuple[str, dict[str, Any]]] = []
         self.tidying: list[Callable[[], None]] = []
         self._shown, self._told = shown, told

@@ -66,7 +66,7 @@ def _try_here(job: Job, shown: Shown | None, told: Told | None) -> None:
     claim = lease.claim(job.pk, this_process())
     if claim is not None:
         try:
-            work(Attempt(claim, shown, told))
+            work(Attempt(claim, shown, told, watched=True))
         except KeyboardInterrupt:
             ask.cancel(job.pk)
             raise

@@ -102,6 +102,8 @@ def _outcome(attempt: Attempt, job: Job) -> Outcome:
     except Exception as error:
         if not _passes(error, transient):
             return _failed(error)
+        if attempt.watched:
+            return _failed(error)
         if attempt.claim.attempt >= job.attempts_allowed:
             return _failed(error, f" Given up after {attempt.claim.attempt} attempts.")
         wait = delay(attempt.claim.attempt)

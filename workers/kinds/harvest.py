@@ -34,12 +34,13 @@ class HarvestParams(Params):
 
 
 def work(params: HarvestParams, run: Run) -> dict[str, Any]:
-    """Work off an order that was kept; problems name places in the source and are told to a terminal alone."""
+    """Work off an order that was kept; problems and notes name places in the source: a terminal alone sees them."""
     report = harvest_now(find(params.order, orders()), run, dry_run=params.dry_run)
-    for problem in report.problems[:SHOWN]:
-        run.tell(problem)
-    if len(report.problems) > SHOWN:
-        run.tell(f"... and {len(report.problems) - SHOWN} more")
+    for lines in (report.problems, report.notes):
+        for line in lines[:SHOWN]:
+            run.tell(line)
+        if len(lines) > SHOWN:
+            run.tell(f"... and {len(lines) - SHOWN} more")
     if not params.dry_run:
         run.afterwards(lambda: forget(params.order, orders()))
     return report.as_json()

@@ -95,7 +95,7 @@ class Numbers:
         if not bookmark.follow_up and not bookmark.tracking_uid:
             return None
         name = ("number", bookmark.follow_up) if bookmark.follow_up else ("uid", bookmark.tracking_uid)
-        identity = self.pseudonymiser.digest("follow-up", str(patient.pk), *name)
+        identity = self.pseudonymiser.digest("follow-up", patient.collection.slug, str(patient.number), *name)
         known = FollowUp.objects.filter(patient=patient, identity=identity).first()
         if known is not None:
             return known
