@@ -29,6 +29,8 @@ SEED = 2018
 PATIENTS = 20
 DETECTOR = {"release": RELEASE, "preset": "tiny"}
 """What is trained in the worker; a second start trains nothing."""
+FIRST = ("release", "manifest", "bodypart", "locate")
+"""Jobs that the detector's training, the longest of all, waits for."""
 
 
 def check_download(folder: Path) -> None:
@@ -129,14 +131,14 @@ class Command(BaseCommand):
             servers.watch(processes, self.train_after_locating)
 
     def train_after_locating(self) -> None:
-        """Send the detector to the worker once the lesions are on the map, which comes first to whoever looks on."""
+        """Send the detector to the worker once downloads are ready and the lesions are on the map."""
         if self.waiting is None:
             return
         with contextlib.suppress(OperationalError):  # the next look may find the database free
             self._train_after_locating(self.waiting)
 
     def _train_after_locating(self, run: TrainingRun) -> None:
-        if Job.objects.filter(kind__in=("bodypart", "locate"), finished=None).exists():
+        if Job.objects.filter(kind__in=FIRST, finished=None).exists():
             return
         run.refresh_from_db()
         if run.state == TrainingRun.State.QUEUED:
