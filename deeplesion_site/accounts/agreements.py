@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from datasets.models import Release
 from deeplesion_site.accounts import audit
@@ -24,6 +25,11 @@ def text() -> str:
 def text_hash() -> str:
     """SHA-256 of the text in force: another text has to be signed again."""
     return hashlib.sha256(text().encode()).hexdigest()
+
+
+def of(user: Any) -> QuerySet[Agreement]:
+    """What an account has signed, newest first."""
+    return Agreement.objects.filter(signer_id=user.pk).select_related("release")
 
 
 def has_signed(user: Any, release: Release) -> bool:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -50,6 +51,11 @@ def issue(*, owner: Any, name: str, scopes: list[str], days: int) -> tuple[Acces
         )
         audit.record(owner, Action.TOKEN_ISSUED, name, scopes=token.scopes, days=days)
     return token, secret
+
+
+def of(user: Any) -> QuerySet[AccessToken]:
+    """The tokens of an account, newest first."""
+    return AccessToken.objects.filter(owner_id=user.pk)
 
 
 def find(secret: str) -> AccessToken | None:

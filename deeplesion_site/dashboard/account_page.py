@@ -13,8 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from deeplesion_site import access
 from deeplesion_site.access import signed_in
-from deeplesion_site.accounts import tokens
-from deeplesion_site.accounts.models import AccessToken, Agreement
+from deeplesion_site.accounts import agreements, tokens
 
 DAYS = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"))
 SCOPES = {
@@ -54,7 +53,7 @@ def issue_token(request: HttpRequest) -> HttpResponse:
 @require_POST
 @signed_in
 def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
-    token = AccessToken.objects.filter(pk=pk, owner_id=request.user.pk).first()
+    token = tokens.of(request.user).filter(pk=pk).first()
     if token is None:
         raise Http404
     tokens.revoke(token=token, by=request.user)
@@ -78,8 +77,8 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     given = access.rights(request.user)
     return {
         "roles": sorted(access.roles(request.user) - {access.Role.ANONYMOUS}),
-        "tokens": AccessToken.objects.filter(owner_id=request.user.pk),
-        "agreements": Agreement.objects.filter(signer_id=request.user.pk).select_related("release"),
+        "tokens": tokens.of(request.user),
+        "agreements": agreements.of(request.user),
         "scopes": [(scope, words) for scope, words in SCOPES.items() if access.SCOPES[scope] & given],
         "days": DAYS,
         "password_form": PasswordChangeForm(_user(request)),

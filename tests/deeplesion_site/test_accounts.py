@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -156,13 +157,13 @@ def test_signing_leads_nowhere_else(following: str, client_of: ClientOf, dataset
 
 
 def test_another_text_has_to_be_signed_again(
-    client_of: ClientOf, dataset: SimpleNamespace, settings: SimpleNamespace, tmp_path: object
+    client_of: ClientOf, dataset: SimpleNamespace, settings: SimpleNamespace, tmp_path: Path
 ) -> None:
     client = client_of("researcher")
     form = {"full_name": "A", "institution": "B", "agrees": "on"}
     client.post("/releases/first-1.0/agreement/", form)
     assert client.get("/releases/first-1.0/DL_info.csv").status_code == 200
-    other = tmp_path / "terms.txt"  # type: ignore[operator]
+    other = tmp_path / "terms.txt"
     other.write_text("Be kind.\n\nCite us.")
     settings.DATA_USE_AGREEMENT = other
     assert client.get("/releases/first-1.0/DL_info.csv").status_code == 302
