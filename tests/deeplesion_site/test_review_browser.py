@@ -68,6 +68,7 @@ def test_keys_judge_one_card_after_the_other_without_a_reload(curator: Page, sit
     curator.goto(f"{site.url}/review/")
     curator.get_by_role("link", name="Start reviewing").click()
     card(curator, site, "flagged", first.pk)
+    curator.wait_for_load_state()
     curator.evaluate("window.sameDocument = true")
     curator.keyboard.press("x")
     card(curator, site, "flagged", second.pk)
@@ -90,6 +91,27 @@ def test_keys_judge_one_card_after_the_other_without_a_reload(curator: Page, sit
         "withdrawn",
         "keep",
         "keep",
+    ]
+
+
+def test_a_key_right_after_the_next_card_came_judges_it_without_a_reload(
+    curator: Page, site: SimpleNamespace
+) -> None:
+    first, second, third = site.flagged
+    curator.goto(f"{site.url}/review/flagged/{first.pk}/")
+    curator.evaluate(
+        """() => {
+          window.sameDocument = true;
+          const press = () => document.body.dispatchEvent(new KeyboardEvent("keydown", {key: "k", bubbles: true}));
+          document.body.addEventListener("htmx:afterSwap", () => setTimeout(press, 0), {once: true});
+        }"""
+    )
+    curator.keyboard.press("k")
+    card(curator, site, "flagged", third.pk)
+    assert curator.evaluate("window.sameDocument") is True
+    assert list(Review.objects.order_by("pk").values_list("lesion", "verdict")) == [
+        (first.pk, "keep"),
+        (second.pk, "keep"),
     ]
 
 
