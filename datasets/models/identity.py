@@ -55,6 +55,9 @@ class HarvestedStudy(models.Model):
     source = models.CharField(max_length=64, help_text="keyed hash of the source's address")
     study = models.CharField(max_length=64, help_text="keyed hash")
     instances = models.PositiveIntegerField(help_text="how many objects the source counted; 0 where it did not")
+    content = models.CharField(
+        max_length=64, blank=True, help_text="keyed hash of its objects' identifiers: one may take another's place"
+    )
 
     class Meta:
         verbose_name_plural = "harvested studies"

@@ -62,6 +62,8 @@ class Measurement:
     """Four (x, y) in pixels of the canonical slice, 0-based: both ends of the long axis, both of the short."""
     diameters_px: tuple[float, float]
     diameters_mm: tuple[float, float]
+    reported_axes_mm: tuple[float, float]
+    """The same in the order of the report, which may call the shorter axis long."""
     flags: frozenset[Flag]
 
     @property
@@ -224,7 +226,8 @@ def _measure(bookmark: Bookmark, volume: Volume, index: int, flips: Flips) -> Me
         return Rejected(Reason.OUTSIDE_IMAGE, "a point lies outside the image", "CT")
     if not recist.cross(points, CROSSING_SLACK):
         return Rejected(Reason.NOT_CROSSING, "its two axes do not cross", "CT")
-    if _disagrees(recist.diameters(points, volume.spacing), bookmark):
+    as_reported = recist.diameters(points, volume.spacing)
+    if _disagrees(as_reported, bookmark):
         flags.add(Flag.LENGTH_DISAGREES)
     if index in volume.stack.duplicates or index + 1 in volume.stack.duplicates:
         flags.add(Flag.DUPLICATE_POSITION)
@@ -235,6 +238,7 @@ def _measure(bookmark: Bookmark, volume: Volume, index: int, flips: Flips) -> Me
         points=tuple((float(x), float(y)) for x, y in points),
         diameters_px=_pair(recist.diameters(points)),
         diameters_mm=_pair(recist.diameters(points, volume.spacing)),
+        reported_axes_mm=_pair(as_reported),
         flags=frozenset(flags),
     )
 

@@ -115,8 +115,7 @@ class Query:
     """Modalities of annotation objects, SR or PR: studies that hold at least one."""
     changed: Callable[[Study], bool] | None = None
     """Whether a study is another than at the last harvest. Reports arrive long after their images, servers keep no
-    common record of when, and clocks differ: so the mark up to which a source was harvested is kept study by study,
-    as the NumberOfStudyRelatedInstances that it had."""
+    common record of when, and clocks differ: so the mark up to which a source was harvested is kept study by study."""
 
     @property
     def narrows(self) -> bool:

@@ -1,6 +1,7 @@
 """The report of a harvest, or of all harvests of a collection: as a page, as JSON and as CSV."""
 
 import csv
+from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_safe
 from datasets.models import Collection
 from datasets.selectors import harvest_report as selectors
 from datasets.selectors import visibility as visible
+from datasets.selectors.harvest_problems import Named, named
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard import job_selectors
@@ -19,7 +21,9 @@ from workers.kinds import harvest
 from workers.models import Job
 
 FORMATS = ("json", "csv")
-_COUNTED = ("studies", "studies_with_bookmarks", "annotations", "known", "lesions", "slices", "changed_series")
+_COUNTED = (
+    "studies", "studies_with_bookmarks", "unchanged", "annotations", "known", "lesions", "slices", "changed_series",
+)  # fmt: skip
 
 
 @require_safe
@@ -39,7 +43,6 @@ def of_collection(request: HttpRequest, slug: str, form: str = "") -> HttpRespon
         name=f"harvest-{collection.slug}",
         summary={"annotations": every, "lesions": kept},
         tables=selectors.of_collection(collection),
-        failed={},
         address=("collection-report", [slug]),
     )
 
@@ -59,10 +62,8 @@ def of_job(request: HttpRequest, pk: int, form: str = "") -> HttpResponse:
         name=f"harvest-{job.pk}",
         summary={name: found[name] for name in _COUNTED if name in found},
         tables=selectors.tables({part: found.get(part, {}) for part in selectors.PARTS}),
-        failed={
-            name: {"problems": count, "studies": found.get("failed_studies", {}).get(name, [])}
-            for name, count in found.get("errors", {}).items()
-        },
+        errors=named(found.get("errors", {}), found.get("failed_studies", {})),
+        noted=named(found.get("noted", {}), found.get("noted_studies", {})),
         address=("job-report", [pk]),
         job=job,
     )
@@ -76,24 +77,32 @@ def _answer(
     name: str,
     summary: dict[str, int],
     tables: list[selectors.Table],
-    failed: dict[str, dict[str, Any]],
     address: tuple[str, list[Any]],
+    errors: Sequence[Named] = (),
+    noted: Sequence[Named] = (),
     job: Job | None = None,
 ) -> HttpResponse:
     if form == "json":
         answer: HttpResponse = JsonResponse(
-            {"title": title, **summary, **selectors.as_json(tables), "errors": failed},
+            {
+                "title": title,
+                **summary,
+                **selectors.as_json(tables),
+                "errors": {each.name: each.as_json() for each in errors},
+                "noted": {each.name: each.as_json() for each in noted},
+            },
             json_dumps_params={"indent": 1, "ensure_ascii": False},
         )
     elif form == "csv":
-        answer = HttpResponse(_csv(summary, tables, failed), content_type="text/csv; charset=utf-8")
+        table = _csv(summary, tables, {"errors": errors, "noted": noted})
+        answer = HttpResponse(table, content_type="text/csv; charset=utf-8")
     else:
         route, arguments = address
         context = {
             "title": title,
             "summary": [(key.replace("_", " "), value) for key, value in summary.items()],
             "tables": tables,
-            "failed": failed,
+            "problems": [("errors", "What went wrong", errors), ("noted", "Taken although something is odd", noted)],
             "job": job,
             "downloads": [(each, reverse(route, args=[*arguments, each])) for each in FORMATS],
         }
@@ -102,15 +111,18 @@ def _answer(
     return answer
 
 
-def _csv(summary: dict[str, int], tables: list[selectors.Table], failed: dict[str, dict[str, Any]]) -> str:
-    """One row per count: what is counted, its key, in words, how many."""
+def _csv(summary: dict[str, int], tables: list[selectors.Table], problems: dict[str, Sequence[Named]]) -> str:
+    """One row per count: what is counted, its key, in words, how many, and the places of its studies."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "key", "name", "count"])
-    writer.writerows(["summary", key, key.replace("_", " "), count] for key, count in summary.items())
+    writer.writerow(["table", "key", "name", "count", "studies"])
+    writer.writerows(["summary", key, key.replace("_", " "), count, ""] for key, count in summary.items())
     for table in tables:
-        writer.writerows([table.name, key, words, count] for key, words, count in table.rows)
-    for name, found in failed.items():
-        places = " ".join(map(str, found["studies"]))
-        writer.writerow(["errors", name, f"studies {places}" if places else "", found["problems"]])
+        writer.writerows([table.name, key, words, count, ""] for key, words, count in table.rows)
+    for part, found in problems.items():
+        writer.writerows([part, each.name, each.meaning, each.count, _places(each)] for each in found)
     return out.getvalue()
+
+
+def _places(problem: Named) -> str:
+    return " ".join(map(str, problem.studies))

@@ -3,13 +3,17 @@
 import csv
 import io
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from django.test import Client
 
 from datasets.models import Annotation
-from datasets.pacs.source import SourceUnreachable
+from datasets.pacs.pixels import PixelError
+from datasets.pacs.resolve import Flag
+from datasets.pacs.source import SourceError, SourceUnreachable
+from datasets.selectors.harvest_problems import MEANINGS
 from datasets.services.harvest import Report
 from tests import factories
 from workers.models import Job
@@ -47,7 +51,7 @@ def test_page_and_csv_say_the_same(client_of: ClientOf, collection: str) -> None
     answer = client.get(f"/collections/{collection}/report.csv")
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert answer["Content-Disposition"] == f'attachment; filename="harvest-{collection}.csv"'
-    assert {"table": "tools", "key": "line", "name": "line", "count": "1"} in rows
+    assert {"table": "tools", "key": "line", "name": "line", "count": "1", "studies": ""} in rows
     for row in rows:
         assert row["name"] in page
 
@@ -57,16 +61,29 @@ def test_a_job_tells_which_studies_failed_with_which_error_and_names_none(client
     for at in (3, 3, 5):
         report.at = at
         report.add("/pacs/DOE^JANE/scan.dcm", SourceUnreachable("pacs.example does not answer"))
+    report.note("/pacs/DOE^JANE", "a gap in the series of DOE^JANE", "MissingSlices")
     report.years["2015"] += 2
     job = factories.make_job(state=Job.State.SUCCEEDED, result=report.as_json())
     client = client_of("admin")
     found = client.get(f"/jobs/{job.pk}/report.json").json()
-    assert found["errors"] == {"SourceUnreachable": {"problems": 3, "studies": [3, 5]}}
+    failed = found["errors"]["SourceUnreachable"]
+    assert (failed["count"], failed["studies"]) == (3, [3, 5])
+    assert found["noted"]["MissingSlices"]["studies"] == [5]
     for form in ("report/", "report.json", "report.csv"):
         text = client.get(f"/jobs/{job.pk}/{form}").content.decode()
         assert "SourceUnreachable" in text
+        assert "MissingSlices" in text
+        assert MEANINGS["MissingSlices"] in text
         assert "DOE" not in text
     assert f"/jobs/{job.pk}/report/" in client.get(f"/jobs/{job.pk}/").content.decode()
+
+
+def test_every_error_that_a_harvest_can_name_has_words() -> None:
+    named = {each.__name__ for base in (SourceError, PixelError) for each in base.__subclasses__()}
+    assert named <= MEANINGS.keys()
+    assert {"".join(map(str.title, flag.split("_"))) for flag in Flag} <= MEANINGS.keys()
+    documented = Path("docs/pacs.md").read_text(encoding="utf-8")
+    assert [name for name in MEANINGS if f"`{name}`" not in documented] == []
 
 
 def test_only_harvests_have_a_report(client_of: ClientOf, db: None) -> None:

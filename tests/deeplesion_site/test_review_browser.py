@@ -94,9 +94,7 @@ def test_keys_judge_one_card_after_the_other_without_a_reload(curator: Page, sit
     ]
 
 
-def test_a_key_right_after_the_next_card_came_judges_it_without_a_reload(
-    curator: Page, site: SimpleNamespace
-) -> None:
+def test_a_key_right_after_the_next_card_came_judges_it_without_a_reload(curator: Page, site: SimpleNamespace) -> None:
     first, second, third = site.flagged
     curator.goto(f"{site.url}/review/flagged/{first.pk}/")
     curator.evaluate(

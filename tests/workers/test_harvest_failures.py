@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
@@ -13,50 +12,22 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError
-from pydicom.dataset import Dataset
-from pynetdicom import evt
-from pytest_django import Settings
+from django.test import Client
 
 from datasets.models import HarvestedStudy, Lesion
-from datasets.pacs import http
 from datasets.services.harvest import PATIENCE
 from tests.datasets.pacs.certificates import authority
-from tests.datasets.pacs.dicom_files import bidimensional, ct, report
+from tests.datasets.pacs.dicom_files import bidimensional, report
 from tests.datasets.pacs.test_dicomweb import hang_up, huge, in_parts, multipart, short, status
-from tests.datasets.pacs.test_dimse import provider
 from tests.datasets.pacs.web_archive import archive
 from tests.datasets.pacs.web_server import JSON, Answer, send, serving
-from tests.harvesting import harvest
+from tests.factories import make_user
+from tests.harvesting import harvest, reported
 from tests.peers.process import free_port
+from tests.workers.three_studies import BAD, STUDIES, hospital, study
 from workers.models import Job
 
-pytestmark = pytest.mark.django_db
-
-STUDIES = 3
-BAD = "1.2.840.9.2"
-"""The second of three studies."""
-
-
-@pytest.fixture(autouse=True)
-def _quick(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.DATA_DIR = tmp_path / "data"
-    settings.IDENTITY_KEY_FILE = settings.DATA_DIR / "identity_key"
-    monkeypatch.setattr(http, "FIRST_WAIT_MS", 1)
-
-
-def study(uid: str, **changes: Any) -> list[Dataset]:
-    """Five slices and a report that marks the third."""
-    common = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.1", "PatientID": uid[-1]} | changes
-    slices = [ct(z=5.0 * place, SOPInstanceUID=f"{uid}.1.{place}", **common) for place in range(5)]
-    mark = bidimensional(slices[2].SOPInstanceUID)
-    names = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.9", "SOPInstanceUID": f"{uid}.9.1"}
-    return [*slices, report(mark, **names, PatientID=uid[-1])]
-
-
-def hospital(**changes: Any) -> list[Dataset]:
-    """Three studies; the changes are those of the second."""
-    good = [each for number in (1, 3) for each in study(f"1.2.840.9.{number}")]
-    return [*good, *study(BAD, **changes)]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_data")]
 
 
 def refusing(place: str, answer: Answer) -> Callable[[str], Answer | None]:
@@ -101,7 +72,7 @@ def test_a_study_that_fails_is_named_and_the_others_go_on(case: Case) -> None:
     with archive(objects, case.breaking) as address:
         code, out, err = harvest(address)
     assert code == 1
-    assert set(Job.objects.get().result["errors"]) == case.names, err
+    assert set(reported()) == case.names, err
     assert all(name in out for name in case.names)
     assert Lesion.objects.count() == case.lesions
     assert HarvestedStudy.objects.count() == STUDIES - 1, "the mark of the broken one has not moved"
@@ -124,7 +95,7 @@ def test_slices_that_cannot_be_used_are_named(changes: dict[str, Any], names: se
     with archive(hospital(**changes)) as address:
         code, _, err = harvest(address)
     assert code == bool(names), err
-    assert set(Job.objects.get().result["errors"]) == names
+    assert set(reported()) == names
     assert Lesion.objects.count() == lesions
 
 
@@ -143,7 +114,7 @@ def test_a_header_that_differs_from_its_list_is_a_contradiction() -> None:
 
         with archive(listed, sent_on) as address:
             harvest(address)
-    assert Job.objects.get().result["errors"] == {"Contradiction": 5}
+    assert reported() == {"Contradiction": 5}
     assert Lesion.objects.count() == 2
 
 
@@ -167,12 +138,35 @@ def test_missing_slices_and_contradictory_spacing_are_named_and_flagged_not_refu
     with archive(objects) as address:
         code, _, err = harvest(address)
     assert code == 0
-    assert Job.objects.get().result["noted"] == {"ContradictorySpacing": 1, "MissingSlices": 1}
+    assert reported("noted") == {"ContradictorySpacing": 1, "MissingSlices": 1}
     assert "lacks about 1 slices" in err
     assert "its headers state 1 mm between slices that lie 5 mm apart" in err
     flags = sorted(flag for lesion in Lesion.objects.all() for flag in lesion.flags)
     assert [flag.split()[0] for flag in flags] == ["Slices", "The"]
     assert Lesion.objects.count() == STUDIES
+
+
+def test_a_length_that_disagrees_is_flagged_and_told_with_both_numbers() -> None:
+    objects = study("1.2.840.9.1")
+    mark = bidimensional("1.2.840.9.1.1.2", long_mm=40.0)
+    objects[-1] = report(mark, StudyInstanceUID="1.2.840.9.1", SOPInstanceUID="1.2.840.9.1.9.1", PatientID="1")
+    with archive(objects) as address:
+        _, told, _ = harvest(address, dry_run=True)
+        code, _, err = harvest(address)
+    sentence = (
+        "The reported lengths are not those of the points: "
+        "reported long 40 mm, short 12.8 mm; computed long 16 mm, short 12.8 mm."
+    )
+    assert code == 0
+    assert sentence in told
+    assert sentence in err
+    assert reported("noted") == {"LengthDisagrees": 1}
+    assert Lesion.objects.get().flags == [sentence]
+    client = Client()
+    client.force_login(make_user("curator"))
+    page = client.get(f"/lesions/{Lesion.objects.get().pk}/").content.decode()
+    assert sentence in page
+    assert "40.00 × 12.80 mm" in page
 
 
 def test_after_several_studies_without_an_answer_the_harvest_stops_and_goes_on_later() -> None:
@@ -193,94 +187,11 @@ def test_after_several_studies_without_an_answer_the_harvest_stops_and_goes_on_l
     assert len(set(asked)) == 2 + PATIENCE, "the others were not tried"
     assert Lesion.objects.count() == 2
     assert (Job.objects.get().state, Job.objects.get().message) == (Job.State.FAILED, sentence)
+    assert reported() == {"SourceUnreachable": PATIENCE}
+    assert Job.objects.get().result["lesions"] == 2, "what was done until then is told"
     with archive(objects) as address:
         assert harvest(address)[0] == 0
     assert Lesion.objects.count() == 7
-
-
-def pacs(broken: dict[str, Any]) -> AbstractContextManager[str]:
-    """The three studies by DIMSE; `broken` says what an event is answered for the second."""
-    objects = hospital()
-
-    def find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-        asked = event.identifier
-        level, uid = asked.QueryRetrieveLevel, asked.get("StudyInstanceUID")
-        if uid == BAD and level in broken:
-            yield from broken[level](event)
-            return
-        found = [each for each in objects if not uid or each.StudyInstanceUID == uid]
-        if level == "IMAGE":
-            found = [each for each in found if each.SeriesInstanceUID == asked.SeriesInstanceUID]
-        names = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
-        for each in {each[names[level]].value: each for each in found}.values():
-            answer = Dataset({tag: element for tag, element in each.items() if tag.group != 0x7FE0})
-            answer.NumberOfStudyRelatedInstances = 6
-            yield 0xFF00, answer
-
-    def get(event: evt.Event) -> Iterator[Any]:
-        asked = event.identifier
-        wanted = asked.SOPInstanceUID
-        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
-        slices = len(wanted) > 1 or wanted[0].startswith(f"{BAD}.1.")
-        if asked.StudyInstanceUID == BAD and "GET" in broken and slices:
-            yield from broken["GET"](event)
-            return
-        yield len(wanted)
-        for each in objects:
-            if each.SOPInstanceUID in wanted:
-                each.file_meta.MediaStorageSOPClassUID = each.SOPClassUID
-                yield 0xFF00, each
-
-    return provider(C_FIND=find, C_GET=get)
-
-
-def breaking_off(event: evt.Event) -> Iterator[tuple[int, None]]:
-    """Leave without a status, which shows as an empty one."""
-    event.assoc.abort()
-    yield 0x0000, None
-
-
-def stopping(event: evt.Event) -> Iterator[Any]:
-    """Announce five objects and leave."""
-    yield 5
-    event.assoc.abort()
-    yield 0xFF00, None
-
-
-def nothing(event: evt.Event) -> Iterator[tuple[int, None]]:
-    yield 0x0000, None
-
-
-def refused(event: evt.Event) -> Iterator[tuple[int, None]]:
-    yield 0xA700, None
-
-
-@pytest.mark.parametrize(
-    ("broken", "name"),
-    [
-        ({"SERIES": breaking_off}, "SourceUnreachable"),
-        ({"IMAGE": breaking_off}, "SourceUnreachable"),
-        ({"IMAGE": refused}, "BadAnswer"),
-        ({"IMAGE": nothing}, "TruncatedAnswer"),
-        ({"GET": stopping}, "SourceUnreachable"),
-    ],
-    ids=["no status for series", "no status for images", "refused", "nothing listed", "stops mid-series"],
-)
-def test_a_study_that_fails_over_dimse_is_named_and_the_others_go_on(broken: dict[str, Any], name: str) -> None:
-    with pacs(broken) as address:
-        code, _, err = harvest(address)
-    assert code == 1
-    assert set(Job.objects.get().result["errors"]) == {name}, err
-    assert Lesion.objects.count() == STUDIES - 1
-    with pacs({}) as address:
-        code, _, err = harvest(address)
-    assert (code, err) == (0, "")
-    assert Lesion.objects.count() == STUDIES
-
-
-def test_a_title_that_the_server_does_not_have_ends_in_one_sentence() -> None:
-    with pacs({}) as address, pytest.raises(CommandError, match="it is not called WRONG"):
-        harvest(address.replace("PACS", "WRONG"))
 
 
 def nobody() -> str:
@@ -298,10 +209,13 @@ def test_a_source_that_cannot_be_listed_ends_in_one_sentence_and_a_failed_job(tm
             harvest(address)
         assert "\n" not in str(stopped.value)
         assert Job.objects.order_by("-pk")[0].message == str(stopped.value)
+        assert reported() == {"SourceUnreachable": 1}
     certificate = authority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_suffix(".key"))
     with serving(status(200), context) as url, pytest.raises(CommandError, match="certificate is not trusted"):
         harvest(f"dicomweb+{url}/dicom-web")
+    assert reported() == {"TlsFailure": 1}
     with archive(hospital(), lambda path: status(401)) as address, pytest.raises(CommandError, match="DICOMWEB_PASS"):
         harvest(address)
+    assert reported() == {"AccessDenied": 1}

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from datasets.models import Annotation, Collection, HarvestedStudy, Lesion
+from datasets.pacs.directory import DirectorySource
 from datasets.services.harvest.order import BadOrder, Order, accession_numbers, find
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
 from tests.harvesting import harvest
@@ -186,6 +187,26 @@ def test_since_the_last_harvest_only_what_changed_is_looked_at(hospital):
     assert Annotation.objects.count() == 4
     assert "0 studies" in run(hospital, since_last=True)[1]
     assert "3 studies" in run(hospital, since_last=True, collection="other")[1], "each collection has its own marks"
+
+
+def test_a_report_that_took_another_s_place_is_seen_although_the_number_of_objects_is_the_same(hospital):
+    run(hospital)
+    again(hospital, 2, 1, StudyDate=DAYS[1])
+    (hospital / "2" / "report0").unlink()
+    _, out, _ = run(hospital, since_last=True)
+    assert "1 studies, 1 with bookmarks; 1 annotations, 0 of them known" in out
+    assert "2 studies are as they were at the last harvest." in out
+    assert Annotation.objects.count() == 4, "what was harvested before stays"
+
+
+def test_studies_of_images_alone_are_not_even_listed_again(hospital, monkeypatch):
+    (hospital / "3" / "report0").unlink()
+    run(hospital)
+    listed = []
+    instances = DirectorySource.instances
+    monkeypatch.setattr(DirectorySource, "instances", lambda self, study: listed.append(1) or instances(self, study))
+    assert "3 studies are as they were" in run(hospital, since_last=True)[1]
+    assert len(listed) == 2
 
 
 def test_a_study_with_something_left_to_try_is_looked_at_again(hospital):

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from datasets.services.errors import Unfinished
 from workers import kinds
 from workers.engine import ask, lease
 from workers.engine.attempt import Attempt
@@ -135,7 +136,10 @@ def _passes(error: BaseException | None, transient: tuple[type[Exception], ...])
 
 def _failed(error: Exception, more: str = "") -> Outcome:
     text = sentence(error) + more
-    return Outcome(State.FAILED, Event.FAILED, text, {"message": text[:500]}, error)
+    values: dict[str, Any] = {"message": text[:500]}
+    if isinstance(error, Unfinished):
+        values["result"] = error.so_far
+    return Outcome(State.FAILED, Event.FAILED, text, values, error)
 
 
 def _handed_back(job: Job, why: str, error: BaseException | None = None) -> Outcome:

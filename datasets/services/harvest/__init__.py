@@ -8,6 +8,7 @@ import errno
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from django.db import transaction
 
@@ -27,6 +28,7 @@ from datasets.pacs.source import (
 )
 from datasets.pacs.source import Progress as ScanProgress
 from datasets.services.curate import curate
+from datasets.services.errors import Unfinished
 from datasets.services.fence import Fence
 from datasets.services.harvest.history import History
 from datasets.services.harvest.numbers import Visit
@@ -43,12 +45,16 @@ PATIENCE = 3
 """Studies in a row that may fail so before the harvest stops."""
 
 
-class HarvestStopped(RuntimeError):
+class HarvestStopped(Unfinished):
     """The harvest cannot go on; what it has committed is whole, and running it again goes on from there."""
 
     def __init__(self, sentence: str, report: Report) -> None:
         super().__init__(sentence)
         self.report = report
+
+    @property
+    def so_far(self) -> dict[str, Any]:
+        return self.report.as_json()
 
 
 def harvest(
@@ -84,7 +90,7 @@ def harvest(
     run = StudyHarvest(source, collection, pseudonymiser, context_mm, report, check, fence)
     history = History(collection, pseudonymiser, source.label)
     if since_last:
-        query = replace(query, changed=history.changed)
+        query = replace(query, changed=history.may_have_changed)
     place = "before its first study"
     try:
         visits = _in_order(source.studies(query, on_scan), pseudonymiser)
@@ -93,9 +99,14 @@ def harvest(
             progress(done, len(visits))
             place = f"at study {done + 1} of {len(visits)}"
             report.at = done + 1
+            report.studies += 1
             before = len(report.problems) + len(source.problems)
             try:
-                run.study(study, visit)
+                instances = source.instances(study)
+                if since_last and not history.changed(study, instances):
+                    report.studies, failed = report.studies - 1, 0
+                    continue
+                run.study(visit, instances)
             except SourceError as error:
                 report.add(f"study {done + 1} of {len(visits)}", error)
                 failed = failed + 1 if isinstance(error, GONE) else 0
@@ -106,7 +117,7 @@ def harvest(
             failed = 0
             if not dry_run and before == len(report.problems) + len(source.problems):
                 with fence():
-                    history.remember(study)
+                    history.remember(study, instances)
         progress(len(visits), len(visits))
         place, report.at = "while it curated", 0
         if not dry_run:
@@ -121,6 +132,7 @@ def harvest(
     except KeyboardInterrupt:
         raise _stopped(report, place, "it was interrupted") from None
     finally:
+        report.unchanged = history.unchanged
         _take_over(source.problems, query.accession_numbers, report)
     return report
 

@@ -1,10 +1,16 @@
 """Up to which state a source was harvested: study by study, so that an interrupted harvest loses none of it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from datasets.models import Collection, HarvestedStudy
 from datasets.pacs.deidentify import Pseudonymiser
+from datasets.pacs.instance import Instance
+from datasets.pacs.readers.document import ENCAPSULATED_XML
 from datasets.pacs.source import Study
+
+IMAGES = frozenset(["CR", "CT", "DX", "MG", "MR", "NM", "PT", "US", "XA"])
+"""Modalities of images alone: what holds nothing else holds no annotation."""
 
 
 class History:
@@ -19,20 +25,43 @@ class History:
         self._collection = collection
         self._pseudonymiser = pseudonymiser
         self._source = pseudonymiser.digest("source", label)
+        self.unchanged = 0
+        """Studies that were found to be as they were."""
 
-    def changed(self, study: Study) -> bool:
-        """Whether a study is not as it was when it was last harvested; a source that does not count cannot tell."""
-        if self._collection.pk is None or not study.NumberOfStudyRelatedInstances:
+    def may_have_changed(self, study: Study) -> bool:
+        """Whether a study may be another than when it was last harvested, from what a list of studies says.
+
+        A report may have taken another's place, so that an equal number of objects proves something only where
+        there are none but images.
+        """
+        before = self._before(study)
+        if before is None or not study.NumberOfStudyRelatedInstances:
             return True
-        return not HarvestedStudy.objects.filter(
-            **self._names(study), instances=study.NumberOfStudyRelatedInstances
-        ).exists()
+        images_alone = bool(study.ModalitiesInStudy) and IMAGES.issuperset(study.ModalitiesInStudy)
+        changed = before.instances != study.NumberOfStudyRelatedInstances or not images_alone
+        self.unchanged += not changed
+        return changed
 
-    def remember(self, study: Study) -> None:
+    def changed(self, study: Study, instances: list[Instance]) -> bool:
+        """Whether a study holds other objects than when it was last harvested, or a document: it may have grown."""
+        before = self._before(study)
+        changed = before is None or before.content != self._content(instances)
+        changed |= any(instance.SOPClassUID == ENCAPSULATED_XML for instance in instances)
+        self.unchanged += not changed
+        return changed
+
+    def remember(self, study: Study, instances: Iterable[Instance]) -> None:
         """Note that a study was harvested without anything left to be tried again."""
-        HarvestedStudy.objects.update_or_create(
-            **self._names(study), defaults={"instances": study.NumberOfStudyRelatedInstances}
-        )
+        state = {"instances": study.NumberOfStudyRelatedInstances, "content": self._content(instances)}
+        HarvestedStudy.objects.update_or_create(**self._names(study), defaults=state)
+
+    def _before(self, study: Study) -> HarvestedStudy | None:
+        if self._collection.pk is None:
+            return None
+        return HarvestedStudy.objects.filter(**self._names(study)).first()
+
+    def _content(self, instances: Iterable[Instance]) -> str:
+        return self._pseudonymiser.digest("content", *sorted(instance.SOPInstanceUID for instance in instances))
 
     def _names(self, study: Study) -> dict[str, Any]:
         return {

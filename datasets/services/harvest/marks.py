@@ -9,11 +9,13 @@ from datasets.pacs import readers
 from datasets.pacs.deidentify import Pseudonymiser
 from datasets.pacs.instance import Instance
 from datasets.pacs.readers import Bookmark
-from datasets.pacs.resolve import Measurement, Rejected, StudyImages, resolve
+from datasets.pacs.resolve import Flag, Measurement, Rejected, StudyImages, resolve
 from datasets.pacs.source import Source, Unreadable
 
 MODALITIES = frozenset(["CT", "MR", "PT", "NM", "CR", "DX", "US", "MG", "XA", "RF", "OT", "SC", "ES", "SM", "OP"])
 """The element is text; only what is known to be a modality passes."""
+
+AXES = ("long", "short")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,29 @@ def annotation_of(mark: Mark, collection: Collection, study: str, year: int | No
         reason=rejected.reason if rejected else Reason.SAVED_AGAIN if again else Reason.NONE,
         detail=rejected.detail[:300] if rejected else "",
     )
+
+
+FLAGS = {
+    Flag.SPACING_CORRECTED: "The coordinates were divided by the wrong pixel spacing and have been corrected.",
+    Flag.DUPLICATE_POSITION: "Another slice of the series lies at the same position.",
+}
+
+
+def flag_sentences(mark: Mark) -> dict[Flag, str]:
+    """What is odd with a measurement, for its reviewer."""
+    return {
+        flag: _lengths(mark) if flag is Flag.LENGTH_DISAGREES else FLAGS[flag]
+        for flag in sorted(mark.measurement.flags)
+    }
+
+
+def _lengths(mark: Mark) -> str:
+    reported = (mark.bookmark.long_mm, mark.bookmark.short_mm)
+    said, found = (
+        ", ".join(f"{name} {length:.4g} mm" for name, length in zip(AXES, each, strict=True) if length is not None)
+        for each in (reported, mark.measurement.reported_axes_mm)
+    )
+    return f"The reported lengths are not those of the points: reported {said}; computed {found}."
 
 
 def known(marks: Iterable[Mark], collection: Collection) -> dict[str, str]:

@@ -20,6 +20,8 @@ class Report:
     annotations: int = 0
     known: int = 0
     """Annotations that an earlier harvest took."""
+    unchanged: int = 0
+    """Studies left out because they are as they were at the last harvest; not among `studies`."""
     lesions: int = 0
     """New ones."""
     slices: int = 0
@@ -46,6 +48,8 @@ class Report:
     """What is odd with what was taken, each with its place."""
     noted: Counter[str] = field(default_factory=Counter)
     """The notes by name."""
+    noted_studies: dict[str, list[int]] = field(default_factory=dict)
+    """By the name of a note, the studies in which it was made, by their place in the harvest."""
 
     def add(self, place: str, error: Exception) -> None:
         """Note what went wrong, under the name of its first cause."""
@@ -55,13 +59,17 @@ class Report:
         """Note what went wrong."""
         self.problems.append(f"{place}: {sentence}")
         self.errors[name] += 1
-        if self.at and self.at not in self.failed_studies.setdefault(name, []):
-            self.failed_studies[name].append(self.at)
+        self._place(self.failed_studies, name)
 
     def note(self, place: str, sentence: str, name: str) -> None:
         """Note what is odd."""
         self.notes.append(f"{place}: {sentence}")
         self.noted[name] += 1
+        self._place(self.noted_studies, name)
+
+    def _place(self, studies: dict[str, list[int]], name: str) -> None:
+        if self.at and self.at not in studies.setdefault(name, []):
+            studies[name].append(self.at)
 
     def as_json(self) -> dict[str, Any]:
         """What may be stored: everything but the places."""
@@ -75,12 +83,14 @@ class Report:
             "studies_with_bookmarks": self.studies_with_bookmarks,
             "annotations": self.annotations,
             "known": self.known,
+            "unchanged": self.unchanged,
             "lesions": self.lesions,
             "slices": self.slices,
             "changed_series": self.changed_series,
             "problems": len(self.problems),
             "curated": self.curated,
             "failed_studies": self.failed_studies,
+            "noted_studies": self.noted_studies,
             **counts,
         }
 
@@ -102,6 +112,8 @@ class Report:
             f"New lesions: {self.lesions}. New slices: {self.slices}. "
             f"Series changed since they were harvested: {self.changed_series}.",
         ]
+        if self.unchanged:
+            lines.append(f"{self.unchanged} studies are as they were at the last harvest.")
         if self.reasons:
             lines.append(f"{self.reasons.total()} annotations give no lesion:")
             lines += [f"  {count:6d}  {reason}" for reason, count in self.reasons.most_common()]
@@ -115,7 +127,7 @@ class Report:
                 f"{self.curated['possibly_noisy']} of {self.curated['lesions']} lesions possibly noisy."
             )
         if self.noted:
-            lines.append("Series that were taken although something is odd:")
+            lines.append("Taken although something is odd:")
             lines += [f"  {count:6d}  {name}" for name, count in self.noted.most_common()]
         if self.errors:
             lines.append(f"{self.errors.total()} problems:")

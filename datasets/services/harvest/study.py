@@ -11,23 +11,19 @@ from datasets.geometry import recist, region
 from datasets.geometry.surroundings import surroundings
 from datasets.models import Annotation, Collection, Lesion, Series, Slice
 from datasets.pacs.deidentify import Pseudonymiser
-from datasets.pacs.resolve import Flag, Measurement
+from datasets.pacs.instance import Instance
+from datasets.pacs.resolve import Measurement
 from datasets.pacs.series import Volume
-from datasets.pacs.source import Source, Study
+from datasets.pacs.source import Source
 from datasets.pacs.types import coarse_type
 from datasets.services.fence import Fence
-from datasets.services.harvest.marks import Mark, annotation_of, known, read_marks, taken
+from datasets.services.harvest.marks import Mark, annotation_of, flag_sentences, known, read_marks, taken
 from datasets.services.harvest.numbers import Numbers, SeriesChanged, Visit
 from datasets.services.harvest.report import Report
 from datasets.services.harvest.slices import context_of, write_slices
 from datasets.services.measure import measured
 from datasets.storage import slice_storage
 
-FLAGS = {
-    Flag.LENGTH_DISAGREES: "The reported length is not the measured one.",
-    Flag.SPACING_CORRECTED: "The coordinates were divided by the wrong pixel spacing and have been corrected.",
-    Flag.DUPLICATE_POSITION: "Another slice of the series lies at the same position.",
-}
 MISSING_SLICES = "Slices are missing between those that are kept around it."
 CONTRADICTORY_SPACING = "The headers of its series contradict each other about spacing."
 
@@ -55,10 +51,9 @@ class StudyHarvest:
         self.seen: set[str] = set()
         """Geometries of this run: a dry run has no database to look them up in."""
 
-    def study(self, study: Study, visit: Visit) -> None:
-        """Take one study's new marks."""
-        self.report.studies += 1
-        marks = list(read_marks(self.source, self.source.instances(study), self.pseudonymiser))
+    def study(self, visit: Visit, instances: list[Instance]) -> None:
+        """Take the new marks of one study's objects."""
+        marks = list(read_marks(self.source, instances, self.pseudonymiser))
         if not marks:
             return
         self.report.studies_with_bookmarks += 1
@@ -115,6 +110,7 @@ class StudyHarvest:
             stored = set() if series is None else _stored(series)
             self.report.slices += len(wanted - stored)
             self._count(year, marks)
+            self._note_flags(marks)
             return
         series = self.numbers.series(visit, volume)
         written = write_slices(
@@ -134,6 +130,7 @@ class StudyHarvest:
             self._record(visit, year, undecodable)
             self._record(visit, year, kept)
             self._lesions(series, volume, kept, contexts, written.key_slices)
+        self._note_flags(kept)
         self.report.slices += len(written.rows)
 
     def _note(self, volume: Volume, place: str) -> None:
@@ -143,6 +140,11 @@ class StudyHarvest:
             self.report.note(place, sentence, "MissingSlices")
         if volume.contradiction:
             self.report.note(place, f"{volume.contradiction}; its lesions are kept", "ContradictorySpacing")
+
+    def _note_flags(self, marks: list[Mark]) -> None:
+        for mark in marks:
+            for flag, sentence in flag_sentences(mark).items():
+                self.report.note(mark.place, sentence, flag.title().replace("_", ""))
 
     def _lesions(
         self,
@@ -176,7 +178,7 @@ class StudyHarvest:
                     annotation=annotations[mark.fingerprint],
                     follow_up=self.numbers.follow_up(series.study.patient, mark.bookmark),
                     type=coarse_type(mark.bookmark.site, mark.bookmark.finding),
-                    flags=[FLAGS[flag] for flag in sorted(mark.measurement.flags)] + _odd(volume, context),
+                    flags=[*flag_sentences(mark).values(), *_odd(volume, context)],
                     first_slice=context[0] + 1,
                     last_slice=context[-1] + 1,
                     **measured(points, volume.spacing, inside, around),
