@@ -4,6 +4,7 @@ Of a hospital's patients nobody knows true heights; a phantom has them, and its 
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,6 +57,7 @@ def check(
     Parameters
     ----------
     score : takes the slices of a series, number and HU, and the slice interval in mm.
+    progress : called before every slice with patients done and in all; what it raises ends the check.
 
     Returns
     -------
@@ -68,11 +70,11 @@ def check(
     heights: list[Array] = []
     positions: list[Array] = []
     for index in range(1, patients + 1):
-        progress(index - 1, patients)
         patient, anatomy = plan.patient(SEED, index, SIZE)
         for study in patient.studies:
             series = study.series[0]
-            found = score(_slices(patient, anatomy, study, series), series.interval)
+            slices = _slices(patient, anatomy, study, series, partial(progress, index - 1, patients))
+            found = score(slices, series.interval)
             mm = np.arange(len(series.planes), dtype=np.float64) * float(series.interval)
             placed = np.isfinite(found.z)
             single.append(found.single)
@@ -93,8 +95,11 @@ def check(
     }
 
 
-def _slices(patient: plan.Patient, anatomy: Anatomy, study: plan.Study, series: plan.Series) -> Slices:
+def _slices(
+    patient: plan.Patient, anatomy: Anatomy, study: plan.Study, series: plan.Series, alive: Callable[[], None]
+) -> Slices:
     for step in range(len(series.planes)):
+        alive()
         yield step + 1, render.of_series(patient, anatomy, study, series, step)
 
 

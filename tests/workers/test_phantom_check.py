@@ -62,3 +62,16 @@ def test_noise_offsets_and_unknown_places_cost_marks() -> None:
     assert found["smoothed_monotonic"] == pytest.approx(1 / len(heights))
     assert found["rank_correlation"] < 0.99
     assert found["landmark_error"] > 1e-3
+
+
+def test_it_can_be_ended_before_any_slice() -> None:
+    told: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        told.append((done, total))
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        phantom_check.check(lambda slices, interval: list(slices), patients=3, progress=progress)
+    assert told == [(0, 3)] * 3

@@ -54,7 +54,9 @@ def train(params: BodypartParams, run: Run) -> dict[str, Any]:
     folder = folder_of(model.version)
     facts = {**model.record, "anchor": asdict(model.anchor), "known": model.known}
     if params.phantom:
-        facts["phantom"] = check(model.score, patients=params.phantom)
+        facts["phantom"] = check(
+            model.score, patients=params.phantom, progress=partial(run.progress, unit="phantom patients measured")
+        )
     with run.fence():
         LocationModel.objects.get_or_create(
             version=model.version, defaults={"trained_on": release.name, "facts": facts}
