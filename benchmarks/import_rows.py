@@ -83,8 +83,8 @@ def _import() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    from datasets.management.commands import import_deeplesion
     from datasets.models import Lesion
+    from workers.management.commands import import_deeplesion
 
     call_command("migrate", verbosity=0, skip_checks=True)
     csv = settings.DATA_DIR / "DL_info.csv"

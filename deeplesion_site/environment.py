@@ -103,6 +103,17 @@ def folder(name: str, default: Path) -> Path:
     return path
 
 
+def folder_to_read(name: str) -> Path | None:
+    """Read a folder that must be there; none where the variable is not set."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return None
+    path = Path(text).resolve()
+    if not path.is_dir():
+        _refuse(name, f"a folder ({path} is none)")
+    return path
+
+
 def origins(name: str) -> list[str]:
     """Read the addresses of sites, separated by commas; none by default."""
     return _read(name, [], _origins, "addresses such as https://lesions.example.org, separated by commas")

@@ -1,17 +1,24 @@
 """What people ask of the jobs, through pages and the API alike; it is in the audit log or it did not happen."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
 
-from deeplesion_site import harvest_wish
+from deeplesion_site import harvest_wish, import_wish
 from deeplesion_site.accounts import audit
 from deeplesion_site.accounts.models import Action
 from workers import engine
 from workers.errors import JobRefused
-from workers.kinds import harvest
+from workers.kinds import harvest, import_download
 from workers.models import Job
+from workers.params import Params
+
+WISHES: dict[str, tuple[type[Params], Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    harvest.KIND.name: (harvest_wish.HarvestWish, harvest_wish.params_of),
+    import_download.KIND.name: (import_wish.ImportWish, import_wish.params_of),
+}
+"""Kinds whose parameters are not what a client says: what it says, and what makes parameters of that."""
 
 
 class NotARehearsal(JobRefused):
@@ -29,8 +36,8 @@ def start(*, kind: str, params: Mapping[str, Any], by: Any, key: str | None = No
     ------
     UnknownKind, InvalidParams, KeyReused : nothing was queued.
     """
-    if kind == harvest.KIND.name:
-        params = harvest_wish.params_of(params)
+    if kind in WISHES:
+        params = WISHES[kind][1](params)
     return _start(kind, params, by, key)
 
 

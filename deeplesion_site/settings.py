@@ -17,6 +17,7 @@ env = environ.Env()
 
 DATA_DIR = environment.folder("DATA_DIR", BASE_DIR / "var")
 PORT = environment.port("PORT", 8000)
+IMPORT_DIR = environment.folder_to_read("IMPORT_DIR")
 
 DEBUG = environment.boolean("DEBUG", False)
 PRODUCTION = environment.boolean("PRODUCTION", False)

@@ -68,5 +68,5 @@ def alone_in(path: Path, *, wait: bool = False) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InUse("another process is at this run already; wait until it has ended") from error
+            raise InUse("another process is at this already; wait until it has ended") from error
         yield

@@ -24,6 +24,9 @@ class Run(Protocol):
     def progress(self, done: int, total: int | None, unit: str = "", message: str = "") -> None:
         """Tell how far the work is; also checks whether it shall go on, as `check_cancelled`."""
 
+    def show(self, done: int, total: int | None, unit: str = "") -> None:
+        """As `progress`, for a terminal alone: within a transaction, where the job's row must not be held for long."""
+
     def log(self, text: str) -> None:
         """Add a line to the job's log; nothing that identifies a patient."""
 
@@ -70,6 +73,9 @@ class Rehearsal:
         self._shown = shown
 
     def progress(self, done: int, total: int | None, unit: str = "", message: str = "") -> None:
+        self._shown(done, total, unit)
+
+    def show(self, done: int, total: int | None, unit: str = "") -> None:
         self._shown(done, total, unit)
 
     def log(self, text: str) -> None:

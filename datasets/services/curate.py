@@ -4,13 +4,14 @@ Every step can run again, and what people have decided stays decided. Source: pa
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from datasets.models import STANDING, Collection, Lesion, Series
+from datasets.services.fence import Fence
 from datasets.services.merging import Marks, settle
 from datasets.services.noise import noise_reasons
 from datasets.services.propose import propose
@@ -18,8 +19,20 @@ from datasets.thresholds import Thresholds, in_force
 
 BATCH = 1000
 
+Progress = Callable[[int, int, str], None]
 
-def curate(*, collection: Collection, limits: Thresholds | None = None) -> dict[str, int]:
+
+def _unwatched(done: int, total: int, unit: str) -> None:
+    """Nobody watches."""
+
+
+def curate(
+    *,
+    collection: Collection,
+    limits: Thresholds | None = None,
+    progress: Progress = _unwatched,
+    fence: Fence = transaction.atomic,
+) -> dict[str, int]:
     """Merge duplicates, propose near ones and mark noise among the harvested lesions of a collection.
 
     A published dataset keeps the curation it was published with.
@@ -27,6 +40,8 @@ def curate(*, collection: Collection, limits: Thresholds | None = None) -> dict[
     Parameters
     ----------
     limits : where not those of this installation.
+    progress : called with how many series, then lesions, are done, how many there are, and which of the two.
+    fence : begins the transactions, one for a series and one for a thousand lesions.
 
     Returns
     -------
@@ -36,12 +51,20 @@ def curate(*, collection: Collection, limits: Thresholds | None = None) -> dict[
     if collection.kind == Collection.Kind.PUBLISHED:
         return counts
     limits = limits or in_force()
-    for series in _crowded(collection, limits):
-        with transaction.atomic():
+    crowded = _crowded(collection, limits)
+    for done, series in enumerate(crowded, start=1):
+        with fence():
             merged, proposed = tidy(series, limits)
         counts["merged"] += merged
         counts["proposed"] += proposed
-    counts["lesions"], counts["possibly_noisy"] = _mark_noise(collection, limits)
+        progress(done, len(crowded), "series")
+    standing = Lesion.objects.filter(STANDING, slice__series__study__patient__collection=collection)
+    total = standing.count()
+    for batch in _batches(standing):
+        with fence():
+            counts["possibly_noisy"] += _mark_noise(batch, limits)
+        counts["lesions"] += len(batch)
+        progress(counts["lesions"], total, "lesions")
     return counts
 
 
@@ -74,18 +97,24 @@ def _any_near(places: list[tuple[int, float | None]], limits: Thresholds) -> boo
     )
 
 
-def _mark_noise(collection: Collection, limits: Thresholds) -> tuple[int, int]:
-    """Judge every lesion that counts; return how many there are and how many are doubtful."""
-    lesions = noisy = 0
+def _batches(lesions: QuerySet[Lesion]) -> Iterator[list[Lesion]]:
+    """The lesions by id, some at a time and each time as they now are."""
+    last = 0
+    while batch := list(lesions.filter(pk__gt=last).select_related("slice__series").order_by("pk")[:BATCH]):
+        yield batch
+        last = batch[-1].pk
+
+
+def _mark_noise(lesions: list[Lesion], limits: Thresholds) -> int:
+    """Judge some lesions; return how many are doubtful."""
+    noisy = 0
     changed: list[Lesion] = []
-    here: Any = Q(slice__series__study__patient__collection=collection)
-    for lesion in Lesion.objects.filter(here, STANDING).select_related("slice__series").order_by("pk").iterator(BATCH):
+    for lesion in lesions:
         series = lesion.slice.series
         reasons = noise_reasons(lesion, (series.spacing_x, series.spacing_y), limits)
-        lesions += 1
         noisy += bool(reasons)
         if reasons != lesion.noise_reasons:
             lesion.noise_reasons, lesion.possibly_noisy = reasons, bool(reasons)
             changed.append(lesion)
     Lesion.objects.bulk_update(changed, ["noise_reasons", "possibly_noisy"], batch_size=BATCH)
-    return lesions, noisy
+    return noisy

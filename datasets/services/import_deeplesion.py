@@ -4,7 +4,7 @@ The file is streamed twice when images come with it: once to look at the images,
 to write everything in a single one. Whatever goes wrong, the database holds all of an import or nothing of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +15,13 @@ from datasets.models import Collection, Lesion, Patient, Series, Slice, Study
 from datasets.services import import_images, import_rows
 from datasets.services import release as releases
 from datasets.services.errors import Refused
+from datasets.services.fence import Fence
 from datasets.services.import_images import Progress, SeriesFolder
 from datasets.storage import slice_storage
 
 TITLE = "DeepLesion"
+
+NOTHING_SEEN = import_images.NothingSeen()
 
 
 class ImportRefused(Refused):
@@ -56,7 +59,7 @@ class Summary:
     deviations: list[dl_info.Problem] = field(default_factory=list)
     image_problems: list[str] = field(default_factory=list)
     release: str = ""
-    """Name of the release, where one was published."""
+    """Name of the release, where one was published or is to be."""
 
 
 def _no_progress(done: int, total: int) -> None:
@@ -74,6 +77,10 @@ def import_deeplesion(
     on_images: Progress = _no_progress,
     on_rows: Progress = _no_progress,
     on_pixels: Progress = _no_progress,
+    publish: bool = True,
+    seen: import_images.Seen | None = None,
+    check: Callable[[], None] = lambda: None,
+    fence: Fence = transaction.atomic,
 ) -> Summary:
     """Import a DL_info.csv; running it again adds nothing.
 
@@ -84,7 +91,12 @@ def import_deeplesion(
     release : name of a release to publish with the official split, once the rows are in; empty for none.
     strict : refuse the file as a whole when a row is bad.
     on_images, on_rows, on_pixels : called with how many series folders, lines and, for a release, slices are done,
-        and how many there are.
+        and how many there are; `on_rows` with 0 before the transaction begins, and within it from then on.
+    publish : False leaves the release to the caller, if `Summary.release` says that it is wanted.
+    seen : what an earlier try has seen of the images; see `import_journal`.
+    check : called every thousand rows; what it raises ends the import.
+    fence : entered when everything is written and before it is committed: until then whoever wants to end the import
+        need not wait for a lock.
 
     Raises
     ------
@@ -102,16 +114,17 @@ def import_deeplesion(
         _check_place(target, place)
         target.image_folder = place
         first_look = Summary()
-        wanted = import_images.wanted_of(row for batch in _batches(csv, first_look) for _, row in batch)
+        wanted = import_images.wanted_of(row for batch in _batches(csv, first_look, check) for _, row in batch)
         _refuse(csv, first_look, strict)
         storage = slice_storage(Collection(slug=collection)) if copy else None
-        folders = import_images.survey(images, wanted, _measured(target), storage, on_images)
+        folders = import_images.survey(images, wanted, _measured(target), storage, on_images, seen or NOTHING_SEEN)
         summary.image_problems = [problem for folder in folders.values() for problem in folder.problems]
+    total = lines(csv) if csv.is_file() else 0
+    on_rows(0, total)
     with transaction.atomic():
         target.save()
         writer = import_rows.Writer(target, folders)
-        total = _lines(csv) if csv.is_file() else 0
-        for batch in _batches(csv, summary):
+        for batch in _batches(csv, summary, check):
             contradictions = writer.write(batch)
             summary.bad += contradictions
             summary.bad_rows += len(contradictions)
@@ -124,9 +137,31 @@ def import_deeplesion(
         wanted_release = bool(release) and not _published_before(release, target, summary)
         if wanted_release:
             releases.check_name(release)
-    if wanted_release:
+            summary.release = release
+        with fence():
+            check()
+    if wanted_release and publish:
         _publish(release, target, summary, on_pixels)
     return summary
+
+
+def check_download(csv: Path, *, collection: str, images: Path | None, copy: bool = False) -> None:
+    """Refuse at once what can be seen at once to be no download for a collection; nothing is written.
+
+    Parameters
+    ----------
+    csv, collection, images, copy : see `import_deeplesion`.
+
+    Raises
+    ------
+    Refused, dl_info.NotDeepLesion, ValidationError
+    """
+    target = _target(collection)
+    if next(dl_info.read(csv), None) is None:
+        raise ImportRefused(f"{csv} holds no rows, only a header")
+    if images is not None:
+        import_images.check_folder(images)
+        _check_place(target, "" if copy else str(images.resolve()))
 
 
 def _target(slug: str) -> Collection:
@@ -166,12 +201,13 @@ def _measured(target: Collection) -> dict[tuple[str, int], set[import_images.Box
     return found
 
 
-def _lines(csv: Path) -> int:
+def lines(csv: Path) -> int:
+    """How many lines a table has, its header included."""
     with csv.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def _batches(csv: Path, summary: Summary) -> Iterator[list[import_rows.Line]]:
+def _batches(csv: Path, summary: Summary, check: Callable[[], None]) -> Iterator[list[import_rows.Line]]:
     """Give the usable rows, some at a time, and note in the summary what is wrong with the others."""
     batch: list[import_rows.Line] = []
     for line, row, problems in dl_info.read(csv):
@@ -183,6 +219,7 @@ def _batches(csv: Path, summary: Summary) -> Iterator[list[import_rows.Line]]:
         summary.deviations += problems
         batch.append((line, row))
         if len(batch) == import_rows.BATCH:
+            check()
             yield batch
             batch = []
     if batch:
@@ -216,4 +253,3 @@ def _publish(name: str, target: Collection, summary: Summary, progress: Progress
         )
     except Refused as error:
         raise ReleaseRefusedAfterwards(name, error, summary) from error
-    summary.release = name

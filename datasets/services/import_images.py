@@ -8,9 +8,11 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
+from typing import Protocol
 
 from django.core.files.base import File
 from django.core.files.storage import Storage
@@ -22,6 +24,9 @@ from datasets.services.errors import Refused
 
 Box = tuple[float, ...]
 Progress = Callable[[int, int], None]
+
+LOOK_UP_EVERY_S = 0.5
+"""How often whoever waits for a large series is asked whether it shall go on."""
 
 _SLICE_NAME = re.compile(r"(\d{3,})\.png\Z")
 
@@ -72,6 +77,26 @@ WantedSlices = dict[str, dict[int, Wanted]]
 """Per folder and key slice."""
 
 
+class Seen(Protocol):
+    """Remembers series that were looked at; see `import_journal`."""
+
+    def find(self, name: str, wanted: dict[int, Wanted]) -> SeriesFolder | None:
+        """The series of a name, where all that is wanted of it was seen and nothing was wrong with it."""
+
+    def add(self, name: str, folder: SeriesFolder) -> None:
+        """Remember a series."""
+
+
+class NothingSeen:
+    """Remembers nothing."""
+
+    def find(self, name: str, wanted: dict[int, Wanted]) -> SeriesFolder | None:
+        return None
+
+    def add(self, name: str, folder: SeriesFolder) -> None:
+        return
+
+
 def wanted_of(rows: Iterable[dl_info.Row]) -> WantedSlices:
     """Gather what has to be looked at for some rows."""
     wanted: WantedSlices = {}
@@ -97,6 +122,7 @@ def survey(
     measured: dict[tuple[str, int], set[Box]],
     storage: Storage | None,
     progress: Progress,
+    seen: Seen,
 ) -> dict[str, SeriesFolder]:
     """Look through the folders of all series that have rows.
 
@@ -105,17 +131,20 @@ def survey(
     images : Images_png of the dataset.
     measured : boxes per folder and slice that need no second look.
     storage : where to copy the files; None where they stay.
+    progress : called for every series and twice a second; what it raises ends the survey.
+    seen : what an earlier survey has looked at, and where to remember what this one does.
 
     Raises
     ------
     OSError : the disk is full or cannot be written.
     """
 
-    def look(item: tuple[str, dict[int, Wanted]]) -> SeriesFolder:
-        name, slices = item
+    ended = Event()
+
+    def look(name: str, slices: dict[int, Wanted]) -> SeriesFolder:
         folder = _list(images / name)
         for number, what in sorted(slices.items()):
-            if what.boxes <= measured.get((name, number), set()):
+            if ended.is_set() or what.boxes <= measured.get((name, number), set()):
                 continue
             try:
                 folder.key_images[number] = _measure(images / name / dl_info.slice_name(number), what)
@@ -124,17 +153,23 @@ def survey(
                 _discard(folder, number)
         if storage is not None:
             for number, size in zip(folder.numbers, folder.sizes, strict=True):
-                _copy(images, storage, f"{name}/{dl_info.slice_name(number)}", size)
+                if not ended.is_set():
+                    _copy(images, storage, f"{name}/{dl_info.slice_name(number)}", size)
         return folder
 
+    found = {name: folder for name, slices in wanted.items() if (folder := seen.find(name, slices)) is not None}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            found = {}
-            for (name, _), folder in zip(wanted.items(), pool.map(look, wanted.items()), strict=True):
-                found[name] = folder
+            looks = {name: pool.submit(look, name, slices) for name, slices in wanted.items() if name not in found}
+            for name, look_at in looks.items():
+                while not wait((look_at,), LOOK_UP_EVERY_S).done:
+                    progress(len(found), len(wanted))
+                found[name] = look_at.result()
+                seen.add(name, found[name])
                 progress(len(found), len(wanted))
-            return found
+            return {name: found[name] for name in wanted}
         except BaseException:
+            ended.set()
             pool.shutdown(cancel_futures=True)
             raise
 

@@ -24,6 +24,11 @@ def people() -> QuerySet[User]:
     return User.objects.prefetch_related("groups").order_by("username")
 
 
+def find(pk: int) -> User | None:
+    """One account."""
+    return User.objects.filter(pk=pk).first()
+
+
 def create(*, name: str, role: str, by: Any) -> tuple[User, str]:
     """Make an account and give it with its first password, which is shown once.
 

@@ -1,4 +1,4 @@
-"""Downloads of a release, streamed: nothing is packed on disk and nothing is held in memory."""
+"""Downloads of a release: its archive where a job has packed it; else streamed, with nothing held in memory."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,17 @@ from zipstream import ZIP_STORED, ZipStream
 
 from datasets import dl_info, manifest
 from datasets.models import Release
+from datasets.services import archive as archives
 from datasets.services import release_contents
 from datasets.storage import release_folder, slice_storage
 from deeplesion_site.access import Right, needs
 from deeplesion_site.accounts import audit
 from deeplesion_site.accounts.models import Action
+from deeplesion_site.dashboard import ranges
 from deeplesion_site.dashboard.agreement_page import signed
 from deeplesion_site.dashboard.release_pages import release_or_404
 
+ZIP = "application/zip"
 _CHUNK = 256 * 1024
 
 
@@ -53,10 +56,14 @@ def archive(request: HttpRequest, name: str) -> HttpResponseBase:
     codes = {label: code for code, label in dl_info.SPLITS.items()}
     if wanted and wanted not in codes:
         raise Http404
-    packed = pack(release, codes.get(wanted))
     audit.record(request.user, Action.DOWNLOADED, f"release {name}", file="archive.zip", split=wanted or "all")
     file_name = f"{release.name}-{wanted}.zip" if wanted else f"{release.name}.zip"
-    return _attachment(StreamingHttpResponse(packed, content_type="application/zip"), file_name)
+    packed = None if wanted else archives.find(release.name)
+    if packed is not None:
+        answer = ranges.serve(request, packed.path, tag=packed.sha256, content_type=ZIP)
+    else:
+        answer = StreamingHttpResponse(pack(release, codes.get(wanted)), content_type=ZIP)
+    return _attachment(answer, file_name)
 
 
 def pack(release: Release, split: int | None) -> ZipStream:
@@ -78,6 +85,6 @@ def _content(storage: Storage, path: str) -> Iterator[bytes]:
         yield from file.chunks(_CHUNK)
 
 
-def _attachment(response: StreamingHttpResponse, file_name: str) -> StreamingHttpResponse:
+def _attachment(response: HttpResponseBase, file_name: str) -> HttpResponseBase:
     response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     return response

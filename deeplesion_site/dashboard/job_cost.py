@@ -1,14 +1,17 @@
 """What a job will cost, as far as it is cheaply known before it starts."""
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 
-from datasets.models import Lesion, Release
+from datasets import manifest
+from datasets.services.import_deeplesion import lines
+from deeplesion_site import import_wish
+from deeplesion_site.dashboard import job_selectors as selectors
 from deeplesion_site.dashboard.health_page import CARDS
-from detection.models import TrainingRun
 from workers import engine
 from workers.kind import Kind
 from workers.models import Job
@@ -28,16 +31,34 @@ def cost(kind: Kind[Any], params: dict[str, Any]) -> list[tuple[str, str]]:
 def _size(kind: Kind[Any], params: dict[str, Any]) -> list[tuple[str, str]]:
     if kind.name == "harvest":
         return [("Slices", "the dry run counts them" if params.get("dry_run") else "known once it runs")]
-    if kind.name == "evaluate":
-        name = TrainingRun.objects.filter(pk=params["run"]).values_list("release", flat=True).first()
+    if kind.name == "import":
+        return _download(import_wish.folder_of(params["download"]), bool(params.get("copy")))
+    if kind.name in ("curate", "locate", "release"):
+        size = selectors.size_of_collection(params["collection"])
     else:
-        name = params.get("release")
-    lesions = Lesion.objects.all()
-    if "collection" in params:
-        lesions = lesions.filter(slice__series__study__patient__collection__slug=params["collection"])
-    else:
-        lesions = lesions.filter(pk__in=Release.objects.filter(name=name).values("members__lesion"))
-    slices = lesions.order_by().values("slice").distinct().count()
-    count = lesions.count()
-    rows = f"{count:,} lesion{'' if count == 1 else 's'}"
-    return [("Rows", rows), ("Slices", f"{slices:,} with a lesion, and those around them")]
+        name = selectors.release_of_run(params["run"]) if kind.name == "evaluate" else params["release"]
+        size = selectors.size_of_release(name)
+    found = [
+        ("Rows", f"{size.lesions:,} lesion{'' if size.lesions == 1 else 's'}"),
+        ("Slices", f"{size.slices:,} with a lesion" + ("" if kind.name == "curate" else ", and those around them")),
+    ]
+    if kind.name == "export":
+        needed = selectors.bytes_of_release(params["release"])
+        found.append(
+            ("Disk needed", "known once its manifest is written" if needed is None else filesizeformat(needed))
+        )
+    return found
+
+
+def _download(folder: Path, copy: bool) -> list[tuple[str, str]]:
+    """Of a download only what is known without opening its images."""
+    rows = max(0, lines(folder / manifest.TABLE) - 1)
+    images = folder / manifest.IMAGES
+    if not images.is_dir():
+        return [("Rows", f"{rows:,}"), ("Slices", f"none are read: there is no {manifest.IMAGES}")]
+    series = sum(1 for _ in images.iterdir())
+    return [
+        ("Rows", f"{rows:,}"),
+        ("Slices", f"the key slices of the rows are read, at most {rows:,}; {series:,} series"),
+        ("Disk needed", "as much as the images take" if copy else "for rows alone; the images stay where they are"),
+    ]

@@ -9,21 +9,25 @@ from typing import Any, Literal
 
 from django.http import QueryDict
 
-from datasets.models import Collection, LocationModel, Release
+from deeplesion_site import import_wish
+from deeplesion_site.dashboard import job_selectors as selectors
 from deeplesion_site.dashboard.job_words import label
-from deeplesion_site.harvest_wish import HarvestWish
+from deeplesion_site.jobs import WISHES
 from detection.bodypart.settings import PRESETS as BODYPART_PRESETS
-from detection.models import TrainingRun
 from detection.presets import PRESETS
 from workers.errors import InvalidParams
 from workers.kind import Kind
-from workers.kinds import bodypart, harvest, release
+from workers.kinds import bodypart, curate, harvest, import_download, release
 from workers.params import Params, read
 
 ABOUT = {
     "harvest": "Take the measurements of a PACS into a collection; begins with a dry run that takes nothing.",
+    "import": "Import a DeepLesion download: its rows, and what its key images show; then publish a release of it.",
+    "curate": "Mark noise, merge duplicates and propose pairs again, after thresholds changed; verdicts stay.",
     "release": "Publish a collection with its official split; the downloads are prepared next.",
     "manifest": "Prepare the downloads of a release: hash its slices, write its manifest.",
+    "export": "Pack a release as one zip, each image checked: downloads then have a length and a SHA-256, "
+    "and can be resumed.",
     "bodypart": "Train the body-part regressor on a release; the lesions of its collection are located next.",
     "locate": "Locate the lesions of a collection in the body with a trained regressor.",
     "train": "Train the detector on a release; it is evaluated in the test split next.",
@@ -32,48 +36,41 @@ ABOUT = {
 HELP = {
     "accession_numbers": "One per line; empty for all. They are kept in a file of the workers, never in the database.",
     "annotations": "SR or PR, one per line; empty for any.",
+    "copy": "Into the site's own storage; otherwise the images stay where they are.",
     "context": "As in 30mm, or series for the whole volume.",
     "dry_run": "Counts what would be taken, and takes nothing.",
+    "download": "A folder below IMPORT_DIR, which is set by whoever runs the server, that holds DL_info.csv.",
     "first_date": "As in 2024-01-31.",
     "fraction": "Above 0, at most 1.",
     "last_date": "As in 2024-12-31.",
     "phantom": "For a release of phantom patients alone.",
+    "strict": "Import nothing when any row is bad; otherwise the good ones go in.",
     "source": "dicomweb+https://host/root or dimse://AET@host:port. Credentials stand in the workers' environment.",
 }
 
 Choices = list[tuple[str, str]]
 
 
-def _releases() -> Choices:
-    published = Release.objects.filter(state=Release.State.PUBLISHED).order_by("-id")
-    return [(name, name) for name in published.values_list("name", flat=True)]
-
-
-def _collections() -> Choices:
-    return list(Collection.objects.order_by("title").values_list("slug", "title"))
-
-
-def _models() -> Choices:
-    return [(name, name) for name in LocationModel.objects.order_by("-id").values_list("version", flat=True)]
-
-
-def _runs() -> Choices:
-    trained = TrainingRun.objects.filter(state=TrainingRun.State.TRAINED).order_by("-id")
-    return [(str(run.pk), f"{run.pk}: {run.preset} on {run.release}") for run in trained.defer("curve")]
+def _named(names: list[str]) -> Choices:
+    return [(name, name) for name in names]
 
 
 CHOICES: dict[str, Callable[[], Choices]] = {
-    "release": _releases,
-    "collection": _collections,
-    "model": _models,
-    "run": _runs,
-    "preset": lambda: [(name, name) for name in PRESETS],
+    "download": lambda: _named(import_wish.downloads()),
+    "release": lambda: _named(selectors.published_releases()),
+    "collection": selectors.collections,
+    "model": lambda: _named(selectors.location_models()),
+    "run": selectors.trained_runs,
+    "preset": lambda: _named(list(PRESETS)),
     "weights": lambda: [("", "what suits the preset"), ("imagenet", "imagenet"), ("random", "random")],
 }
 OTHERWISE: dict[tuple[str, str], Callable[[], Choices] | None] = {
     (harvest.KIND.name, "collection"): None,
+    (import_download.KIND.name, "collection"): None,
+    (import_download.KIND.name, "release"): None,
+    (curate.KIND.name, "collection"): selectors.hospitals,
     (release.KIND.name, "release"): None,
-    (bodypart.KIND.name, "preset"): lambda: [(name, name) for name in BODYPART_PRESETS],
+    (bodypart.KIND.name, "preset"): lambda: _named(list(BODYPART_PRESETS)),
 }
 """Where a kind takes a new name, or has choices of its own."""
 
@@ -130,8 +127,8 @@ class Form:
 
 
 def params_of(kind: Kind[Any]) -> type[Params]:
-    """What is asked for: of a harvest the wish, of other kinds the parameters themselves."""
-    return HarvestWish if kind.name == harvest.KIND.name else kind.params
+    """What is asked for: where a kind has one the wish, else the parameters themselves."""
+    return WISHES[kind.name][0] if kind.name in WISHES else kind.params
 
 
 def form_of(kind: Kind[Any]) -> Form:

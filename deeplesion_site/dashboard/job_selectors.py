@@ -1,11 +1,12 @@
 """Read queries over jobs."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 from django.db.models import QuerySet
 
-from datasets.models import Collection
+from datasets.models import Collection, Lesion, LocationModel, Release, ReleaseManifest
 from detection.models import TrainingRun
 from detection.services.runs import OPTIONS
 from workers.kinds import bodypart, evaluate, locate, manifest, train
@@ -63,3 +64,69 @@ def log_tail(run: TrainingRun | None) -> str:
 def is_hospital(slug: str) -> bool:
     """Whether a collection is there and comes from harvests."""
     return Collection.objects.filter(slug=slug, kind=Collection.Kind.HOSPITAL).exists()
+
+
+def is_published(name: str) -> bool:
+    """Whether there is a published release of a name."""
+    return Release.objects.filter(name=name, state=Release.State.PUBLISHED).exists()
+
+
+def published_releases() -> list[str]:
+    """Names of the published releases, newest first."""
+    published = Release.objects.filter(state=Release.State.PUBLISHED).order_by("-id")
+    return list(published.values_list("name", flat=True))
+
+
+def collections() -> list[tuple[str, str]]:
+    """Short names and titles of all collections."""
+    return list(Collection.objects.order_by("title").values_list("slug", "title"))
+
+
+def hospitals() -> list[tuple[str, str]]:
+    """Short names and titles of the collections that come from harvests."""
+    harvested = Collection.objects.filter(kind=Collection.Kind.HOSPITAL)
+    return list(harvested.order_by("title").values_list("slug", "title"))
+
+
+def location_models() -> list[str]:
+    """Versions of the body-part regressors, newest first."""
+    return list(LocationModel.objects.order_by("-id").values_list("version", flat=True))
+
+
+def trained_runs() -> list[tuple[str, str]]:
+    """Numbers of the trained runs and what they are, newest first."""
+    trained = TrainingRun.objects.filter(state=TrainingRun.State.TRAINED).order_by("-id")
+    return [(str(run.pk), f"{run.pk}: {run.preset} on {run.release}") for run in trained.defer("curve")]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is to work on."""
+
+    lesions: int
+    slices: int
+    """With a lesion."""
+
+
+def size_of_collection(slug: str) -> Size:
+    """The lesions of a collection."""
+    return _size(Lesion.objects.filter(slice__series__study__patient__collection__slug=slug))
+
+
+def size_of_release(name: str) -> Size:
+    """The lesions of a release."""
+    return _size(Lesion.objects.filter(pk__in=Release.objects.filter(name=name).values("members__lesion")))
+
+
+def release_of_run(pk: int) -> str:
+    """Name of the release that a run was trained on; empty where there is no such run."""
+    return TrainingRun.objects.filter(pk=pk).values_list("release", flat=True).first() or ""
+
+
+def bytes_of_release(name: str) -> int | None:
+    """How large the files of a release are together; None while its downloads are not prepared."""
+    return ReleaseManifest.objects.filter(release__name=name).values_list("bytes", flat=True).first()
+
+
+def _size(lesions: QuerySet[Lesion]) -> Size:
+    return Size(lesions.count(), lesions.order_by().values("slice").distinct().count())

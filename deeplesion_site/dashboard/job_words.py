@@ -11,13 +11,16 @@ LABELS = {
     "accession_numbers": "Accession numbers",
     "annotations": "Annotations in",
     "collection": "Collection",
+    "copy": "Copy the images",
     "context": "Kept on each side of a lesion",
     "convention": "Convention",
     "documents": "Files with annotations",
+    "download": "Download",
     "first_date": "From",
     "dry_run": "Dry run",
     "fraction": "Share of the training patients",
     "ignore_unannotated": "Unannotated lesions ignored",
+    "images": "Images",
     "iou": "Least IoU of a hit",
     "last_date": "To",
     "model": "Model",
@@ -30,6 +33,8 @@ LABELS = {
     "source": "Source",
     "title": "Title of a new collection",
     "split": "Split",
+    "strict": "All rows or none",
+    "table": "Table",
     "weights": "Weights to start from",
 }
 UNSAID = ("order",)
@@ -73,7 +78,13 @@ def produced(job: Job) -> list[tuple[str, str]]:
             report = reverse("collection-report", args=[job.params["collection"]])
             links.append(("Everything harvested into the collection", report))
         return links
-    if job.kind in ("release", "manifest") and done and "release" in job.params:
+    if job.kind in ("import", "curate") and done:
+        lesions = f"{reverse('lesions')}?collection={job.params['collection']}"
+        links = [(f"Lesions of {job.params['collection']}", lesions)]
+        if selectors.is_published(job.result.get("release", "")):
+            links.append((f"Release {job.result['release']}", reverse("release", args=[job.result["release"]])))
+        return links
+    if job.kind in ("release", "manifest", "export") and done and "release" in job.params:
         name = job.params["release"]
         return [(f"Release {name}", reverse("release", args=[name]))]
     version = job.result.get("version") if job.kind == "bodypart" else job.params.get("model")

@@ -58,7 +58,7 @@ def _page(request: HttpRequest, shown: dict[str, object]) -> HttpResponse:
 
 
 def _user(pk: int) -> User:
-    user = User.objects.filter(pk=pk).first()
+    user = people.find(pk)
     if user is None:
         raise Http404
     return user

@@ -10,6 +10,7 @@ from datasets import dl_info, manifest
 from datasets.models import Release
 from datasets.selectors import releases as release_selectors
 from datasets.selectors import visibility as visible
+from datasets.services import archive
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard import charts, citation
@@ -39,6 +40,7 @@ def release_page(request: HttpRequest, name: str) -> HttpResponse:
         "missing_one": len({name for names in missing.values() for name in names}) == 1,
         "citation": citation.of_release(release),
         "leaks": release_selectors.leaks_looked_for(release),
+        "archive": archive.find(release.name),
         "convention": manifest.COORDINATE_CONVENTION,
         "site": request.build_absolute_uri("/").rstrip("/"),
     }

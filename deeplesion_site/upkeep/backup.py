@@ -19,8 +19,8 @@ from deeplesion_site.upkeep import database, files
 FORMAT = 1
 ABOUT, LIST, FILES = "backup.json", "files.jsonl", "files"
 
-LEFT_OUT = ("db.sqlite3", "broker", "beat.dat", "pacs", "secret_key")
-"""What is no part of the dataset."""
+LEFT_OUT = ("db.sqlite3", "broker", "beat.dat", "exports", "pacs", "secret_key")
+"""What is no part of the dataset, or made of it again when it is wanted."""
 
 Progress = Callable[[int, int | None], None]
 

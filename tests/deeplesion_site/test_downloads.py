@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from datasets import manifest
+from datasets.services import archive as archives
 from datasets.services.release_contents import csv_lines
 from datasets.storage import release_folder
 from deeplesion_site.accounts import agreements
@@ -99,3 +101,35 @@ def test_a_prepared_manifest_shows_its_hash_and_asks_no_more(client: Client, db:
     page = client.get("/releases/done-1.0/").content.decode()
     assert "a" * 64 in page
     assert "hx-trigger" not in page
+
+
+@pytest.fixture
+def packed(dataset: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put ten bytes in the place of the release's packed archive."""
+    monkeypatch.setattr(archives, "path_of", lambda name: tmp_path / f"{name}.zip")
+    (tmp_path / "first-1.0.zip").write_bytes(b"0123456789")
+    (tmp_path / "first-1.0.zip.sha256").write_text("ab12  first-1.0.zip\n")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "content", "said"),
+    [
+        ({}, 200, b"0123456789", None),
+        ({"range": "bytes=4-"}, 206, b"456789", "bytes 4-9/10"),
+        ({"range": "bytes=4-", "if-range": '"ab12"'}, 206, b"456789", "bytes 4-9/10"),
+        ({"range": "bytes=4-5"}, 206, b"45", "bytes 4-5/10"),
+        ({"range": "bytes=10-"}, 416, b"", "bytes */10"),
+        ({"range": "bytes=1-2,4-5"}, 200, b"0123456789", None),
+        ({"range": "bytes=-3"}, 200, b"0123456789", None),
+        ({"range": "bytes=4-", "if-range": '"other"'}, 200, b"0123456789", None),
+    ],
+)
+def test_a_packed_archive_has_a_length_and_goes_on_where_a_download_broke(
+    headers: dict[str, str], status: int, content: bytes, said: str | None, reader: Client, packed: None
+) -> None:
+    answer = reader.get("/releases/first-1.0/archive.zip", headers=headers)
+    assert (answer.status_code, b"".join(answer)) == (status, content)
+    assert (answer.headers.get("Content-Range"), answer["ETag"]) == (said, '"ab12"')
+    if content:
+        assert answer["Content-Length"] == str(len(content))
+    assert b"ab12" in reader.get("/releases/first-1.0/").content

@@ -46,8 +46,7 @@ class Attempt:
         return folder
 
     def progress(self, done: int, total: int | None, unit: str = "", message: str = "") -> None:
-        if self._shown is not None:
-            self._shown(done, total, unit)
+        self.show(done, total, unit)
         now = time.monotonic()
         if now - self._written >= CHECK_EVERY_S or done == total or message:
             self._written = now
@@ -55,6 +54,10 @@ class Attempt:
             with self._patiently():
                 lease.progress(self.claim, done=done, total=total or 0, **told)
         self.check_cancelled()
+
+    def show(self, done: int, total: int | None, unit: str = "") -> None:
+        if self._shown is not None:
+            self._shown(done, total, unit)
 
     def log(self, text: str) -> None:
         with self._patiently():

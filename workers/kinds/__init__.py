@@ -4,12 +4,26 @@ from typing import Any
 
 from workers.errors import UnknownKind
 from workers.kind import Kind
-from workers.kinds import bodypart, evaluate, harvest, locate, manifest, release, train
+from workers.kinds import (
+    bodypart,
+    curate,
+    evaluate,
+    export,
+    harvest,
+    import_download,
+    locate,
+    manifest,
+    release,
+    train,
+)
 
 ALL: tuple[Kind[Any], ...] = (
     harvest.KIND,
+    import_download.KIND,
+    curate.KIND,
     release.KIND,
     manifest.KIND,
+    export.KIND,
     bodypart.KIND,
     locate.KIND,
     train.KIND,

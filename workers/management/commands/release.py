@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from datasets.management.failures import Incomplete, one_sentence
 from datasets.management.progress import bar
@@ -18,6 +18,8 @@ from datasets.selectors.releases import leaks_looked_for
 from datasets.services import release as releases
 from datasets.services.export import export
 from datasets.services.split import check_shares
+from workers.kinds.export import KIND
+from workers.management.job_command import JobCommand
 
 OFFICIAL = releases.OFFICIAL
 
@@ -55,7 +57,7 @@ class _Parser(CommandParser):
         return super().parse_known_args(joined, namespace)
 
 
-class Command(BaseCommand):
+class Command(JobCommand):
     help = "Make, publish, list and export releases."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -71,9 +73,12 @@ class Command(BaseCommand):
         publish = actions.add_parser("publish", help="publish a draft, for good")
         publish.add_argument("name", metavar="NAME")
         actions.add_parser("list", help="show all releases")
-        out = actions.add_parser("export", help="write DL_info.csv, Images_png and manifest.json to a folder")
+        out = actions.add_parser("export", help="write DL_info.csv, Images_png and manifest.json to a folder or a zip")
         out.add_argument("name", metavar="NAME")
-        out.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+        out.add_argument(
+            "--out", type=Path, metavar="DIR", help="a new or empty folder; without it the zip that the site serves"
+        )
+        super().add_arguments(out)
         out.add_argument("--no-images", action="store_true", help="leave Images_png out")
         out.add_argument("--progress", action="store_true", help="show progress without a terminal, too")
 
@@ -117,9 +122,20 @@ class Command(BaseCommand):
         release = releases.find(options["name"])
         if release is None:
             raise CommandError(f"there is no release {options['name']}")
+        if options["out"] is None:
+            self._pack(options)
+            return
         with bar("Images", "slices", options["progress"]) as progress:
             export(release, options["out"], images=not options["no_images"], progress=progress)
         self.stdout.write(f"{release.name} is in {options['out']}.")
+
+    def _pack(self, options: dict[str, Any]) -> None:
+        if options["no_images"]:
+            raise CommandError("--no-images needs --out")
+        job = self.job(KIND.name, {"release": options["name"]}, wait=options["wait"], always=options["progress"])
+        if job is not None:
+            made = job.result
+            self.stdout.write(f"{options['name']} is packed: {made['bytes']} bytes, SHA-256 {made['sha256']}.")
 
 
 def _collection(slug: str | None) -> Collection:
