@@ -167,7 +167,7 @@ def test_without_wait_the_commands_queue_one_job(released):
 def test_two_processes_do_not_train_the_same_run(released, settings):
     run = training.request({"release": "r-1", **FEW})
     folder = settings.DATA_DIR / run.folder
-    with exported.alone_in(folder / ".lock"), pytest.raises(exported.InUse, match="at this run already"):
+    with exported.alone_in(folder / ".lock"), pytest.raises(exported.InUse, match="is at this already"):
         training.train({"release": "r-1", **FEW}, lambda done, total: None)
     run.refresh_from_db()
     assert run.state == State.QUEUED
