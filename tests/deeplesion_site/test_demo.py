@@ -3,11 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -134,8 +135,25 @@ def answered(port, path, ready):
         time.sleep(0.2)
 
 
+def imports(data):
+    """State and result of every import, read as the site stores them."""
+    with closing(sqlite3.connect(data / "db.sqlite3")) as database:
+        rows = database.execute("SELECT state, result FROM workers_job WHERE kind = 'import' ORDER BY id").fetchall()
+    return [(state, json.loads(result)) for state, result in rows]
+
+
+def last_import(data):
+    """The result of the newest import, once it has succeeded."""
+    deadline = time.monotonic() + START_WITHIN_S
+    while (found := imports(data)[-1])[0] != "succeeded":
+        assert found[0] in ("queued", "running"), found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+    return found[1]
+
+
 @pytest.mark.slow
-def test_the_demo_brings_in_a_deeplesion_download_rows_and_images_once(tmp_path):
+def test_the_demo_serves_while_the_worker_imports_a_deeplesion_download_once(tmp_path):
     data, port, folder = tmp_path / "var", free_port(), download(tmp_path / "download")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -144,7 +162,11 @@ def test_the_demo_brings_in_a_deeplesion_download_rows_and_images_once(tmp_path)
 
     options = ("--patients", "3", "--deeplesion", str(folder))
     with demo(data, port, *options) as (_, printed):
-        assert "3 rows read; added 3 patients, 3 studies, 3 series, 6 slices, 3 lesions" in printed.read_text()
+        assert len(imports(data)) == 1, "the worker has it, nobody waits for it"
+        assert "rows read" not in printed.read_text()
+        found = last_import(data)
+        assert (found["rows"], found["release"]) == (3, "deeplesion")
+        assert found["added"] == {"patients": 3, "studies": 3, "series": 3, "slices": 6, "lesions": 3}
         answered(port, "/api/v1/releases/", lambda found: len(found["results"]) == 2)
         release = answered(port, "/api/v1/releases/deeplesion/", lambda found: found["manifest_sha256"])
         assert [counts["slices"] for counts in release["counts"].values()] == [2, 2, 2]
@@ -156,11 +178,17 @@ def test_the_demo_brings_in_a_deeplesion_download_rows_and_images_once(tmp_path)
         for path, content in before.items():
             if path.suffix == ".png":
                 assert listed[path.relative_to(folder).as_posix()] == sha256(content).hexdigest()
-    with demo(data, port, "--deeplesion", str(folder)) as (_, printed):
-        assert "3 rows read; added nothing; 3 lesions were there already" in printed.read_text()
+    with demo(data, port, "--deeplesion", str(folder)):
+        found = last_import(data)
+        assert (found["lesions_known"], found["release"]) == (3, "")
         assert lesions() == first
         assert len(json.loads(get(port, "/api/v1/releases/"))["results"]) == 2
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def odd_table(folder):
+    folder.mkdir()
+    (folder / "DL_info.csv").write_text("name,value\n1,2\n")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +197,7 @@ def test_the_demo_brings_in_a_deeplesion_download_rows_and_images_once(tmp_path)
         (lambda folder: None, "is not a folder"),
         (lambda folder: folder.mkdir(), "holds no DL_info.csv"),
         (lambda folder: folder.write_text(""), "is not a folder"),
+        (odd_table, "/DL_info.csv is not a DL_info.csv: no column File_name, Patient_index, Study_index and 15 more"),
     ],
 )
 def test_a_path_that_is_no_download_is_told_before_anything_is_done(tmp_path, make, sentence):
@@ -178,7 +207,8 @@ def test_a_path_that_is_no_download_is_told_before_anything_is_done(tmp_path, ma
     ended = subprocess.run([sys.executable, "manage.py", "demo", "--deeplesion", str(folder)], cwd=settings.BASE_DIR,
                            env=environment, capture_output=True, text=True, check=False)  # fmt: skip
     assert ended.returncode == 1
-    assert ended.stderr.strip() == f"CommandError: DEEPLESION={folder} {sentence}"
+    expected = f"{folder}{sentence}" if sentence.startswith("/") else f"DEEPLESION={folder} {sentence}"
+    assert ended.stderr.strip() == f"CommandError: {expected}"
     assert not (tmp_path / "var" / "phantom").exists()
 
 

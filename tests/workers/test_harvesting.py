@@ -1,6 +1,8 @@
 """Which studies a harvest looks at, and that nobody learns from its record which patients they are of."""
 
-from datetime import date
+import os
+import time
+from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -131,6 +133,27 @@ def test_a_worker_finds_the_order_by_its_name(hospital):
     first.refresh_from_db()
     assert (first.state, first.result["lesions"]) == (Job.State.SUCCEEDED, 1)
     assert Collection.objects.get().title == "Ours"
+    assert not kept.exists()
+
+
+def test_an_order_is_kept_for_a_week_after_its_dry_run_and_no_longer(hospital, monkeypatch):
+    order = Order(source=f"dir://{hospital}", collection="ours", accession_numbers=("ZEBRA1",))
+    params = {**harvesting.params_of(order), "dry_run": True}
+    kept = harvesting.orders() / f"{params['order']}.json"
+    torn = harvesting.orders() / ".order-torn"
+    torn.write_text("{")
+    job = engine.enqueue(kind="harvest", params=params)
+    long_ago = time.time() - 8 * 24 * 3600
+    for path in (kept, torn):
+        os.utime(path, (long_ago, long_ago))
+    harvesting.expire()
+    assert (kept.exists(), torn.exists()) == (True, False), "the job waits"
+    engine.perform(job.pk)
+    harvesting.expire()
+    assert kept.exists(), "it can be done for real"
+    monkeypatch.setattr(harvesting, "KEPT_FOR", timedelta(0))
+    harvesting.expire()
+    assert not kept.exists()
 
 
 def test_an_order_with_every_part_is_found_as_it_was(hospital, tmp_path):

@@ -10,9 +10,10 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ ANNOTATIONS = frozenset(["SR", "PR"])
 MAX_CONTEXT_MM = 10_000.0
 
 NAME = re.compile(r"[0-9a-f]{64}")
+
+PART = ".order-"
 
 
 class BadOrder(Refused):
@@ -142,7 +145,7 @@ def keep(order: Order, folder: Path, pseudonymiser: Pseudonymiser) -> str:
     text = json.dumps(asdict(order), default=str, sort_keys=True)
     name = pseudonymiser.digest("order", text)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".order-")
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=PART)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(temporary, folder / f"{name}.json")
@@ -166,10 +169,23 @@ def find(name: str, folder: Path) -> Order:
 
 
 def forget(name: str, folder: Path) -> None:
-    """Remove what names patients once it is done; an order without lists stays, so that it can be repeated."""
-    kept = find(name, folder)
-    if kept.accession_numbers or kept.documents:
-        (folder / f"{name}.json").unlink()
+    """Remove an order that is worked off; it may name patients."""
+    if NAME.fullmatch(name):
+        (folder / f"{name}.json").unlink(missing_ok=True)
+
+
+def older_than(age: timedelta, folder: Path) -> list[str]:
+    """Names of the orders that were asked for longer ago; what a killed process left half-written is removed."""
+    found: list[str] = []
+    limit = time.time() - age.total_seconds()
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.stat().st_mtime > limit:
+            continue
+        if path.name.startswith(PART):
+            path.unlink(missing_ok=True)
+        elif NAME.fullmatch(path.stem):
+            found.append(path.stem)
+    return found
 
 
 def _parsed(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:

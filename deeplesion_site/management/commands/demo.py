@@ -11,8 +11,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
-from datasets import manifest
-from datasets.management.failures import Incomplete, one_sentence
+from datasets import dl_info, manifest
+from datasets.management.failures import one_sentence
 from datasets.management.progress import bar
 from datasets.models import LocationModel, Release
 from datasets.phantom import COLLECTION
@@ -21,6 +21,7 @@ from deeplesion_site import servers
 from deeplesion_site.accounts.demo import DEMO_ACCOUNTS, create_demo_accounts
 from detection.models import TrainingRun
 from workers import engine, training
+from workers.kinds import import_download
 from workers.models import Job
 
 RELEASE = "demo-1.0"
@@ -29,7 +30,7 @@ SEED = 2018
 PATIENTS = 20
 DETECTOR = {"release": RELEASE, "preset": "tiny"}
 """What is trained in the worker; a second start trains nothing."""
-FIRST = ("release", "manifest", "bodypart", "locate")
+FIRST = ("import", "release", "manifest", "bodypart", "locate")
 """Jobs that the detector's training, the longest of all, waits for."""
 
 
@@ -39,6 +40,8 @@ def check_download(folder: Path) -> None:
         raise CommandError(f"DEEPLESION={folder} is not a folder")
     if not (folder / manifest.TABLE).is_file():
         raise CommandError(f"DEEPLESION={folder} holds no {manifest.TABLE}")
+    with one_sentence():
+        next(dl_info.read(folder / manifest.TABLE), None)
 
 
 class Command(BaseCommand):
@@ -69,14 +72,15 @@ class Command(BaseCommand):
         """Bring the data folder to where it can be served; what is there already is kept."""
         call_command("migrate", verbosity=0)
         create_demo_accounts()
+        download = None if deeplesion is None else self.download(deeplesion)
         self.phantom(patients)
-        if deeplesion is not None:
-            self.imported(deeplesion)
         for release in Release.objects.filter(state=Release.State.PUBLISHED, manifest=None):
             engine.enqueue(kind="manifest", params={"release": release.name})
         if not LocationModel.objects.filter(trained_on=RELEASE).exists():
             engine.enqueue(kind="bodypart", params={"release": RELEASE, "preset": "small", "phantom": 10})
-
+        if download is not None:
+            # After the short ones: looking at the images of a whole download takes many minutes.
+            engine.enqueue(kind=import_download.KIND.name, params=download)
         self.waiting = TrainingRun.objects.filter(release=RELEASE).first() or training.request(DETECTOR)
 
     def phantom(self, patients: int | None) -> None:
@@ -107,19 +111,18 @@ class Command(BaseCommand):
             )
             call_command("release", "create", RELEASE, collection=COLLECTION, split="70/15/15", seed=SEED)
 
-    def imported(self, folder: Path) -> None:
-        """Import a DeepLesion download; running it again adds nothing.
+    def download(self, folder: Path) -> dict[str, Any]:
+        """What the worker is to import, once nothing speaks against it at first sight; its release comes by itself.
 
-        A release wants every image read, which takes long for 900,000 of them, so the worker publishes.
+        Importing again adds nothing, and takes images that have come since.
         """
-        csv, images = folder / manifest.TABLE, folder / manifest.IMAGES
-        options = {"images": str(images)} if images.is_dir() else {}
-        try:
-            call_command("import_deeplesion", str(csv), progress=True, **options)
-        except Incomplete as incomplete:
-            self.stderr.write(str(incomplete))
-        if not Release.objects.filter(name=PUBLISHED).exists():
-            engine.enqueue(kind="release", params={"release": PUBLISHED, "collection": PUBLISHED})
+        images = folder / manifest.IMAGES
+        return import_download.params_of(
+            folder / manifest.TABLE,
+            images=images if images.is_dir() else None,
+            collection=PUBLISHED,
+            release="" if Release.objects.filter(name=PUBLISHED).exists() else PUBLISHED,
+        )
 
     def serve(self, port: int) -> None:
         """Serve the site and one worker until Ctrl-C."""
