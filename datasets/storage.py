@@ -1,14 +1,37 @@
-"""Where slices lie: our own storage, or the folder of a dataset that stays where it is."""
+"""Where slices lie: our own storage (a folder, or a bucket of an S3 server), or the folder of a dataset that stays
+where it is.
+"""
 
+import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage
+from django.utils.module_loading import import_string
 
 from datasets.models import Collection
+
+if TYPE_CHECKING:
+    from datasets.object_storage import ObjectStorage
+
+
+class StorageFailed(OSError):
+    """The bucket cannot be used; one sentence says why."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(errno.EIO, sentence)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+class StorageUnreachable(StorageFailed, ConnectionError):
+    """The bucket's server does not answer, or failed: that may pass."""
 
 
 class AtomicFileStorage(FileSystemStorage):
@@ -41,18 +64,56 @@ class AtomicFileStorage(FileSystemStorage):
 
 def slice_storage(collection: Collection) -> Storage:
     """The storage whose names are `{patient}_{study}_{series}/{slice}.png`, as `Slice.path` gives them."""
-    kind = FileSystemStorage if collection.image_folder else AtomicFileStorage
-    return kind(location=slice_root(collection))
+    if collection.image_folder:
+        return FileSystemStorage(location=collection.image_folder)
+    return bucket(collection.slug) or AtomicFileStorage(location=slice_root(collection))
+
+
+def bucket(slug: str = "") -> "ObjectStorage | None":
+    """The part of the bucket that holds the slices of a collection, or of all; None where slices are files.
+
+    What speaks to a bucket is imported where there is one alone.
+    """
+    if settings.S3 is None:
+        return None
+    return import_string("datasets.object_storage.slices")(slug, **settings.S3)
+
+
+def local_path(storage: Storage, name: str) -> Path | None:
+    """Where a file lies on this machine; None in a bucket."""
+    return Path(storage.path(name)) if isinstance(storage, FileSystemStorage) else None
+
+
+def place_of(storage: Storage, name: str) -> str:
+    """Where a file lies, in words."""
+    path = local_path(storage, name)
+    return cast("ObjectStorage", storage).key(name) if path is None else str(path)
 
 
 def remove_leftovers(storage: Storage, folder: str) -> None:
-    """Remove the half-written files of a process that was killed while it wrote into a folder."""
-    for path in Path(storage.path(folder)).glob(".*.part"):
-        path.unlink(missing_ok=True)
+    """Remove the half-written files of a process that was killed while it wrote into a folder.
+
+    A bucket has none: an object is there once all of it has arrived.
+    """
+    path = local_path(storage, folder)
+    for leftover in path.glob(".*.part") if path else ():
+        leftover.unlink(missing_ok=True)
+
+
+def names(storage: Storage) -> Iterator[str]:
+    """The names of all files, in order; half-written ones are left out."""
+    root = local_path(storage, "")
+    if root is None:
+        yield from (entry.name for entry in cast("ObjectStorage", storage).entries())
+        return
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        for path in sorted(folder.rglob("*")) if folder.is_dir() and not folder.is_symlink() else [folder]:
+            if path.is_file() and not path.is_symlink() and path.suffix != ".part":
+                yield path.relative_to(root).as_posix()
 
 
 def slice_root(collection: Collection) -> Path:
-    """The folder below which the slices lie by their `Slice.path`."""
+    """The folder below which the slices lie by their `Slice.path`, where they are files."""
     return Path(collection.image_folder or settings.DATA_DIR / "slices" / collection.slug)
 
 

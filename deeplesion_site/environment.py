@@ -2,10 +2,12 @@
 
 import math
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -126,11 +128,35 @@ def _origins(text: str) -> list[str]:
     return found
 
 
-def require(names: Iterable[str]) -> None:
-    """End the program where a variable that production must not do without is missing."""
+def server(name: str) -> str:
+    """Read the address of a server over http; empty by default."""
+    return _read(name, "", _server, "an address such as https://s3.example.org, without user and password")
+
+
+def _server(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def folder_name(name: str) -> str:
+    """Read the name of a folder, or several of them one in another; empty by default."""
+    return _read(name, "", _folder_name, "names of letters, digits, dots and dashes, separated by slashes")
+
+
+def _folder_name(text: str) -> str:
+    parts = text.strip("/").split("/")
+    if not all(re.fullmatch(r"[\w-][\w.-]*", part, re.ASCII) for part in parts):
+        raise ValueError(text)
+    return "/".join(parts)
+
+
+def require(names: Iterable[str], needed_by: str) -> None:
+    """End the program where a variable that another setting cannot do without is missing."""
     missing = [name for name in names if not os.environ.get(name, "").strip()]
     if missing:
-        raise SystemExit(f"PRODUCTION=1 needs {', '.join(missing)} in the environment; see docs/settings.md.")
+        raise SystemExit(f"{needed_by} needs {', '.join(missing)} in the environment; see docs/settings.md.")
 
 
 def _read(name: str, default: T, convert: Callable[[str], T], expected: str) -> T:

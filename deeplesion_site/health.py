@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from datasets import storage
+
 BROKER_TIMEOUT_S = 2
 LEAST_FREE_BYTES = 200 << 20
 """With less on the disk, work would stop half-way."""
@@ -52,6 +54,8 @@ def _storage() -> None:
         file.write(b"x")
     if shutil.disk_usage(settings.DATA_DIR).free < LEAST_FREE_BYTES:
         raise OSError("the disk is full")
+    if (bucket := storage.bucket()) is not None:
+        bucket.check()
 
 
 CHECKS: dict[str, Callable[[], Any]] = {"database": _database, "broker": _broker, "storage": _storage}

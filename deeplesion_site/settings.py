@@ -22,13 +22,27 @@ IMPORT_DIR = environment.folder_to_read("IMPORT_DIR")
 DEBUG = environment.boolean("DEBUG", False)
 PRODUCTION = environment.boolean("PRODUCTION", False)
 if PRODUCTION:
-    environment.require(("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "CELERY_BROKER_URL"))
+    environment.require(("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "CELERY_BROKER_URL"), "PRODUCTION=1")
 SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
 PUBLIC_READ = environment.boolean("PUBLIC_READ", True)
 THRESHOLDS = thresholds.read(environment.number)
 IDENTITY_KEY_FILE = Path(env.str("IDENTITY_KEY_FILE", default=str(DATA_DIR / "identity_key")))
+
+# Slices lie in DATA_DIR, or in a bucket of an S3 server where one is named.
+S3_BUCKET = env.str("S3_BUCKET", default="")
+if S3_BUCKET:
+    environment.require(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "S3_BUCKET")
+S3_PLACE = {
+    "bucket": S3_BUCKET,
+    "endpoint": environment.server("S3_ENDPOINT"),
+    "region": env.str("S3_REGION", default="us-east-1") or "us-east-1",
+    "prefix": environment.folder_name("S3_PREFIX"),
+    "key_id": env.str("AWS_ACCESS_KEY_ID", default=""),
+    "secret": env.str("AWS_SECRET_ACCESS_KEY", default=""),
+}
+S3 = S3_PLACE if S3_BUCKET else None
 
 DATA_USE_AGREEMENT = environment.file(
     "DATA_USE_AGREEMENT", BASE_DIR / "deeplesion_site" / "accounts" / "data_use_agreement.txt"

@@ -24,6 +24,7 @@ from tests.peers.needed import closing_line, named_in, needed
 from tests.peers.orthanc import Orthanc, private_orthanc
 from tests.peers.postgres import Postgres, private_postgres
 from tests.peers.redis import private_redis
+from tests.peers.s3 import S3, private_s3
 from workers import rules as job_rules
 
 # On a busy machine an example may take long; that is no failure of what it tests.
@@ -74,6 +75,13 @@ def redis_url() -> Iterator[str]:
     """Give the URL of a Redis server."""
     with needed(private_redis()) as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """Give an S3 server; tests share its bucket, so each takes a prefix of its own."""
+    with private_s3() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
+
+from django.core.files.storage import Storage
 
 from datasets import manifest
 from datasets.models import Release, Slice
@@ -18,7 +20,7 @@ from datasets.services.errors import Refused
 from datasets.services.hashing import MissingImage
 from datasets.services.manifest import NotPublished, Progress
 from datasets.services.release_contents import csv_lines, slices
-from datasets.storage import slice_root
+from datasets.storage import StorageFailed, local_path, place_of, slice_storage
 
 NO_KERNEL_COPY = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
 """What the kernel says where it cannot copy by itself: between some file systems, or on an old one."""
@@ -120,12 +122,12 @@ def _clear(part: Path) -> None:
 def _write_images(release: Release, folder: Path, link: bool, progress: Progress | None) -> None:
     folder.mkdir(exist_ok=True)
     total = sum(counted["slices"] for counted in release.counts.values())
-    root = slice_root(release.collection)
+    storage = slice_storage(release.collection)
     for done, image in enumerate(slices(release), 1):
         target = folder / image.path
         target.parent.mkdir(exist_ok=True)
         if not _is_there(target, image, link):
-            _place(root / image.path, target, image, link)
+            _place(storage, target, image, link)
         if progress is not None:
             progress(done, total)
 
@@ -141,28 +143,35 @@ def _is_there(target: Path, image: Slice, link: bool) -> bool:
         return False
 
 
-def _place(source: Path, target: Path, image: Slice, link: bool) -> None:
+def _place(storage: Storage, target: Path, image: Slice, link: bool) -> None:
     """Copy or link an image that is the one that was released.
 
     Raises
     ------
     MissingImage, DamagedImage : the store's file is to blame; the message names it.
+    StorageFailed : the bucket cannot be used.
     """
+    source, local = place_of(storage, image.path), local_path(storage, image.path)
     try:
-        with source.open("rb") as original:
+        with storage.open(image.path) as original:
             if hashlib.file_digest(original, "sha256").hexdigest() != image.sha256:
                 raise DamagedImage(
                     f"{source} is damaged: its SHA-256 is not the one that {image.path} was released with"
                 )
-            size = os.fstat(original.fileno()).st_size
             # What a killed export left may be a link into the store: never write through it.
             target.unlink(missing_ok=True)
-            if link and _linked(source, target):
+            if link and local is not None and _linked(local, target):
                 return
             with target.open("wb") as copy:
-                _fill(original, copy, size)
+                if local is not None:
+                    _fill(cast(BinaryIO, original), copy, os.fstat(original.fileno()).st_size)
+                else:
+                    original.seek(0)
+                    shutil.copyfileobj(original, copy)
+    except StorageFailed:
+        raise
     except OSError as error:
-        if error.filename == str(source):
+        if error.filename == source:
             raise MissingImage(f"{source} cannot be read: {error.strerror}") from error
         raise OSError(error.errno, error.strerror, str(target)) from error
 

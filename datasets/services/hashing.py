@@ -10,8 +10,8 @@ import io
 import os
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 
+from django.core.files.storage import Storage
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -20,7 +20,7 @@ from datasets.models import Collection, Series, Slice
 from datasets.pacs.ahead import map_ahead
 from datasets.pacs.pixels import pixel_hash
 from datasets.services.errors import Refused
-from datasets.storage import slice_root
+from datasets.storage import StorageFailed, place_of, slice_storage
 
 Progress = Callable[[int, int], None]
 Hashes = tuple[int, str, str]
@@ -59,14 +59,14 @@ def hash_slices(
     """
     if collection.kind != Collection.Kind.PUBLISHED:
         return
-    root = slice_root(collection)
+    storage = slice_storage(collection)
     waiting = _waiting(collection)
     total, done, last = waiting.count(), 0, 0
     threads = os.cpu_count() or 1
     while batch := list(islice(waiting.filter(pk__gt=last).order_by("pk").iterator(), BATCH)):
         hashed, damaged = [], []
         for image, found in zip(
-            batch, map_ahead(lambda image: _read(root, image), batch, threads, AHEAD), strict=True
+            batch, map_ahead(lambda image: _read(storage, image), batch, threads, AHEAD), strict=True
         ):
             if isinstance(found, png.BadImage):
                 damaged.append(image)
@@ -91,14 +91,17 @@ def _waiting(collection: Collection) -> QuerySet[Slice]:
     )
 
 
-def _read(root: Path, image: Slice) -> Hashes | png.BadImage:
+def _read(storage: Storage, image: Slice) -> Hashes | png.BadImage:
     try:
-        content = (root / image.path).read_bytes()
+        with storage.open(image.path) as file:
+            content = file.read()
+    except StorageFailed:
+        raise
     except OSError as error:
-        raise MissingImage(f"{root / image.path} cannot be read: {error.strerror}") from error
+        raise MissingImage(f"{place_of(storage, image.path)} cannot be read: {error.strerror}") from error
     digest = hashlib.sha256(content).hexdigest()
     if image.sha256 and image.sha256 != digest:
-        raise MissingImage(f"{root / image.path} is not the image that it was: its SHA-256 has changed")
+        raise MissingImage(f"{place_of(storage, image.path)} is not the image that it was: its SHA-256 has changed")
     try:
         return len(content), digest, pixel_hash(png.read(io.BytesIO(content)))
     except png.BadImage as damage:

@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -212,7 +213,8 @@ def _measure(path: Path, wanted: Wanted) -> KeyImage:
 
 
 def _copy(images: Path, storage: Storage, name: str, size: int) -> None:
-    if storage.exists(name) and storage.size(name) == size:
-        return
+    with suppress(FileNotFoundError):
+        if storage.size(name) == size:
+            return
     with (images / name).open("rb") as file:
         storage.save(name, File(file))

@@ -6,7 +6,7 @@ its own transaction, so that it can be interrupted and run again; what a later h
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 from django.db import transaction
@@ -26,7 +26,7 @@ from datasets.models import (
     SliceLocation,
 )
 from datasets.services.fence import Fence
-from datasets.storage import slice_root
+from datasets.storage import StorageFailed, slice_storage
 
 Slices = Iterator[tuple[int, NDArray[np.int32]]]
 """Numbers and HU of a series' slices."""
@@ -153,7 +153,13 @@ def _slices(series: Series, read: list[int], check: Callable[[], None]) -> Slice
 
 def _read(series: Series, each: Slice) -> png.Pixels:
     each.series = series
-    return png.read(slice_root(series.study.patient.collection) / each.path)
+    try:
+        with slice_storage(series.study.patient.collection).open(each.path) as file:
+            return png.read(cast(BinaryIO, file))
+    except StorageFailed:
+        raise
+    except OSError as error:
+        raise png.BadImage(f"cannot be read: {error.strerror}") from error
 
 
 def _keep(series: Series, model: LocationModel, scores: Scores, read: list[int]) -> None:

@@ -19,7 +19,7 @@ from workers import standing
 PARTS = {
     "database": "The database does not answer.",
     "broker": "The broker does not answer: jobs wait in the database and go on when it is back.",
-    "storage": "DATA_DIR cannot be written to, or its disk is full: no job can finish.",
+    "storage": "DATA_DIR cannot be written to, its disk is full, or the bucket cannot be used: no job can finish.",
 }
 CARDS = Path("/proc/driver/nvidia/gpus")
 """Where the NVIDIA driver lists its cards; asking torch would cost seconds and memory in the web server."""
@@ -39,6 +39,7 @@ def health_page(request: HttpRequest) -> HttpResponse:
         "disk": disk,
         "disk_percent": round(100 * disk.used / disk.total),
         "database": connection.display_name,
+        "bucket": settings.S3_BUCKET,
         "broker": _scheme(settings.CELERY_BROKER_URL),
         "cards": _cards(),
     }

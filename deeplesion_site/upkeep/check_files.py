@@ -1,15 +1,15 @@
 """Is every file that the database knows there and unchanged, and is there any that it does not know?"""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from datasets import manifest
+from datasets import manifest, storage
 from datasets.models import Collection, ReleaseManifest, Series, Slice
-from datasets.storage import release_folder, slice_root
 from deeplesion_site.upkeep import files
 
 THREADS = 4
@@ -33,16 +33,15 @@ def slices(progress: Any) -> Iterator[str]:
 def orphans() -> Iterator[str]:
     """Name files in our own slice folders that no row knows: what an interrupted harvest could leave."""
     for collection in Collection.objects.filter(image_folder=""):
-        root = slice_root(collection)
         known = {
             row.folder: row
             for row in Series.objects.filter(study__patient__collection=collection).select_related("study__patient")
         }
-        for folder in sorted(root.iterdir()) if root.is_dir() else ():
-            series = known.get(folder.name)
+        by_folder = groupby(storage.names(storage.slice_storage(collection)), lambda name: name.partition("/")[0])
+        for folder, names in by_folder:
+            series = known.get(folder)
             expected = {each.path for each in series.slices.filter(stored=True)} if series else set()
-            for path in files.below(folder):
-                name = str(path.relative_to(root))
+            for name in names:
                 if name not in expected:
                     yield f"{collection.slug}/{name}: no row of the database knows this file"
 
@@ -50,7 +49,7 @@ def orphans() -> Iterator[str]:
 def manifests() -> Iterator[str]:
     """Compare each release's manifest.json with the hash that was published."""
     for row in ReleaseManifest.objects.select_related("release"):
-        path = release_folder(row.release.name) / manifest.FILE_NAME
+        path = storage.release_folder(row.release.name) / manifest.FILE_NAME
         if not path.is_file():
             yield f"release {row.release.name}: manifest.json is missing"
         elif files.sha256(path) != row.sha256:
@@ -77,11 +76,13 @@ def _against_rows(row: ReleaseManifest, path: Path) -> Iterator[str]:
 
 def _slice(row: Slice) -> str | None:
     collection = row.series.study.patient.collection
-    path = slice_root(collection) / row.path
     try:
-        found = files.sha256(path)
+        with storage.slice_storage(collection).open(row.path) as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return f"{collection.slug}/{row.path}: the file is missing"
+    except storage.StorageFailed:
+        raise
     except OSError as error:
         return f"{collection.slug}/{row.path}: {error.strerror}"
     return f"{collection.slug}/{row.path}: the file is damaged" if row.sha256 and found != row.sha256 else None

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 CHUNK = 1 << 20
@@ -15,17 +16,28 @@ def copy(source: Path, target: Path) -> str:
     ------
     OSError : with the file's name; nothing is left at `target`.
     """
+    with source.open("rb") as file:
+        return write(iter(partial(file.read, CHUNK), b""), target, os.stat(file.fileno()))
+
+
+def write(chunks: Iterable[bytes], target: Path, status: os.stat_result | None = None) -> str:
+    """Write a file, with the time and the rights of `status` where there is one, and give its SHA-256.
+
+    Raises
+    ------
+    OSError : with the file's name; nothing is left at `target`.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     hashed = hashlib.sha256()
     try:
-        with source.open("rb") as file, part.open("wb") as copied:
-            while chunk := file.read(CHUNK):
+        with part.open("wb") as copied:
+            for chunk in chunks:
                 hashed.update(chunk)
                 copied.write(chunk)
-        status = source.stat()
-        os.utime(part, ns=(status.st_atime_ns, status.st_mtime_ns))
-        part.chmod(status.st_mode & 0o777)
+        if status is not None:
+            os.utime(part, ns=(status.st_atime_ns, status.st_mtime_ns))
+            part.chmod(status.st_mode & 0o777)
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -34,6 +34,9 @@ def check(*arguments, **values):
         ("CELERY_BROKER_URL", "foo"),
         ("DATA_USE_AGREEMENT", "/nope"),
         ("CSRF_TRUSTED_ORIGINS", "lesions.example.org"),
+        ("S3_ENDPOINT", "s3.example.org"),
+        ("S3_ENDPOINT", "https://user:password@s3.example.org"),
+        ("S3_PREFIX", "a/../b"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(name, value):
@@ -89,6 +92,13 @@ def test_production_does_not_start_without_its_secrets(name, tmp_path):
     assert ended.returncode == 1
     assert ended.stderr == f"PRODUCTION=1 needs {name} in the environment; see docs/settings.md.\n"
     assert not any(tmp_path.glob("secret_key"))
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_a_bucket_is_not_used_without_credentials(name):
+    ended = check(**{"S3_BUCKET": "lesions", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", name: ""})
+    assert ended.returncode == 1
+    assert ended.stderr == f"S3_BUCKET needs {name} in the environment; see docs/settings.md.\n"
 
 
 def test_production_passes_the_deployment_checks(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from django.conf import settings
 
 from tests.peers.postgres import Postgres
+from tests.peers.s3 import S3
 
 HIDDEN = ("DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "IDENTITY_KEY_FILE")
 
@@ -22,12 +24,12 @@ HIDDEN = ("DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "IDENTITY_KEY_FILE"
 class Site:
     """An installation of its own."""
 
-    def __init__(self, folder: Path, database: str = "") -> None:
-        self.data, self.database = folder, database
+    def __init__(self, folder: Path, database: str = "", more: dict[str, str] | None = None) -> None:
+        self.data, self.database, self.more = folder, database, more or {}
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         kept = {key: value for key, value in os.environ.items() if key not in HIDDEN}
-        own = {"DATA_DIR": str(self.data), **({"DATABASE_URL": self.database} if self.database else {})}
+        own = {"DATA_DIR": str(self.data), **({"DATABASE_URL": self.database} if self.database else {}), **self.more}
         return subprocess.run(
             [sys.executable, "manage.py", *map(str, arguments)],
             cwd=settings.BASE_DIR, env={**kept, **own}, capture_output=True, text=True, check=False,
@@ -89,8 +91,8 @@ def test_it_comes_back_on_postgresql(database: Callable[[str], str], tmp_path: P
     assert "the backup is of postgresql, and DATABASE_URL names sqlite" in sqlite.stderr
 
 
-def comes_back(filled: SimpleNamespace, other: Site, tmp_path: Path) -> None:
-    said = other.good("restore", filled.backup)
+def comes_back(filled: SimpleNamespace, other: Site, tmp_path: Path, backup: Path | None = None) -> None:
+    said = other.good("restore", backup or filled.backup)
     assert [line for line in said.splitlines() if line.endswith(": good")] == [
         f"{what}: good" for what in (
             "database", "foreign keys", "constraints", "triggers", "slices", "files without a row", "manifests",
@@ -103,6 +105,41 @@ def comes_back(filled: SimpleNamespace, other: Site, tmp_path: Path) -> None:
         site.good("release", "export", "first-1.0", "--out", folder)
     tables = [(folder / "DL_info.csv").read_bytes() for folder in exports]
     assert tables[0] == tables[1]
+
+
+def test_it_comes_back_into_a_bucket_and_from_there_into_a_folder(
+    filled: SimpleNamespace, s3: S3, tmp_path: Path
+) -> None:
+    site = Site(tmp_path / "second", more=s3.environment("upkeep"))
+    said = site.good("restore", filled.backup)
+    assert said.count(": good") == 7
+    assert slices(site) == [], "no slice lies in the folder"
+    assert [key.removeprefix("upkeep/") for key in s3.keys("upkeep")] == sorted(contents(filled.site))
+    victim, missing = s3.keys("upkeep")[:2]
+    content = {key: s3.client.get_object(Bucket=s3.bucket, Key=key)["Body"].read() for key in (victim, missing)}
+    s3.client.put_object(Bucket=s3.bucket, Key=victim, Body=b"other")
+    s3.client.delete_object(Bucket=s3.bucket, Key=missing)
+    s3.client.put_object(Bucket=s3.bucket, Key="upkeep/slices/hospital/note.txt", Body=b"")
+    said = site.run("verify").stdout
+    for key, sentence in ((victim, "is damaged"), (missing, "is missing"), ("hospital/note.txt", "no row of the")):
+        assert re.search(f"{key.removeprefix('upkeep/slices/')}: .*{sentence}", said)
+    s3.client.delete_object(Bucket=s3.bucket, Key="upkeep/slices/hospital/note.txt")
+    for key, whole in content.items():
+        s3.client.put_object(Bucket=s3.bucket, Key=key, Body=whole)
+    site.good("backup", tmp_path / "backup")
+    assert "; 0 copied." in site.good("backup", tmp_path / "backup")
+    comes_back(filled, Site(tmp_path / "third"), tmp_path, tmp_path / "backup")
+
+
+def test_a_bucket_that_lets_nobody_in_ends_a_command_in_one_sentence(
+    filled: SimpleNamespace, s3: S3, tmp_path: Path
+) -> None:
+    site = Site(tmp_path / "second", more={**s3.environment("upkeep"), "AWS_SECRET_ACCESS_KEY": "wrong"})
+    ended = site.run("restore", filled.backup)
+    assert ended.returncode == 1
+    assert "does not let us in (" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
 
 
 def test_a_second_backup_copies_only_what_is_new(filled: SimpleNamespace) -> None:
