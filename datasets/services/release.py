@@ -27,7 +27,7 @@ from datasets.models import (
 from datasets.services import leakage, release_contents, release_lines
 from datasets.services.errors import Refused
 from datasets.services.hashing import Progress, hash_slices
-from datasets.services.split import share_out
+from datasets.services.split import check_shares, share_out
 
 OFFICIAL: Final = "official"
 COUNTED = ("patients", "studies", "series", "slices", "lesions")
@@ -61,6 +61,23 @@ def check_name(name: str) -> None:
         Release._meta.get_field("name").clean(name, None)
     except ValidationError as error:
         raise ReleaseRefused(f"{name!r}: {' '.join(error.messages)}") from error
+
+
+def split_of(text: str) -> Shares | Literal["official"]:
+    """Read a split: `official`, or three shares such as 70/15/15.
+
+    Raises
+    ------
+    ReleaseRefused, split.BadShares
+    """
+    if text == OFFICIAL:
+        return OFFICIAL
+    try:
+        train, val, test = map(int, text.split("/"))
+    except ValueError:
+        raise ReleaseRefused(f"{text!r} is neither three whole numbers like 70/15/15 nor {OFFICIAL}") from None
+    check_shares((train, val, test))
+    return train, val, test
 
 
 def create(

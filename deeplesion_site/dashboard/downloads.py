@@ -43,6 +43,7 @@ def manifest_json(request: HttpRequest, name: str) -> HttpResponseBase:
     path = release_folder(release.name) / manifest.FILE_NAME
     if not path.is_file():
         raise Http404
+    audit.record(request.user, Action.DOWNLOADED, f"release {name}", file=manifest.FILE_NAME)
     return FileResponse(path.open("rb"), as_attachment=True, filename=manifest.FILE_NAME)
 
 

@@ -16,6 +16,8 @@ from datasets.selectors import visibility as visible
 from datasets.selectors.harvest_problems import Named, named
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
+from deeplesion_site.accounts import audit
+from deeplesion_site.accounts.models import Action
 from deeplesion_site.dashboard import job_selectors
 from workers.kinds import harvest
 from workers.models import Job
@@ -107,6 +109,7 @@ def _answer(
             "downloads": [(each, reverse(route, args=[*arguments, each])) for each in FORMATS],
         }
         return render(request, "harvest_report.html", context)
+    audit.record(request.user, Action.DOWNLOADED, f"{name}.{form}")
     answer["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
     return answer
 

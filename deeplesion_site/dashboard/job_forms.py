@@ -24,7 +24,7 @@ ABOUT = {
     "harvest": "Take the measurements of a PACS into a collection; begins with a dry run that takes nothing.",
     "import": "Import a DeepLesion download: its rows, and what its key images show; then publish a release of it.",
     "curate": "Mark noise, merge duplicates and propose pairs again, after thresholds changed; verdicts stay.",
-    "release": "Publish a collection with its official split; the downloads are prepared next.",
+    "release": "Publish a collection, split by patient; the downloads are prepared next.",
     "manifest": "Prepare the downloads of a release: hash its slices, write its manifest.",
     "export": "Pack a release as one zip, each image checked: downloads then have a length and a SHA-256, "
     "and can be resumed.",
@@ -44,6 +44,7 @@ HELP = {
     "fraction": "Above 0, at most 1.",
     "last_date": "As in 2024-12-31.",
     "phantom": "For a release of phantom patients alone.",
+    "release.split": "official for the published one, or percent for training, validation and test, as in 70/15/15.",
     "strict": "Import nothing when any row is bad; otherwise the good ones go in.",
     "source": "dicomweb+https://host/root or dimse://AET@host:port. Credentials stand in the workers' environment.",
 }
@@ -147,7 +148,15 @@ def _field(kind: str, field: Any, hint: Any) -> Field:
         offered, choices = list, [(name, name) for name in typing.get_args(hint)]
     kinds = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {hint}
     shape = "check" if bool in kinds else "select" if offered else "lines" if list[str] in kinds else "text"
-    return Field(field.name, label(field.name), HELP.get(field.name, ""), required, shape, choices, value)
+    return Field(
+        field.name,
+        label(field.name),
+        HELP.get(f"{kind}.{field.name}", HELP.get(field.name, "")),
+        required,
+        shape,
+        choices,
+        value,
+    )
 
 
 def _number(text: str, hint: Any) -> Any:

@@ -7,6 +7,8 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from deeplesion_site.access import Right, needs
+from deeplesion_site.accounts import audit
+from deeplesion_site.accounts.models import Action
 from deeplesion_site.dashboard.run_pages import run_or_404
 from detection.models import Evaluation
 
@@ -15,7 +17,7 @@ from detection.models import Evaluation
 @needs(Right.READ_PUBLISHED)
 def metrics(request: HttpRequest, pk: int) -> HttpResponseBase:
     """metrics.jsonl: losses and learning rate of every step."""
-    return _file(run_or_404(pk).folder, "metrics.jsonl", f"run-{pk}-metrics.jsonl", "application/x-ndjson")
+    return _file(request, run_or_404(pk).folder, "metrics.jsonl", f"run-{pk}-metrics.jsonl", "application/x-ndjson")
 
 
 @require_safe
@@ -23,7 +25,7 @@ def metrics(request: HttpRequest, pk: int) -> HttpResponseBase:
 def detections(request: HttpRequest, pk: int, evaluation: int) -> HttpResponseBase:
     """detections.csv: File_name, x1, y1, x2, y2, score in the frame of DL_info.csv."""
     found = _evaluation(pk, evaluation)
-    return _file(found.folder, "detections.csv", f"run-{pk}-{found.split}-detections.csv", "text/csv")
+    return _file(request, found.folder, "detections.csv", f"run-{pk}-{found.split}-detections.csv", "text/csv")
 
 
 @require_safe
@@ -31,7 +33,7 @@ def detections(request: HttpRequest, pk: int, evaluation: int) -> HttpResponseBa
 def report(request: HttpRequest, pk: int, evaluation: int) -> HttpResponseBase:
     """report.json: everything that was measured."""
     found = _evaluation(pk, evaluation)
-    return _file(found.folder, "report.json", f"run-{pk}-{found.split}-report.json", "application/json")
+    return _file(request, found.folder, "report.json", f"run-{pk}-{found.split}-report.json", "application/json")
 
 
 def _evaluation(pk: int, evaluation: int) -> Evaluation:
@@ -41,9 +43,10 @@ def _evaluation(pk: int, evaluation: int) -> Evaluation:
     raise Http404
 
 
-def _file(folder: str, name: str, shown: str, content_type: str) -> FileResponse:
+def _file(request: HttpRequest, folder: str, name: str, shown: str, content_type: str) -> FileResponse:
     try:
         file = (Path(settings.DATA_DIR) / folder / name).open("rb")
     except OSError as error:
         raise Http404 from error
+    audit.record(request.user, Action.DOWNLOADED, shown)
     return FileResponse(file, as_attachment=True, filename=shown, content_type=content_type)

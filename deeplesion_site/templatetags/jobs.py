@@ -11,6 +11,7 @@ register = template.Library()
 
 _UNITS = {
     "harvest": "studies",
+    "import": "series",
     "manifest": "slices",
     "bodypart": "steps",
     "locate": "series",
@@ -35,6 +36,17 @@ def time_left(job: Job) -> str:
     if minutes < 90:
         return f"about {minutes} min left"
     return f"about {minutes / 60:.0f} h left"
+
+
+@register.filter
+def lasted(job: Job) -> str:
+    """How long the last attempt took, in words."""
+    if not job.started or not job.finished:
+        return ""
+    seconds = round((job.finished - job.started).total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def remaining(job: Job, now: datetime) -> timedelta | None:

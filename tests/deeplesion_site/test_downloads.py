@@ -17,7 +17,11 @@ from datasets.services import archive as archives
 from datasets.services.release_contents import csv_lines
 from datasets.storage import release_folder
 from deeplesion_site.accounts import agreements
+from deeplesion_site.accounts.models import AuditEntry
 from tests import factories
+
+
+FIRST = "release first-1.0"
 
 
 @pytest.fixture
@@ -67,6 +71,8 @@ def test_the_manifest_comes_as_it_was_written(reader: Client, dataset: SimpleNam
     (folder / manifest.FILE_NAME).write_text(json.dumps({"name": "first-1.0"}))
     try:
         assert json.loads(body(reader, "/releases/first-1.0/manifest.json")) == {"name": "first-1.0"}
+        entry = AuditEntry.objects.latest("id")
+        assert (entry.action, entry.subject, entry.details) == ("downloaded", FIRST, {"file": "manifest.json"})
         with zipfile.ZipFile(io.BytesIO(body(reader, "/releases/first-1.0/archive.zip"))) as archive:
             assert json.loads(archive.read("manifest.json")) == {"name": "first-1.0"}
     finally:

@@ -10,7 +10,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from datasets.models import Lesion
+from datasets.models import Lesion, Release
 from tests import factories
 from tests.datasets import tables
 from workers import engine
@@ -102,3 +102,12 @@ def test_only_what_was_harvested_is_offered_for_curation(admin: Client, dataset:
     assert 'value="deeplesion"' not in form
     check = admin.post("/jobs/new/curate/", {"collection": "hospital"}).content.decode()
     assert "<dt>Rows</dt><dd>3 lesions</dd>" in check
+
+
+def test_a_harvested_collection_is_released_with_shares_of_patients(admin: Client, dataset: SimpleNamespace) -> None:
+    wish = {"release": "ward-1.0", "collection": "hospital", "split": "70/15/14", "seed": "3"}
+    answer = admin.post("/jobs/new/release/", wish)
+    assert (answer.status_code, "do not add up to 100" in answer.content.decode()) == (422, True)
+    admin.post("/jobs/new/release/", {**wish, "split": "100/0/0", "start": "1", "key": "k"})
+    engine.perform(Job.objects.get(kind="release").pk)
+    assert Release.objects.get(name="ward-1.0").split_method == "100/0/0 by patient, seed 3"

@@ -1,5 +1,6 @@
-"""Publish a collection with its official split; the downloads are prepared next."""
+"""Publish a collection, split by patient; the downloads are prepared next."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,6 +25,15 @@ class NothingToPublish(Refused):
 class ReleaseParams(Params):
     release: str
     collection: str
+    split: str = releases.OFFICIAL
+    """`official`, or percent of the patients for training, validation and test: 70/15/15."""
+    seed: int = 0
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        try:
+            releases.split_of(self.split)
+        except Refused as error:
+            yield "split", f"split cannot be taken: {error}."
 
 
 def publish(params: ReleaseParams, run: Run) -> dict[str, Any]:
@@ -36,7 +46,12 @@ def publish(params: ReleaseParams, run: Run) -> dict[str, Any]:
             raise NothingToPublish(f"there is no collection {params.collection}")
         progress = partial(run.progress, unit="slices")
         release = releases.create(
-            params.release, collection, split=releases.OFFICIAL, on_images=progress, on_damage=damaged.append
+            params.release,
+            collection,
+            split=releases.split_of(params.split),
+            seed=params.seed,
+            on_images=progress,
+            on_damage=damaged.append,
         )
     run.then("manifest", {"release": release.name})
     return {"release": release.name, "compared": release.compared, "damaged": damaged[:SHOWN]}

@@ -3,8 +3,6 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,9 @@ from datasets.models import Collection, Release
 from datasets.selectors.releases import leaks_looked_for
 from datasets.services import release as releases
 from datasets.services.export import export
-from datasets.services.split import check_shares
-from workers.kinds.export import KIND
+from workers.kinds import export as packing
+from workers.kinds.release import KIND
 from workers.management.job_command import JobCommand
-
-OFFICIAL = releases.OFFICIAL
 
 _SHARES = re.compile(r"-\d")
 
@@ -31,17 +27,6 @@ UNTOUCHED = {
     "list": "nothing was changed",
     "export": "nothing was exported",
 }
-
-
-def _split(text: str) -> Any:
-    if text == OFFICIAL:
-        return text
-    try:
-        train, val, test = map(int, text.split("/"))
-    except ValueError:
-        raise CommandError(f"--split {text!r} is neither three whole numbers like 70/15/15 nor {OFFICIAL}") from None
-    check_shares((train, val, test))
-    return train, val, test
 
 
 class _Parser(CommandParser):
@@ -70,6 +55,7 @@ class Command(JobCommand):
         create.add_argument("--split", default="70/15/15", help="70/15/15, or official")
         create.add_argument("--seed", type=int, default=0)
         create.add_argument("--draft", action="store_true", help="do not publish yet")
+        super().add_arguments(create)
         publish = actions.add_parser("publish", help="publish a draft, for good")
         publish.add_argument("name", metavar="NAME")
         actions.add_parser("list", help="show all releases")
@@ -87,25 +73,29 @@ class Command(JobCommand):
             getattr(self, f"_{options['action']}")(options)
 
     def _create(self, options: dict[str, Any]) -> None:
-        split = _split(options["split"])
-        self._publishing(
-            partial(
-                releases.create,
-                options["name"],
-                _collection(options["collection"]),
-                split=split,
-                seed=options["seed"],
-                publish=not options["draft"],
-            )
-        )
+        try:
+            split = releases.split_of(options["split"])
+        except releases.ReleaseRefused as error:
+            raise CommandError(f"--split {error}") from None
+        name, collection, seed = options["name"], _collection(options["collection"]), options["seed"]
+        releases.check_name(name)
+        if options["draft"]:
+            draft = releases.create(name, collection, split=split, seed=seed, publish=False)
+            self.stdout.write(_described(draft))
+            return
+        wanted = {"release": name, "collection": collection.slug, "split": options["split"], "seed": seed}
+        job = self.job(KIND.name, wanted, wait=options["wait"])
+        made = releases.find(name)
+        if job is not None and made is not None:
+            self._tell(made, job.result["damaged"])
 
     def _publish(self, options: dict[str, Any]) -> None:
-        self._publishing(partial(releases.publish, options["name"]))
-
-    def _publishing(self, make: Callable[..., Release]) -> None:
         damaged: list[str] = []
         with bar("Pixels", "slices") as progress:
-            release = make(on_images=progress, on_damage=damaged.append)
+            release = releases.publish(options["name"], on_images=progress, on_damage=damaged.append)
+        self._tell(release, damaged)
+
+    def _tell(self, release: Release, damaged: list[str]) -> None:
         self.stdout.write(_described(release))
         if release.compared:
             self.stdout.write(leaks_looked_for(release))
@@ -132,7 +122,9 @@ class Command(JobCommand):
     def _pack(self, options: dict[str, Any]) -> None:
         if options["no_images"]:
             raise CommandError("--no-images needs --out")
-        job = self.job(KIND.name, {"release": options["name"]}, wait=options["wait"], always=options["progress"])
+        job = self.job(
+            packing.KIND.name, {"release": options["name"]}, wait=options["wait"], always=options["progress"]
+        )
         if job is not None:
             made = job.result
             self.stdout.write(f"{options['name']} is packed: {made['bytes']} bytes, SHA-256 {made['sha256']}.")
