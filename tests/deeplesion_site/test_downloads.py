@@ -20,7 +20,6 @@ from deeplesion_site.accounts import agreements
 from deeplesion_site.accounts.models import AuditEntry
 from tests import factories
 
-
 FIRST = "release first-1.0"
 
 
