@@ -197,6 +197,15 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Beat knocks; the database knows what is due. A knock that waited behind long work is as good as the next one.
+KNOCK_SECONDS = 60
+CELERY_BEAT_SCHEDULE = {
+    "harvests": {
+        "task": "workers.tasks.knock",
+        "schedule": KNOCK_SECONDS,
+        "options": {"queue": "io", "expires": KNOCK_SECONDS - 5},
+    }
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["deeplesion_site.api.permissions.ReadPublished"],

@@ -15,7 +15,7 @@ from datasets.services.errors import Refused
 from datasets.services.harvest import Report, harvest
 from datasets.services.harvest.order import Order, forget, keep, older_than
 from workers.engine.lease import after
-from workers.models import Job
+from workers.models import HarvestSchedule, Job
 from workers.run import Run
 
 KEPT_FOR = timedelta(days=7)
@@ -36,7 +36,13 @@ def expire() -> None:
     for name in older_than(KEPT_FOR, orders()):
         jobs = Job.objects.filter(kind="harvest", params__order=name)
         if not jobs.filter(Q(finished=None) | Q(finished__gt=after(-KEPT_FOR))).exists():
-            forget(name, orders())
+            let_go(name)
+
+
+def let_go(name: str) -> None:
+    """Remove an order that is worked off, unless its harvest comes again; then it names no patient."""
+    if not HarvestSchedule.objects.filter(order=name).exists():
+        forget(name, orders())
 
 
 def params_of(order: Order) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Job, JobEvent, Worker: the durable record of work that takes time, whoever started it and wherever it runs.
+"""Job, JobEvent, Worker, HarvestSchedule: the durable record of work that takes time, whoever started it.
 
 A job's row is its message too: what a broker loses is sent again from here. All times are the database's own, so that
 no clock of a worker matters. Which state may follow which is a rule in the database (`workers.rules`).
@@ -148,3 +148,33 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class HarvestSchedule(models.Model):
+    """A harvest that comes again; `workers.schedules` makes jobs of it."""
+
+    order = models.CharField(max_length=64, unique=True, help_text="name of the order that is kept for the workers")
+    params = models.JSONField(default=dict, help_text="of each of its jobs")
+    every_hours = models.PositiveIntegerField()
+    enabled = models.BooleanField(default=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    next_run = models.DateTimeField()
+    last_run = models.DateTimeField(null=True, blank=True, help_text="when it was due last, and seen to be")
+    last_job = models.ForeignKey(Job, models.PROTECT, null=True, blank=True, related_name="+")
+    outcome = models.CharField(max_length=100, blank=True, help_text="what came of it then")
+    created = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.CheckConstraint(condition=Q(every_hours__gte=1), name="schedule_comes_again"),)
+
+    def __str__(self) -> str:
+        return f"schedule {self.pk}"
+
+    @property
+    def every(self) -> str:
+        """The interval in words."""
+        units = ((168, "week"), (24, "day"), (1, "hour"))
+        hours, unit = next(each for each in units if self.every_hours % each[0] == 0)
+        count = self.every_hours // hours
+        return f"every {unit}" if count == 1 else f"every {count} {unit}s"

@@ -24,6 +24,7 @@ from deeplesion_site.dashboard import (
     review_queue,
     run_downloads,
     run_pages,
+    schedule_page,
     slices,
     statistics_page,
 )
@@ -95,6 +96,8 @@ urlpatterns = [
     path("health/", health_page.health_page, name="health"),
     path("jobs/", jobs.job_list, name="jobs"),
     path("jobs/<int:pk>/", jobs.job_page, name="job"),
+    path("jobs/schedules/", schedule_page.schedule_page, name="schedules"),
+    path("jobs/schedules/<int:pk>/", schedule_page.switch, name="schedule-switch"),
     path("jobs/new/", job_new.choose, name="job-new"),
     path("jobs/new/<slug:kind>/", job_new.new, name="job-form"),
     path("jobs/<int:pk>/for-real/", job_actions.for_real, name="job-for-real"),

@@ -72,6 +72,7 @@ PAGES = {
     "/jobs/": ADMIN,
     "/jobs/{job}/": ADMIN,
     "/jobs/new/": ADMIN,
+    "/jobs/schedules/": ADMIN,
     "/jobs/new/{kind}/": ADMIN,
     "/jobs/{job}/for-real/": ADMIN,
     "/jobs/{job}/cancel/": ADMIN,
@@ -131,6 +132,7 @@ POSTED = {
     "/account/tokens/{nothing}/revoke/": OWN,
     "/people/{nothing}/": ADMIN,
     "/people/{nothing}/password/": ADMIN,
+    "/jobs/schedules/{nothing}/": ADMIN,
 }
 """Pages that take a POST alone; test_accounts.py posts to them."""
 OTHER = {"/logout/", "/lesions/{published}/review/", *REVIEWED, *WORKED, *POSTED}

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasets.pacs.source import SourceUnreachable
-from datasets.services.harvest.order import find, forget
-from workers.harvesting import harvest_now, orders
+from datasets.services.harvest.order import find
+from workers.harvesting import harvest_now, let_go, orders
 from workers.kind import Kind
 from workers.models import Job
 from workers.params import Params
@@ -42,7 +42,7 @@ def work(params: HarvestParams, run: Run) -> dict[str, Any]:
         if len(lines) > SHOWN:
             run.tell(f"... and {len(lines) - SHOWN} more")
     if not params.dry_run:
-        run.afterwards(lambda: forget(params.order, orders()))
+        run.afterwards(lambda: let_go(params.order))
     return report.as_json()
 
 

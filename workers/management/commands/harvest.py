@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from datasets.pacs.deidentify import KeyUnusable
 from datasets.pacs.source import SourceError
 from datasets.services.harvest import DEFAULT_CONTEXT_MM, HarvestStopped, Report
 from datasets.services.harvest.order import Order, accession_numbers
-from workers import harvesting
+from workers import harvesting, schedules
 from workers.kinds.harvest import KIND, SHOWN
 from workers.management.job_command import JobCommand, bars
 from workers.run import Rehearsal
@@ -47,15 +48,20 @@ class Command(JobCommand):
             default=DEFAULT_CONTEXT_MM,
             help="how much to keep on each side of a lesion: 30mm (default), or `series` for the whole volume",
         )
+        parser.add_argument(
+            "--every", type=int, metavar="HOURS", help="not now alone: again every so many hours, what changed since"
+        )
         parser.add_argument("--progress", action="store_true", help="show progress without a terminal, too")
         parser.add_argument("--dry-run", action="store_true", help="show what would be taken, write nothing")
 
-    def handle(self, *, dry_run: bool, wait: bool, progress: bool, **options: Any) -> None:
+    def handle(self, *, dry_run: bool, wait: bool, progress: bool, every: int | None, **options: Any) -> None:
         check_collection(options["collection"], options["title"])
         try:
             with one_sentence("what was harvested is whole"):
                 order = ordered(options)
-                if dry_run:
+                if every is not None:
+                    self.plan(order, every)
+                elif dry_run:
                     self.tell(self.dry_run(order, progress))
                 else:
                     self.harvest(order, wait, progress)
@@ -81,6 +87,12 @@ class Command(JobCommand):
             self.tell_counts(Report.from_json(job.result))
             if job.result["problems"]:
                 sys.exit(1)
+
+    def plan(self, order: Order, every: int) -> None:
+        """Let the harvest come again; beat starts it."""
+        params = harvesting.params_of(replace(order, since_last=True))
+        made = schedules.plan(params=params, every_hours=every)
+        self.stdout.write(f"Schedule {made.pk}: harvested {made.every} from now on; /jobs/schedules/ lists it.")
 
     def tell(self, report: Report) -> None:
         """Print the report of a dry run; problems go to standard error and end in an exit status that is not 0."""

@@ -1,0 +1,63 @@
+"""The page on which administrators plan harvests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from deeplesion_site.accounts.models import AuditEntry
+from workers.models import HarvestSchedule
+
+pytestmark = pytest.mark.django_db
+
+GIVEN = {"source": "dicomweb+https://pacs.example.org/dicom-web", "collection": "hospital", "every": "24"}
+
+
+@pytest.fixture
+def admin(settings: Settings, tmp_path: Path, client_of: Callable[[str], Client]) -> Client:
+    settings.DATA_DIR = tmp_path
+    settings.IDENTITY_KEY_FILE = tmp_path / "identity_key"
+    return client_of("admin")
+
+
+def test_a_harvest_is_planned_rests_and_runs_again(admin: Client) -> None:
+    assert "No harvest is planned" in admin.get("/jobs/schedules/").content.decode()
+    answer = admin.post("/jobs/schedules/", {**GIVEN, "first": "2030-01-31T02:00", "annotations": "SR"}, follow=True)
+    content = answer.content.decode()
+    for words in ("The harvest is planned.", "https://pacs.example.org", "every day", "31 Jan 2030, 02:00", "not yet"):
+        assert words in content
+    made = HarvestSchedule.objects.get()
+    assert (made.params["annotations"], made.params["since_last"]) == (["SR"], True)
+    for on, word in (("0", "rests"), ("1", "runs")):
+        for _ in range(2):
+            answer = admin.post(f"/jobs/schedules/{made.pk}/", {"on": on}, follow=True)
+            assert f"Schedule {made.pk} {word}." in answer.content.decode()
+        made.refresh_from_db()
+        assert made.enabled == (on == "1")
+    said = list(
+        AuditEntry.objects.filter(subject=f"schedule {made.pk}").order_by("pk").values_list("action", flat=True)
+    )
+    assert said == ["job-started", "job-cancelled", "job-started"]
+    assert admin.post("/jobs/schedules/999/", {"on": "1"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"source": "dir:///etc"}, "source must be a server"),
+        ({"source": ""}, "source is missing."),
+        ({"first": "soon"}, "The first run must be a day and a time"),
+        ({"every": "0"}, "1 to 744 hours"),
+        ({"first_date": "31.1."}, "first_date must be a day"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence_and_keeps_what_was_typed(
+    admin: Client, given: dict[str, str], sentence: str
+) -> None:
+    answer = admin.post("/jobs/schedules/", {**GIVEN, **given, "title": "As typed"})
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    assert "As typed" in answer.content.decode()
+    assert not HarvestSchedule.objects.exists()
