@@ -51,6 +51,8 @@ class Job(models.Model):
     done = models.PositiveBigIntegerField(default=0)
     total = models.PositiveBigIntegerField(default=0)
     unit = models.CharField(max_length=32, blank=True)
+    counted_since = models.DateTimeField(null=True, blank=True, help_text="when this attempt began to count the unit")
+    counted_from = models.PositiveBigIntegerField(null=True, blank=True, help_text="what it found done then")
     message = models.CharField(max_length=500, blank=True)
     result = models.JSONField(default=dict)
 

@@ -50,7 +50,8 @@ def lasted(job: Job) -> str:
 
 
 def remaining(job: Job, now: datetime) -> timedelta | None:
-    """Time for the rest, by the time that the part done took."""
-    if job.state != Job.State.RUNNING or not job.started or not 0 < job.done < job.total:
+    """Time for the rest, by the time that this attempt took for what it has done of the unit."""
+    done = job.done - (job.counted_from or 0)
+    if job.state != Job.State.RUNNING or not job.counted_since or done <= 0 or job.done >= job.total:
         return None
-    return (now - job.started) * (job.total - job.done) / job.done
+    return (now - job.counted_since) * (job.total - job.done) / done

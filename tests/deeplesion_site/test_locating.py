@@ -35,7 +35,7 @@ def test_without_any_model_the_page_says_how_to_get_one(client: Client) -> None:
 def test_while_the_regressor_learns_the_card_shows_how_far_it_is_and_how_long_it_takes(client: Client) -> None:
     unlocated()
     job = factories.make_job(kind="bodypart", state=Job.State.RUNNING, done=90, total=450)
-    Job.objects.filter(pk=job.pk).update(started=timezone.now() - timedelta(minutes=2))
+    Job.objects.filter(pk=job.pk).update(counted_since=timezone.now() - timedelta(minutes=2))
     for address in ("/", "/locating/"):
         part = client.get(address).content.decode()
         assert 'value="20"' in part
@@ -59,7 +59,7 @@ def test_a_job_that_waits_or_gets_ready_says_so(client: Client) -> None:
 )  # fmt: skip
 def test_the_time_left_goes_by_the_part_done(seconds: int, done: int, words: str) -> None:
     started = timezone.now() - timedelta(seconds=seconds)
-    assert time_left(Job(state=Job.State.RUNNING, started=started, done=done, total=100)) == words
+    assert time_left(Job(state=Job.State.RUNNING, counted_since=started, done=done, total=100)) == words
     assert time_left(Job(state=Job.State.QUEUED, done=done, total=100)) == ""
 
 
@@ -78,7 +78,7 @@ def test_a_failure_ends_the_waiting(client: Client) -> None:
     unlocated()
     factories.make_job(kind="bodypart", state=Job.State.FAILED, message="no slices to learn from")
     answer = client.get("/locating/")
-    assert "The lesions could not be located. no slices to learn from" in answer.content.decode()
+    assert "The lesions could not be located. No slices to learn from." in answer.content.decode()
     assert "hx-get" not in answer.content.decode()
 
 

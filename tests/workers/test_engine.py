@@ -291,3 +291,18 @@ def test_work_done_here_is_recorded_shown_and_its_error_raised():
             engine.wait_for(queued(0, send=False))
     assert seen[0] == (2, 2, "files")
     assert list(Job.objects.values_list("state", flat=True)) == [State.FAILED, State.SUCCEEDED]
+
+
+def test_the_time_left_counts_from_what_an_attempt_found_done_and_anew_for_each_unit():
+    seen = []
+
+    def work(params, run):
+        for done, unit in ((40, "series"), (50, "series"), (0, "rows"), (3, "rows")):
+            run.progress(done, 100, unit)
+            job = Job.objects.get()
+            seen.append((job.unit, job.counted_from))
+        return {}
+
+    with kind_that(work):
+        engine.perform(queued().pk)
+    assert seen == [("series", 40), ("series", 40), ("rows", 0), ("rows", 0)]

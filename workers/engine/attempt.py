@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.db.models.functions import Now
 
 from workers.engine import lease, shutdown
 from workers.errors import LeaseLost, Stopping
@@ -35,6 +36,7 @@ class Attempt:
         self.following: list[tuple[str, dict[str, Any]]] = []
         self.tidying: list[Callable[[], None]] = []
         self._shown, self._told = shown, told
+        self._unit: str | None = None
         self._lost = threading.Event()
         self._written = self._checked = 0.0
         self._sure = time.monotonic()
@@ -48,11 +50,16 @@ class Attempt:
     def progress(self, done: int, total: int | None, unit: str = "", message: str = "") -> None:
         self.show(done, total, unit)
         now = time.monotonic()
-        if now - self._written >= CHECK_EVERY_S or done == total or message:
+        if now - self._written >= CHECK_EVERY_S or done == total or message or unit != self._unit:
             self._written = now
-            told = {name: value for name, value in (("unit", unit[:32]), ("message", message[:500])) if value}
+            told: dict[str, Any] = {
+                name: value for name, value in (("unit", unit[:32]), ("message", message[:500])) if value
+            }
+            if unit != self._unit:
+                told |= {"counted_since": Now(), "counted_from": done}
             with self._patiently():
                 lease.progress(self.claim, done=done, total=total or 0, **told)
+                self._unit = unit
         self.check_cancelled()
 
     def show(self, done: int, total: int | None, unit: str = "") -> None:

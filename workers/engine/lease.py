@@ -58,7 +58,7 @@ def claim(job_id: int, worker: str) -> Claim | None:
         free = Job.objects.filter(DUE, pk=job_id, state=State.QUEUED)
         taken = free.update(
             state=State.RUNNING, attempt=F("attempt") + 1, worker=worker, lease_until=after(length()),
-            started=Now(), not_before=None, done=0, total=0, message="",
+            started=Now(), not_before=None, done=0, total=0, counted_since=None, message="",
         )  # fmt: skip
         if not taken:
             return None
