@@ -33,6 +33,10 @@ class BadRun(DetectorError):
     """A run folder cannot be used for what was asked."""
 
 
+class DiskFull(DetectorError):
+    """There is no room for what is to be written."""
+
+
 class NonFiniteLoss(DetectorError):
     """Training diverged."""
 

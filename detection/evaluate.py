@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detection.data.dataset import Slices
 from detection.data.release import Release, Sample, open_release
 from detection.data.table import SPLITS, select
+from detection.disk import writing
 from detection.errors import DetectorError
 from detection.evaluation import pictures
 from detection.evaluation.report import report
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         content = evaluate(
             options.run, options.release, split=options.split, out=options.out, accelerator=options.accelerator,
             precise=options.precise, batch=options.batch, workers=options.workers, cache=options.cache,
-            count=options.pictures, repeats=options.bootstrap, best=options.best, progress=_tell,
+            count=options.pictures, repeats=options.bootstrap, which=options.checkpoint, progress=_tell,
         )  # fmt: skip
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
@@ -56,7 +57,7 @@ def evaluate(
     cache: Path | None = None,
     count: int = 12,
     repeats: int = 1000,
-    best: bool = False,
+    which: checkpoint.Which = "best",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Detect in one split of a release and score it; returns the report, which is in `out` with everything else.
@@ -68,14 +69,15 @@ def evaluate(
     precise : compute in float32 also where bfloat16 is faster.
     count : pictures at random, and as many of the worst misses.
     repeats : draws for the confidence bands.
-    best : take the checkpoint that was best on the validation split, not the last.
+    which : the checkpoint, see `checkpoint.detector`; the report says which it was.
     progress : called with images done and in all.
 
     Raises
     ------
     DetectorError : any of its kinds.
     """
-    network, settings, step = checkpoint.detector(run, name=checkpoint.BEST if best else checkpoint.FILE)
+    trained = checkpoint.detector(run, which)
+    network, settings = trained.network, trained.settings
     release = open_release(folder)
     samples = release.samples(split)
     data = Slices(release, samples, settings.preset.input, cache=cache)
@@ -83,25 +85,36 @@ def evaluate(
     fast = not precise and is_fast_in_bfloat16(device)
     prepare(network, device, fast=fast)
     out = out or run / f"evaluation-{split}"
-    out.mkdir(parents=True, exist_ok=True)
+    full = f"The disk of {out} is full; make room and evaluate again"
+    with writing(out, full):
+        out.mkdir(parents=True, exist_ok=True)
     found: list[NDArray[np.float64]] = []
     for index, boxes in detect(network, data, device=device, batch=batch, workers=workers):
         found.append(boxes)
         if progress is not None:
             progress(index + 1, len(samples))
-    write_detections(
-        out / DETECTIONS, [(sample.file_name, _in_csv(boxes)) for sample, boxes in zip(samples, found, strict=True)]
-    )
-    content = _report(release, split, out, repeats)
-    content |= {
-        "run": {"preset": settings.preset.name, "step": step, "release": settings.release, "seed": settings.seed,
-                "fraction": settings.fraction, "weights": settings.weights},
+    facts = {
+        "run": _facts(trained),
         "release": release.name, "release_sha256": release.sha256, "split": split,
         "precision": "bfloat16" if fast else "float32", "device": str(device),
     }  # fmt: skip
-    content["pictures"] = _pictures(release, samples, found, out, count, settings.seed)
-    replace(out / REPORT, json.dumps(content, indent=1) + "\n")
+    with writing(out, full):
+        rows = zip(samples, found, strict=True)
+        write_detections(out / DETECTIONS, [(sample.file_name, _in_csv(boxes)) for sample, boxes in rows])
+        content = _report(release, split, out, repeats) | facts
+        content["pictures"] = _pictures(release, samples, found, out, count, settings.seed)
+        replace(out / REPORT, json.dumps(content, indent=1) + "\n")
     return content
+
+
+def _facts(trained: checkpoint.Trained) -> dict[str, Any]:
+    """What was evaluated."""
+    settings = trained.settings
+    return {
+        "preset": settings.preset.name, "checkpoint": trained.which, "step": trained.step,
+        "release": settings.release, "seed": settings.seed, "fraction": settings.fraction,
+        "weights": settings.weights,
+    }  # fmt: skip
 
 
 def _in_csv(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -138,7 +151,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, help="folder that detection.train wrote")
     parser.add_argument("release", type=Path, help="release folder, or the published DeepLesion")
     parser.add_argument("--split", choices=[*SPLITS, "all"], default="test")
-    parser.add_argument("--best", action="store_true", help="the best checkpoint by validation, not the last")
+    parser.add_argument(
+        "--checkpoint", choices=["best", "last"], default="best",
+        help="best in the validation split (default; the last where nothing was validated), or last",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder for the results (RUN/evaluation-SPLIT)")
     parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--precise", action="store_true", help="float32 instead of bfloat16")

@@ -16,6 +16,7 @@ from detection.data import slices
 from detection.data.dataset import Slices
 from detection.data.release import Release, Sample, open_release
 from detection.data.table import select
+from detection.disk import writing
 from detection.errors import DetectorError, EmptySplit
 from detection.evaluation import unannotated, volumes
 from detection.evaluation.matching import match
@@ -52,7 +53,8 @@ def evaluate(run: Path, folder: Path, truth: Path, out: Path, accelerator: str, 
     ------
     DetectorError : any of its kinds; EmptySplit where no image of any sub-volume is there.
     """
-    network, settings, _ = checkpoint.detector(run)
+    trained = checkpoint.detector(run)
+    network, settings = trained.network, trained.settings
     release = open_release(folder)
     annotated = volumes.read(truth, 6)
     samples = {name: _samples(release, name) for name in annotated}
@@ -67,11 +69,13 @@ def evaluate(run: Path, folder: Path, truth: Path, out: Path, accelerator: str, 
         (data.samples[index].file_name, np.add(boxes, (1, 1, 1, 1, 0)))
         for index, boxes in detect(network, data, device=device, batch=batch)
     ]
-    out.mkdir(parents=True, exist_ok=True)
-    write_detections(out / "detections.csv", found)
+    with writing(out, f"The disk of {out} is full; make room and evaluate again"):
+        out.mkdir(parents=True, exist_ok=True)
+        write_detections(out / "detections.csv", found)
     joined = volumes.read_stacked(out / "detections.csv", present)
     content = volumes.report(present, joined, volumes.IOBB)
     content["missing_volumes"] = len(annotated) - len(present)
+    content["run"] = {"preset": settings.preset.name, "checkpoint": trained.which, "step": trained.step}
     content["marked_lesions_alone"] = _recount(release, set(unique), out, present)
     replace(out / "report.json", json.dumps(content, indent=1) + "\n")
     return content

@@ -101,8 +101,15 @@ class Evaluation(models.Model):
         DEEPLESION = "deeplesion", "DeepLesion"
         STRICT = "strict", "strict"
 
+    class Checkpoint(models.TextChoices):
+        BEST = "best", "best in the validation split"
+        LAST = "last", "last"
+
     run = models.ForeignKey(TrainingRun, models.PROTECT, related_name="evaluations")
     split = models.CharField(max_length=5, choices=Split, default=Split.TEST)
+    checkpoint = models.CharField(
+        max_length=4, choices=Checkpoint, default=Checkpoint.BEST, help_text="the last where nothing was validated"
+    )
     convention = models.CharField(max_length=10, choices=Convention, default=Convention.DEEPLESION)
     iou = models.FloatField(default=0.5, help_text="overlap from which a lesion is hit")
 
@@ -132,7 +139,10 @@ class Evaluation(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = (
-            models.UniqueConstraint(fields=("run", "split", "convention", "iou"), name="evaluation_once"),
+            models.UniqueConstraint(
+                fields=("run", "checkpoint", "split", "convention", "iou"), name="evaluation_once"
+            ),
+            models.CheckConstraint(condition=Q(checkpoint__in=("best", "last")), name="evaluation_checkpoint_known"),
             models.CheckConstraint(
                 condition=Q(split__in=("train", "val", "test", "all")), name="evaluation_split_known"
             ),
@@ -159,7 +169,8 @@ class Evaluation(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.split} split at IoU {self.iou:g}"
+        last = ", last checkpoint" if self.checkpoint == self.Checkpoint.LAST else ""
+        return f"{self.split} split at IoU {self.iou:g}{last}"
 
     @property
     def folder(self) -> str:

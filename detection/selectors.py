@@ -7,9 +7,6 @@ import numpy as np
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from detection.evaluation import bootstrap
-from detection.evaluation.curve import AVERAGED
-from detection.evaluation.matching import Match
-from detection.evaluation.tables import Detections, Truth
 from detection.models import Detection, Evaluation, Target, TrainingRun
 
 OFFICIAL_TEST = "f033c5af5b651186e2f666c85f54d6b8685e06fba9721d944a8da6f413944d78"
@@ -69,6 +66,7 @@ def over_shares(found: Evaluation) -> list[Evaluation]:
             truth_sha256=found.truth_sha256,
             convention=found.convention,
             iou=found.iou,
+            checkpoint=found.checkpoint,
             run__release=like.release,
             run__preset=like.preset,
             run__options=like.options,
@@ -113,43 +111,14 @@ def are_comparable(first: Evaluation, second: Evaluation) -> bool:
     )
 
 
-def paired_difference(first: Evaluation, second: Evaluation, *, repeats: int = 1000) -> dict[str, float]:
-    """Difference in average sensitivity (second - first) with its 95% band over patients.
+def paired_difference(first: Evaluation, second: Evaluation) -> dict[str, float] | None:
+    """Difference in average sensitivity (second - first) with its 95% band over patients, from their reports.
 
-    Both must be comparable; see `detection.evaluation.bootstrap.paired_difference`.
+    Both must be comparable; see `detection.evaluation.bootstrap.difference`. None where a report lacks its draws.
     """
-    rows = list(Target.objects.filter(evaluation=first).order_by("id").values_list("file_name", "patient", "score"))
-    names = sorted({name for name, _, _ in rows})
-    index = {name: place for place, name in enumerate(names)}
-    patients = {name: patient for name, patient, _ in rows}
-    truth = Truth(
-        names=tuple(names),
-        patients=np.array([patients[name] for name in names], dtype=np.int64),
-        image=np.array([index[name] for name, _, _ in rows], dtype=np.int64),
-        boxes=np.zeros((len(rows), 4)),
-        types=np.zeros(len(rows), dtype=np.int64),
-        sizes=np.zeros(len(rows)),
-    )
-    pair = [_counted(each, index) for each in (first, second)]
-    return bootstrap.paired_difference(truth, *pair, repeats=repeats)
-
-
-def _counted(found: Evaluation, index: dict[str, int]) -> tuple[Detections, Match]:
-    """What a curve counts of an evaluation: the score at which each lesion is hit, and the false positives.
-
-    False positives far beyond the last reported rate cannot matter and stay in the database.
-    """
-    scores = Target.objects.filter(evaluation=found).order_by("id").values_list("score", flat=True)
-    hits = np.array([-np.inf if score is None else score for score in scores])
-    wrong = (
-        Detection.objects.filter(evaluation=found, outcome=Detection.Outcome.FALSE_POSITIVE)
-        .order_by("-score")
-        .values_list("file_name", "score")[: int((bootstrap.MARGIN + 1) * max(AVERAGED) * len(index))]
-    )
-    images, values = zip(*wrong, strict=True) if wrong else ((), ())
-    detections = Detections(
-        np.array([index[name] for name in images], dtype=np.int64),
-        np.zeros((len(values), 4)),
-        np.array(values, dtype=np.float64),
-    )
-    return detections, Match(hits, np.ones(len(values), dtype=np.bool_))
+    drawn = [each.report.get("bootstrap", {}) for each in (first, second)]
+    averages = [np.array(each.get("average_sensitivity", ()), dtype=np.float64) for each in drawn]
+    if not len(averages[0]) or len(averages[0]) != len(averages[1]) or drawn[0]["seed"] != drawn[1]["seed"]:
+        return None
+    whole = second.report["average_sensitivity"] - first.report["average_sensitivity"]
+    return bootstrap.difference(whole, *averages)

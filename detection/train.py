@@ -9,6 +9,7 @@ import torch
 
 from detection.data.dataset import Slices
 from detection.data.release import Release, open_release
+from detection.disk import writing
 from detection.errors import BadRun, DetectorError, EmptySplit
 from detection.inference import is_fast_in_bfloat16, pick_device
 from detection.network import weights as pretrained
@@ -85,11 +86,9 @@ def start(
     _freeze(network, settings)
     if is_first_process():
         # What it starts from goes first: a run that is there can be resumed, however early it is cut off.
-        try:
+        with writing(out):
             out.mkdir(parents=True, exist_ok=True)
             checkpoint.Keeper(out, preset, network, make_optimizer(network, preset.training)).keep(0, {})
-        except OSError as error:
-            raise BadRun(f"{out} cannot be written: {error.strerror}") from error
         run.write(out, settings)
     validation = _validation(release, settings, cache, out)
     return train(out, settings, network, data, machine, progress=progress, validation=validation)

@@ -14,6 +14,7 @@ from datasets.services.errors import Refused
 from detection.data.release import open_release
 from detection.data.table import select
 from detection.errors import BadRun, DetectorError
+from detection.evaluation.matching import CONVENTIONS
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, truth_of
 from detection.models import Evaluation, TrainingRun
@@ -112,7 +113,7 @@ def _evaluate(evaluation: Evaluation, folder: Path, progress: Progress) -> Evalu
         truth,
         read_detections(folder / DETECTIONS, truth),
         iou=evaluation.iou,
-        convention=evaluation.convention,  # type: ignore[arg-type]
+        convention=CONVENTIONS[evaluation.convention],
     )
     content |= scored
     replace(folder / REPORT, json.dumps(content, indent=1) + "\n")
@@ -126,9 +127,9 @@ def _evaluate(evaluation: Evaluation, folder: Path, progress: Progress) -> Evalu
 
 
 def _detected(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
-    """Take over the detections of the same run in the same split, which another way of scoring leaves as they are."""
+    """Take over the checkpoint's detections in the split, which another way of scoring leaves as they are."""
     others = Evaluation.objects.filter(
-        run=evaluation.run_id, split=evaluation.split, state=Evaluation.State.DONE
+        run=evaluation.run_id, checkpoint=evaluation.checkpoint, split=evaluation.split, state=Evaluation.State.DONE
     ).order_by("id")
     for other in others:
         with suppress(OSError):
@@ -140,6 +141,7 @@ def _detected(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
 def _detect(evaluation: Evaluation, release: Path, folder: Path, progress: Progress) -> dict[str, Any]:
     # Torch is large: a worker that never detects never loads it.
     from detection import evaluate as detector
+    from detection.training.checkpoint import CHECKPOINTS
 
     def tell(done: int, total: int) -> None:
         progress(done, total)
@@ -147,4 +149,7 @@ def _detect(evaluation: Evaluation, release: Path, folder: Path, progress: Progr
             evaluations.evaluation_progress(evaluation, done=done, total=total)
 
     run = Path(settings.DATA_DIR) / evaluation.run.folder
-    return detector.evaluate(run, release, split=evaluation.split, out=folder, count=0, repeats=0, progress=tell)
+    return detector.evaluate(
+        run, release, split=evaluation.split, out=folder, which=CHECKPOINTS[evaluation.checkpoint], count=0,
+        repeats=0, progress=tell,
+    )  # fmt: skip

@@ -61,6 +61,7 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
         fields = (
             "id",
             "run",
+            "checkpoint",
             "split",
             "convention",
             "iou",

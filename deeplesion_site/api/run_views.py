@@ -26,6 +26,7 @@ class RunFilter(VisibleFilterSet):
 class EvaluationFilter(VisibleFilterSet):
     run = number_of("run_id", "Run, by its number")
     release = name_of("Release", "Release, by its name", field_name="run__release")
+    checkpoint = one_of(Evaluation.Checkpoint.choices, "Checkpoint", field_name="checkpoint")
     split = one_of(Evaluation.Split.choices, "Split", field_name="split")
     convention = one_of(Evaluation.Convention.choices, "Convention", field_name="convention")
     state = one_of(Evaluation.State.choices, "State", field_name="state")

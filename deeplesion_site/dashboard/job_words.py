@@ -10,6 +10,7 @@ from workers.models import Job
 LABELS = {
     "accession_numbers": "Accession numbers",
     "annotations": "Annotations in",
+    "checkpoint": "Checkpoint",
     "collection": "Collection",
     "copy": "Copy the images",
     "context": "Kept on each side of a lesion",

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -22,8 +21,6 @@ from detection import selectors
 from detection.models import Evaluation, TrainingRun
 from workers.supervise import tail
 from workers.training import LOG
-
-_DAY = 24 * 3600
 
 
 @require_safe
@@ -130,9 +127,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         "runs": runs,
         "pair": pair,
         "on_phantom": on_phantom(release_selectors.get(runs[0].release, access.visibility(request.user))),
-        "difference": cache.get_or_set(
-            f"difference:{first.pk}:{second.pk}", lambda: selectors.paired_difference(first, second), _DAY
-        ),
+        "difference": selectors.paired_difference(first, second),
         "chart": run_charts.two_runs(pair),
         "points": [
             (point, *(found.sensitivity.get(point) for _, found in pair)) for point in run_charts.OPERATING_POINTS

@@ -55,11 +55,13 @@ DEFAULT = "-run"
 
 
 def usual(evaluations: list[Evaluation]) -> Evaluation | None:
-    """The evaluation that tables compare, if there is one."""
-    for each in evaluations:
-        if (each.state, each.split, each.convention, each.iou) == ("done", "test", "deeplesion", 0.5):
-            return each
-    return None
+    """The evaluation that tables compare, if there is one: of the best checkpoint before one of the last."""
+    usable = [
+        each
+        for each in evaluations
+        if (each.state, each.split, each.convention, each.iou) == ("done", "test", "deeplesion", 0.5)
+    ]
+    return min(usable, key=lambda each: each.checkpoint, default=None)
 
 
 def row_of(run: TrainingRun) -> Row:

@@ -6,6 +6,7 @@ same time: they write the same values, and a slice counts as present only when i
 
 import hashlib
 import math
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,14 +17,11 @@ from numpy.typing import DTypeLike
 
 from detection.data.frame import Frame
 from detection.data.slices import Hu
-from detection.errors import DetectorError
+from detection.disk import writing
+from detection.errors import DiskFull
 
 RESERVE = 1 << 28
 """Bytes of the disk that stay free."""
-
-
-class DiskFull(DetectorError):
-    """The cache does not fit on the disk."""
 
 
 class SliceCache:
@@ -38,20 +36,21 @@ class SliceCache:
 
         Raises
         ------
-        DiskFull
+        DiskFull, BadRun
         """
         self._rows = {key: number for number, key in enumerate(keys)}
         content = "\n".join([identity, str(size), *keys])
         name = hashlib.sha256(content.encode()).hexdigest()[:16]
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self._paths = [folder / f"{name}.{part}" for part in ("slices", "frames", "filled")]
         bytes_needed = len(keys) * size * size * 2
-        if not self._paths[2].exists() and shutil.disk_usage(folder).free < bytes_needed + RESERVE:
-            raise DiskFull(
-                f"The slice cache needs {bytes_needed / 1e9:.1f} GB in {folder}; name another place with --cache"
-            )
         self._shapes = [(len(keys), size, size), (len(keys), 4), (len(keys),)]
-        self._open()
+        no_room = f"The slice cache needs {bytes_needed / 1e9:.1f} GB in {folder}; name another place with --cache"
+        if not self._paths[2].exists() and shutil.disk_usage(folder).free < bytes_needed + RESERVE:
+            raise DiskFull(no_room)
+        with writing(folder, no_room):
+            self._open()
 
     def _open(self) -> None:
         kinds = (np.int16, np.float64, np.uint8)
@@ -79,9 +78,12 @@ class SliceCache:
 
 
 def _mapped(path: Path, kind: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
-    """Map a file, made of zeros where it is not there; never emptied, as another process may have begun to fill it."""
+    """Map a file, made of zeros where it is not there; never emptied, as another process may have begun to fill it.
+
+    Its place on the disk is taken now: a process that writes to a mapped page without one is killed.
+    """
     with path.open("ab") as file:
         size = math.prod(shape) * np.dtype(kind).itemsize
         if file.tell() < size:
-            file.truncate(size)
+            os.posix_fallocate(file.fileno(), 0, size)
     return np.memmap(path, dtype=kind, mode="r+", shape=shape)

@@ -116,11 +116,22 @@ def paired_difference(
         for found, match in (first, second)
     ]
     whole = [_whole(truth, found, match) for found, match in (first, second)]
-    difference = means[1] - means[0]
-    low, high = band(difference[:, None])
-    beyond = min(float(np.mean(difference <= 0)), float(np.mean(difference >= 0)))
+    return difference(whole[1] - whole[0], means[0], means[1])
+
+
+def difference(whole: float, first: Floats, second: Floats) -> dict[str, float]:
+    """What `paired_difference` says, of averages in the same draws that are there already.
+
+    Parameters
+    ----------
+    whole : difference (second - first) over all patients.
+    first, second : (repeats,) average sensitivity per draw, of the same patients drawn by the same seed.
+    """
+    apart = second - first
+    low, high = band(apart[:, None])
+    beyond = min(float(np.mean(apart <= 0)), float(np.mean(apart >= 0)))
     return {
-        "difference": whole[1] - whole[0],
+        "difference": whole,
         "low": float(low[0]),
         "high": float(high[0]),
         "p": min(1.0, 2 * beyond),

@@ -16,6 +16,8 @@ from detection.evaluation.overlap import Floats, paired_iou
 from detection.evaluation.tables import Detections, Ints, Truth
 
 Convention = Literal["deeplesion", "strict"]
+CONVENTIONS: dict[str, Convention] = {"deeplesion": "deeplesion", "strict": "strict"}
+"""By the names that rows keep."""
 
 
 @dataclass(frozen=True, slots=True)

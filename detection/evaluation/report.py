@@ -8,6 +8,7 @@ import numpy as np
 from detection.evaluation import bootstrap, strata
 from detection.evaluation.curve import AVERAGED, POINTS, Curve, Ties
 from detection.evaluation.matching import Convention, match
+from detection.evaluation.overlap import Floats
 from detection.evaluation.tables import Detections, Ints, Truth
 
 DRAWN_POINTS = 200
@@ -45,10 +46,16 @@ def report(
         **strata.summary(curve, points, ties),
     }
     if repeats:
-        content["bands"] = _bands(bootstrap.resample(
+        values = bootstrap.resample(
             truth, found, matched, [*points, *AVERAGED], repeats=repeats, seed=seed, ties=ties
-        ), points)  # fmt: skip
-        content["bootstrap"] = {"repeats": repeats, "seed": seed, "unit": "patient", "level": 0.95}
+        )  # fmt: skip
+        averages = values[:, len(points) :].mean(axis=1)
+        content["bands"] = _bands(values[:, : len(points)], averages, points)
+        content["bootstrap"] = {
+            "repeats": repeats, "seed": seed, "unit": "patient", "level": 0.95,
+            # Two reports on the same patients are compared draw by draw, see `bootstrap.difference`.
+            "average_sensitivity": [round(float(value), 6) for value in averages],
+        }  # fmt: skip
     content |= strata.by_stratum(truth, found, matched, points, ties)
     content["by_iou"] = strata.by_threshold(truth, found, points, convention, ties)
     content["curve"] = thinned(curve, 2 * max(points))
@@ -67,9 +74,9 @@ def thinned(curve: Curve, furthest: float) -> dict[str, list[float]]:
     }
 
 
-def _bands(values: np.typing.NDArray[np.float64], points: Sequence[float]) -> dict[str, Any]:
-    low, high = bootstrap.band(values[:, : len(points)])
-    mean_low, mean_high = bootstrap.band(values[:, len(points) :].mean(axis=1, keepdims=True))
+def _bands(values: Floats, averages: Floats, points: Sequence[float]) -> dict[str, Any]:
+    low, high = bootstrap.band(values)
+    mean_low, mean_high = bootstrap.band(averages[:, None])
     pairs = zip(points, low, high, strict=True)
     return {
         "sensitivity": {f"{point:g}": [round(float(a), 6), round(float(b), 6)] for point, a, b in pairs},

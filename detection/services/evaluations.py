@@ -10,7 +10,7 @@ from django.utils import timezone
 from detection.data.table import Lesion
 from detection.errors import BadRun
 from detection.evaluation.assign import assign
-from detection.evaluation.matching import match
+from detection.evaluation.matching import CONVENTIONS, match
 from detection.evaluation.tables import Truth, read_detections, truth_of
 from detection.models import Evaluation, TrainingRun
 from detection.services import rows
@@ -19,21 +19,30 @@ State = Evaluation.State
 
 
 def evaluation_request(
-    *, run: TrainingRun, split: str = "test", convention: str = "deeplesion", iou: float = 0.5
+    *,
+    run: TrainingRun,
+    checkpoint: str = "best",
+    split: str = "test",
+    convention: str = "deeplesion",
+    iou: float = 0.5,
 ) -> Evaluation:
     """Give the evaluation of these parameters: the one there is, or a new one that waits.
 
     Raises
     ------
-    BadRun : there is no such split or convention, or the overlap makes no sense.
+    BadRun : there is no such checkpoint, split or convention, or the overlap makes no sense.
     """
+    if checkpoint not in Evaluation.Checkpoint.values:
+        raise BadRun(f"there is no checkpoint {checkpoint}; choose best or last")
     if split not in Evaluation.Split.values:
         raise BadRun(f"there is no split {split}; choose one of {', '.join(Evaluation.Split.values)}")
     if convention not in Evaluation.Convention.values:
         raise BadRun(f"there is no convention {convention}; choose deeplesion or strict")
     if not 0 < iou <= 1:
         raise BadRun(f"an overlap of {iou:g} is not above 0 and at most 1")
-    made, _ = Evaluation.objects.get_or_create(run=run, split=split, convention=convention, iou=iou)
+    made, _ = Evaluation.objects.get_or_create(
+        run=run, checkpoint=checkpoint, split=split, convention=convention, iou=iou
+    )
     return made
 
 
@@ -81,7 +90,7 @@ def evaluation_record(
     """
     truth = truth_of(lesions)
     found = read_detections(detections, truth)
-    matched = match(truth, found, evaluation.iou, evaluation.convention)  # type: ignore[arg-type]
+    matched = match(truth, found, evaluation.iou, CONVENTIONS[evaluation.convention])
     rows.forget(evaluation)
     targets = rows.write_targets(evaluation, truth, matched.hit_scores)
     rows.write_detections(evaluation, truth, found, targets, assign(truth, found, matched, evaluation.convention))

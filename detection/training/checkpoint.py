@@ -3,8 +3,9 @@
 import json
 import os
 import pickle
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -18,6 +19,10 @@ FILE = "checkpoint.pt"
 """The last one, which a run goes on from."""
 BEST = "best.pt"
 """The one that found most lesions of the validation split."""
+
+Which = Literal["best", "last"]
+CHECKPOINTS: dict[str, Which] = {"best": "best", "last": "last"}
+"""By the names that rows keep."""
 
 
 class Keeper:
@@ -47,11 +52,14 @@ class Keeper:
             "best": self.best,
         }
         temporary = self._folder / f".{name}.{os.getpid()}.part"
-        with temporary.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._folder / name)
+        try:
+            with temporary.open("wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._folder / name)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def load(folder: Path, preset: Preset, *, name: str = FILE) -> dict[str, Any]:
@@ -66,8 +74,7 @@ def load(folder: Path, preset: Preset, *, name: str = FILE) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         made = content["preset"]
     except FileNotFoundError as error:
-        what = "best checkpoint, as nothing was validated" if name == BEST else "checkpoint yet; train it first"
-        raise BadCheckpoint(f"{folder} holds no {what}") from error
+        raise BadCheckpoint(f"{folder} holds no checkpoint yet; train it first") from error
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError) as error:
         raise BadCheckpoint(f"{path} cannot be read as a checkpoint; train the run again") from error
     for part in ("input", "network"):
@@ -78,22 +85,35 @@ def load(folder: Path, preset: Preset, *, name: str = FILE) -> dict[str, Any]:
     return content
 
 
-def detector(folder: Path, *, name: str = FILE) -> tuple[Detector, run.Settings, int]:
-    """Give the trained network of a run, in evaluation, and the steps it was trained for.
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A run's network, ready to detect."""
+
+    network: Detector
+    settings: run.Settings
+    which: Which
+    step: int
+    """Steps it was trained for."""
+
+
+def detector(folder: Path, which: Which = "best") -> Trained:
+    """Give the trained network of a run.
 
     Parameters
     ----------
-    name : FILE for the last checkpoint, BEST for the best on the validation split.
+    which : the checkpoint that found most lesions of the validation split, or the last; the last also where nothing
+        was validated.
 
     Raises
     ------
     BadRun, BadCheckpoint
     """
     settings = run.read(folder)
-    content = load(folder, settings.preset, name=name)
+    taken: Which = "best" if which == "best" and (folder / BEST).is_file() else "last"
+    content = load(folder, settings.preset, name=BEST if taken == "best" else FILE)
     network = Detector(settings.preset)
     restore(network, content, folder)
-    return network.eval(), settings, int(content["step"])
+    return Trained(network.eval(), settings, taken, int(content["step"]))
 
 
 def restore(network: Detector, content: dict[str, Any], folder: Path) -> None:

@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from detection.data.dataset import Batch, Slices, batches, loader
+from detection.disk import writing
 from detection.errors import BadRun, NonFiniteLoss
 from detection.memory import enough_memory
 from detection.network.detector import Detector, Losses
@@ -66,8 +67,16 @@ def train(
     BadRun : the batch does not divide among the devices.
     BadCheckpoint : there is none to resume from, or it is not this run's.
     NonFiniteLoss : training diverged; the message names the images of the batch.
-    OutOfMemory
+    OutOfMemory, DiskFull
     """
+    with writing(folder):
+        return _train(folder, settings, network, data, machine, resume, progress, validation)
+
+
+def _train(
+    folder: Path, settings: Settings, network: Detector, data: Slices, machine: Machine, resume: bool,
+    progress: Progress | None, validation: Slices | None,
+) -> int:  # fmt: skip
     config = settings.preset.training
     fabric = _fabric(machine, settings.precision)
     check_batch(config.batch, fabric.world_size)

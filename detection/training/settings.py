@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detection.disk import writing
 from detection.errors import BadRun
 from detection.presets import Preset, from_json, to_json
 
@@ -35,14 +36,12 @@ def write(folder: Path, settings: Settings) -> None:
 
     Raises
     ------
-    BadRun : it cannot be written to.
+    BadRun, DiskFull : it cannot be written to.
     """
     content: dict[str, Any] = {**dataclasses.asdict(settings), "preset": to_json(settings.preset)}
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         replace(folder / FILE, json.dumps(content, indent=1) + "\n")
-    except OSError as error:
-        raise BadRun(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def read(folder: Path) -> Settings:
@@ -64,5 +63,8 @@ def read(folder: Path) -> Settings:
 def replace(path: Path, text: str) -> None:
     """Write a file so that a reader finds the old or the new one, never half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -203,7 +203,11 @@ def test_two_runs_are_compared_over_the_same_patients(client: Client) -> None:
     page = text(client, f"/runs/compare/?run={first.run_id}&run={second.run_id}")
     assert "figure-two-runs" in page
     assert "95% band" in page
-    assert "No difference is shown" in page, "both have the same rows"
+    assert f"Run {second.run_id} finds more lesions" in page
+    alike = made.make_evaluation(level=0.4)
+    assert "No difference is shown" in text(client, f"/runs/compare/?run={first.run_id}&run={alike.run_id}")
+    bare = made.make_evaluation(report={"average_sensitivity": 0.5})
+    assert "has no band" in text(client, f"/runs/compare/?run={first.run_id}&run={bare.run_id}")
 
 
 @pytest.mark.parametrize("query", ["", "?run=1", "?run=x&run=y", "?run={first}&run={first}"])

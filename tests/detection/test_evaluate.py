@@ -19,7 +19,7 @@ from detection.evaluate import evaluate
 from detection.evaluation import pictures
 from detection.network.detector import Detector
 from detection.presets import PAPER, TINY
-from detection.training import settings
+from detection.training import checkpoint, settings
 from detection.training.loop import Machine, train
 from detection.training.settings import Settings
 from tests.detection.releases import REAL, needs_real, save_png, write_release, write_table
@@ -54,7 +54,8 @@ def run(many, tmp_path_factory):
 def test_a_trained_network_finds_discs_and_says_so(run, many):
     content = evaluate(run, many, accelerator="cpu", repeats=20, count=3)
     assert content["sensitivity"]["4"] >= 0.7
-    assert (content["images"], content["run"]["preset"], content["run"]["weights"]) == (8, "tiny", "random")
+    made = content["run"]
+    assert (content["images"], made["preset"], made["weights"], made["checkpoint"]) == (8, "tiny", "random", "last")
     folder = run / "evaluation-test"
     assert json.loads((folder / "report.json").read_text())["sensitivity"] == content["sensitivity"]
     for picture in content["pictures"]:
@@ -157,9 +158,16 @@ def test_runs_are_compared_by_share_and_patient_by_patient(run, many, tmp_path, 
     assert second.endswith("is not evaluated on the test split; do that with python -m detection.evaluate.")
 
 
-def test_the_best_checkpoint_is_evaluated_where_it_is_asked_for(run, many, capsys):
-    assert command.main([str(run), str(many), "--best"]) == 1
-    assert capsys.readouterr().err.endswith("holds no best checkpoint, as nothing was validated.\n")
+def test_the_best_checkpoint_is_evaluated_unless_the_last_is_asked_for(run, many, tmp_path):
+    """The better one here: of as many steps less, so that it can be told."""
+    both = tmp_path / "both"
+    shutil.copytree(run, both, ignore=shutil.ignore_patterns("cache", "evaluation-*"))
+    content = torch.load(both / checkpoint.FILE, weights_only=True)
+    torch.save({**content, "step": 80}, both / checkpoint.BEST)
+    for arguments, expected in (((), ("best", 80)), (("--checkpoint", "last"), ("last", 160))):
+        assert command.main([str(both), str(many), "--bootstrap", "0", "--pictures", "0", *arguments]) == 0
+        made = json.loads((both / "evaluation-test/report.json").read_text())["run"]
+        assert (made["checkpoint"], made["step"]) == expected
 
 
 def test_pictures_are_drawn_in_the_papers_colours(tmp_path):

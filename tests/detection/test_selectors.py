@@ -1,15 +1,15 @@
-"""Pictures, learning curve and the difference of two runs, from the rows alone."""
+"""Pictures, learning curve and the difference of two runs, without any file."""
 
 import numpy as np
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from detection import selectors
+from detection.data.table import read_lesions
 from detection.evaluation import bootstrap
 from detection.evaluation.matching import match
+from detection.evaluation.report import report
 from detection.evaluation.tables import Detections, truth_of
-from detection.models import Evaluation
-from detection.services import evaluations
 from tests import factories_detection as factories
 from tests.detection.releases import row, write_table
 
@@ -51,41 +51,25 @@ def test_shares_are_those_of_detectors_made_the_same_way():
     assert [each.pk for each in selectors.over_shares(whole)] == [half.pk, whole.pk]
 
 
-def test_the_difference_from_rows_is_that_from_the_files(tmp_path):
-    """Rows and files agree to the digit, so a comparison needs no file."""
+def test_the_difference_is_that_of_the_same_draws_of_patients(tmp_path):
+    """Reports keep the draws, so that a page of two runs counts nothing anew."""
     rng = np.random.default_rng(3)
     lesions = [(patient, 10, (20.0, 20.0, 40.0, 40.0)) for patient in range(1, 25)]
     write_table(tmp_path / "DL_info.csv", [row(*lesion, split=3) for lesion in lesions])
-    from detection.data.table import read_lesions
-
-    read = read_lesions(tmp_path / "DL_info.csv")
-    truth = truth_of(read)
-    rows, pairs = [], []
+    truth = truth_of(read_lesions(tmp_path / "DL_info.csv"))
+    pairs, evaluations = [], []
     for sure in (0.5, 0.8):
         image = np.repeat(np.arange(24), 4)
         boxes = np.where(rng.random((96, 1)) < sure / 2, [[21.0, 21, 41, 41]], [[1.0, 1, 9, 9]])
         found = Detections(image, boxes, rng.random(96))
         pairs.append((found, match(truth, found, 0.5, "deeplesion")))
-        rows.append(kept(tmp_path, read, truth, found))
-    first, second = rows
-    assert selectors.are_comparable(first, second)
-    expected = bootstrap.paired_difference(truth, pairs[0], pairs[1], repeats=100)
-    assert selectors.paired_difference(first, second, repeats=100) == pytest.approx(expected, abs=1e-5)
+        evaluations.append(factories.make_evaluation(report=report(truth, found, repeats=100)))
+    expected = bootstrap.paired_difference(truth, *pairs, repeats=100)
+    assert selectors.are_comparable(*evaluations)
+    assert selectors.paired_difference(*evaluations) == pytest.approx(expected, abs=2e-5)
     assert expected["low"] < expected["difference"] < expected["high"]
 
 
-def kept(folder, lesions, truth, found) -> Evaluation:
-    from detection.evaluation.report import report
-    from detection.evaluation.tables import write_detections
-
-    table = np.column_stack([found.boxes, found.scores])
-    write_detections(
-        folder / "detections.csv",
-        [(name, table[found.image == place]) for place, name in enumerate(truth.names)],
-    )
-    evaluation = evaluations.evaluation_request(run=factories.make_run(state="trained"))
-    evaluations.evaluation_begin(evaluation)
-    content = report(truth, found, repeats=0)
-    return evaluations.evaluation_record(
-        evaluation, lesions=lesions, detections=folder / "detections.csv", report=content, seconds=1
-    )
+def test_reports_without_draws_have_no_band():
+    bare = factories.make_evaluation(report={"average_sensitivity": 0.5})
+    assert selectors.paired_difference(bare, factories.make_evaluation()) is None

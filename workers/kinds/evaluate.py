@@ -17,6 +17,8 @@ from workers.run import Run
 class EvaluateParams(Params):
     run: int
     """Number of a trained run."""
+    checkpoint: Literal["best", "last"] = "best"
+    """Best in the validation split, or last."""
     split: Literal["train", "val", "test", "all"] = "test"
     convention: Literal["deeplesion", "strict"] = "deeplesion"
     iou: float = 0.5

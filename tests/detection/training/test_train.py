@@ -1,47 +1,22 @@
-"""Training: reproducible, resumable, and plain about what goes wrong."""
+"""Training: reproducible, and plain about what goes wrong."""
 
 import dataclasses
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
 
-from detection import train as command
-from detection.data.dataset import Slices
-from detection.data.release import open_release
-from detection.errors import BadCheckpoint, BadRun, NonFiniteLoss, OutOfMemory
+from detection.errors import BadCheckpoint, BadRun, DiskFull, NonFiniteLoss, OutOfMemory
 from detection.network.detector import Detector
-from detection.presets import PAPER, TINY, Preset
+from detection.presets import PAPER
 from detection.training import checkpoint, settings
-from detection.training.loop import Machine, check_batch, train
+from detection.training.loop import Machine, check_batch
 from detection.training.optimizer import learning_rate
-from detection.training.settings import Settings
-from detection.training.validation import some
-from tests.detection.releases import write_release
-
-SMALL = dataclasses.replace(
-    TINY,
-    input=dataclasses.replace(TINY.input, size=64),
-    training=dataclasses.replace(TINY.training, steps=0, epochs=3, drop_after=2, batch=4, validate_every=0),
-)
-
-
-def run(folder: Path, release: Path, preset: Preset = SMALL, machine: Machine | None = None, **options) -> list[dict]:
-    """Train and give the metrics."""
-    opened = open_release(release)
-    asked = Settings(preset, opened.name, opened.sha256, seed=3)
-    settings.write(folder, asked)
-    torch.manual_seed(asked.seed)
-    data = Slices(opened, opened.samples("train"), preset.input, cache=folder / "cache", seed=3)
-    train(folder, asked, Detector(preset), data, machine or Machine("cpu"), **options)
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+from tests.detection.training.running import SMALL, run, validated
 
 
 def test_the_same_seed_draws_the_same_curve(discs, tmp_path):
@@ -58,12 +33,6 @@ def test_a_training_may_be_so_many_steps_long_whatever_the_releases_size(discs, 
     assert [line["learning_rate"] for line in lines] == pytest.approx(falling)
 
 
-def validated(folder: Path, release: Path, **options) -> list[dict]:
-    opened = open_release(release)
-    data = Slices(opened, some(opened.samples("val"), 0), SMALL.input)
-    return run(folder, release, validation=data, **options)
-
-
 def test_each_epoch_is_validated_without_disturbing_what_is_learned(discs, tmp_path):
     lines = validated(tmp_path / "looked", discs)
     assert [line["step"] for line in lines if "val_loss" in line] == [2, 4, 6]
@@ -77,72 +46,15 @@ def test_the_best_by_validation_is_kept_beside_the_last(discs, tmp_path):
     found = {line["step"]: line["val_sensitivity_4"] for line in lines if "val_loss" in line}
     best = checkpoint.load(tmp_path, SMALL, name=checkpoint.BEST)
     assert (best["step"], best["best"]) == (max(found, key=lambda step: (found[step], -step)), max(found.values()))
-    assert checkpoint.detector(tmp_path)[2] == 6
-    assert checkpoint.detector(tmp_path, name=checkpoint.BEST)[2] == best["step"]
+    for which, step in (("last", 6), ("best", best["step"])):
+        trained = checkpoint.detector(tmp_path, which)
+        assert (trained.which, trained.step) == (which, step)
 
 
-def test_a_resumed_run_keeps_the_best_of_its_first_part(discs, tmp_path):
-    whole = validated(tmp_path / "whole", discs)
-    for resume in (False, True, True):
-        validated(tmp_path / "part", discs, machine=Machine("cpu", seconds=0), resume=resume)
-    assert validated(tmp_path / "part", discs, resume=True) == whole
-    first, other = (checkpoint.load(tmp_path / name, SMALL, name=checkpoint.BEST) for name in ("whole", "part"))
-    assert (first["step"], first["best"]) == (other["step"], other["best"])
-
-
-def test_a_run_without_validation_has_no_best_checkpoint_and_says_so(discs, tmp_path):
+def test_of_a_run_without_validation_the_last_checkpoint_is_taken(discs, tmp_path):
     run(tmp_path, discs, machine=Machine("cpu", seconds=0))
-    with pytest.raises(BadCheckpoint, match="holds no best checkpoint, as nothing was validated"):
-        checkpoint.detector(tmp_path, name=checkpoint.BEST)
-
-
-def test_a_killed_process_resumes_to_the_same_curve(discs, tmp_path):
-    def arguments(out: Path, *more: str) -> list[str]:
-        return [
-            str(discs), "--preset", "tiny", "--out", str(out), "--accelerator", "cpu", "--batch", "1",
-            "--epochs", "4", "--weights", "random", "--cache", str(tmp_path / "cache"), *more,
-        ]  # fmt: skip
-
-    assert command.main(arguments(tmp_path / "whole")) == 0
-    part = tmp_path / "part"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "detection.train", *arguments(part)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while len(_lines(part)) < 14 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert 7 <= checkpoint.detector(part)[2] < 28
-    assert command.main(arguments(part, "--resume")) == 0
-    assert _lines(part) == _lines(tmp_path / "whole")
-    first, other = (checkpoint.detector(tmp_path / name)[0].state_dict() for name in ("whole", "part"))
-    assert all(torch.equal(first[key], other[key]) for key in first)
-
-
-def _lines(folder: Path) -> list[str]:
-    path = folder / "metrics.jsonl"
-    return path.read_text().splitlines() if path.is_file() else []
-
-
-def test_an_interrupted_run_resumes_to_the_same_curve(discs, tmp_path):
-    whole = run(tmp_path / "whole", discs)
-    part = run(tmp_path / "part", discs, machine=Machine("cpu", seconds=0))
-    assert len(part) == 1
-    for _ in range(2):
-        run(tmp_path / "part", discs, machine=Machine("cpu", seconds=0), resume=True)
-    assert run(tmp_path / "part", discs, resume=True) == whole
-    first, other = (checkpoint.load(tmp_path / name, SMALL)["network"] for name in ("whole", "part"))
-    assert all(torch.equal(first[key], other[key]) for key in first)
-
-
-def test_lines_after_the_checkpoint_and_half_a_line_are_dropped_on_resuming(discs, tmp_path):
-    whole = run(tmp_path / "whole", discs)
-    run(tmp_path / "part", discs, machine=Machine("cpu", seconds=0))
-    with (tmp_path / "part/metrics.jsonl").open("a") as file:
-        file.write('{"step": 2, "loss": 99}\n{"step": 3, "lo')
-    assert run(tmp_path / "part", discs, resume=True) == whole
+    trained = checkpoint.detector(tmp_path, "best")
+    assert (trained.which, trained.step) == ("last", 1)
 
 
 def test_progress_is_told_and_kept(discs, tmp_path):
@@ -194,128 +106,42 @@ def test_a_checkpoint_of_another_preset_or_a_damaged_one_is_refused(discs, tmp_p
         checkpoint.load(tmp_path, SMALL)
 
 
-def test_a_save_that_fails_leaves_the_checkpoint_before_it(discs, tmp_path, monkeypatch):
+@contextmanager
+def files_of(most: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+def test_a_disk_that_runs_full_is_said_and_leaves_the_checkpoint_before_it(discs, tmp_path):
     run(tmp_path, discs, machine=Machine("cpu", seconds=0))
     before = (tmp_path / checkpoint.FILE).read_bytes()
-
-    def full(content, file):
-        file.write(b"half")
-        raise OSError("no space left")
-
-    monkeypatch.setattr(torch, "save", full)
-    network = Detector(SMALL)
-    keeper = checkpoint.Keeper(tmp_path, SMALL, network, torch.optim.SGD(network.parameters()), -1.0)
-    with pytest.raises(OSError, match="no space left"):
-        keeper.keep(2, {})
+    with files_of(len(before) // 2), pytest.raises(DiskFull, match="make room and go on from the newest checkpoint"):
+        run(tmp_path, discs, resume=True)
     assert (tmp_path / checkpoint.FILE).read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+    assert run(tmp_path, discs, resume=True)[-1]["step"] == 6
+
+
+def test_a_cache_without_room_is_refused_before_it_is_filled(discs, tmp_path):
+    with files_of(1 << 16), pytest.raises(DiskFull, match=r"needs 0.0 GB in .*; name another place with --cache"):
+        run(tmp_path, discs)
+
+
+def test_a_folder_that_cannot_be_written_is_named(discs, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadRun, match="file/run cannot be written: Not a directory"):
+        run(tmp_path / "file" / "run", discs)
 
 
 def test_a_batch_that_does_not_divide_is_refused():
     check_batch(8, 4)
     with pytest.raises(BadRun, match=r"^A batch of 8 does not divide among 3 devices$"):
         check_batch(8, 3)
-
-
-def torchrun(*arguments) -> subprocess.CompletedProcess:
-    code = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    return subprocess.run(
-        [*code, *map(str, arguments)], env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()},
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-
-
-def test_the_command_runs_under_torchrun(discs, tmp_path):
-    done = torchrun(
-        "-m", "detection.train", discs, "--preset", "tiny", "--out", tmp_path / "run", "--accelerator", "cpu",
-        "--epochs", 1, "--weights", "random",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert len(_lines(tmp_path / "run")) == 1
-    _, kept, step = checkpoint.detector(tmp_path / "run")
-    assert (kept.preset.name, step) == ("tiny", 1)
-
-
-def test_two_processes_learn_what_one_does_and_one_of_them_writes(discs, tmp_path):
-    script = Path(__file__).with_name("one_of_several.py")
-    alone = subprocess.run(
-        [sys.executable, script, discs, tmp_path / "alone"], env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False
-    )
-    assert alone.returncode == 0
-    done = torchrun(script, discs, tmp_path / "both")
-    assert done.returncode == 0, done.stderr
-    one, two = ([json.loads(line) for line in _lines(tmp_path / name)] for name in ("alone", "both"))
-    assert [line["step"] for line in two] == [1, 2, 3, 4]
-    for first, other in zip(one, two, strict=True):
-        assert other == pytest.approx(first, rel=1e-3, abs=1e-5)
-    first, other = (checkpoint.detector(tmp_path / name)[0].state_dict() for name in ("alone", "both"))
-    for name, values in first.items():
-        torch.testing.assert_close(other[name], values, rtol=1e-3, atol=1e-5)
-    events = list((tmp_path / "both/tensorboard").iterdir())
-    assert len(events) == 1
-
-
-def start(*arguments) -> int:
-    return command.main([*map(str, arguments), "--accelerator", "cpu"])
-
-
-def test_the_command_says_and_records_that_it_starts_from_random_weights(discs, tmp_path, capsys):
-    assert start(discs, "--preset", "tiny", "--out", tmp_path / "run", "--epochs", 1, "--fraction", 0.5) == 0
-    assert "starts from random weights: there are no pretrained weights for narrow" in capsys.readouterr().err
-    kept = settings.read(tmp_path / "run")
-    assert (kept.weights, kept.fraction, kept.release) == ("random", 0.5, "discs")
-
-
-def test_a_release_without_a_validation_split_trains_all_the_same(tmp_path, capsys):
-    release = write_release(tmp_path / "release", patients=2)
-    assert start(release, "--preset", "tiny", "--out", tmp_path / "run", "--epochs", 1, "--batch", 2) == 0
-    assert "Nothing is validated: discs has no lesion in the val split." in capsys.readouterr().err
-    assert "val_loss" not in json.loads(_lines(tmp_path / "run")[-1])
-
-
-def test_a_run_cut_off_before_its_first_step_is_resumed_from_what_it_started_from(discs, tmp_path, monkeypatch):
-    arguments = (discs, "--preset", "tiny", "--epochs", 1, "--batch", 2)
-    assert start(*arguments, "--out", tmp_path / "whole") == 0
-
-    def killed(*_, **__):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(command, "train", killed)
-        with pytest.raises(KeyboardInterrupt):
-            start(*arguments, "--out", tmp_path / "part")
-    assert start(discs, "--out", tmp_path / "part", "--resume") == 0
-    assert _lines(tmp_path / "part") == _lines(tmp_path / "whole")
-
-
-def test_weights_from_a_file_freeze_the_early_layers(discs, tmp_path):
-    from detection.network.backbones import KINDS
-
-    state = KINDS["alexnet"]().state_dict()
-    torch.save(state, tmp_path / "alexnet.pth")
-    small = ("--batch", 2, "--epochs", 1, "--fraction", 0.1)
-    assert (
-        start(discs, "--backbone", "alexnet", "--weights", tmp_path / "alexnet.pth", "--out", tmp_path / "run", *small)
-        == 0
-    )
-    network, kept, _ = checkpoint.detector(tmp_path / "run")
-    assert kept.weights == "alexnet.pth"
-    trained = network.backbone.state_dict()
-    assert torch.equal(trained["features.0.weight"], state["features.0.weight"])
-    assert not torch.equal(trained["features.10.weight"], state["features.10.weight"])
-
-
-def test_an_existing_run_is_not_overwritten_and_another_release_not_resumed(discs, tmp_path, capsys):
-    out = tmp_path / "run"
-    assert start(discs, "--preset", "tiny", "--out", out, "--epochs", 1) == 0
-    assert start(discs, "--preset", "tiny", "--out", out) == 1
-    kept = settings.read(out)
-    settings.write(out, dataclasses.replace(kept, release_sha256="other", release="another"))
-    assert start(discs, "--out", out, "--resume") == 1
-    assert start(discs, "--out", tmp_path / "none", "--resume") == 1
-    first, second, third = capsys.readouterr().err.splitlines()[-3:]
-    assert first.endswith("holds a run already; go on with --resume or name another folder.")
-    assert second.endswith("was trained on another, not on this discs.")
-    assert third.endswith("is no run: it holds no run.json.")
 
 
 def test_a_run_of_another_version_is_refused(discs, tmp_path):

@@ -19,12 +19,13 @@ class Command(JobCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("run", metavar="RUN", type=int, help="number of a trained run")
+        parser.add_argument("--checkpoint", default="best", help="best in the validation split (default), or last")
         parser.add_argument("--split", default="test", help="train, val, test or all (test)")
         parser.add_argument("--convention", default="deeplesion", help="deeplesion or strict (deeplesion)")
         parser.add_argument("--iou", type=float, default=0.5, help="overlap from which a lesion is hit (0.5)")
 
     def handle(self, *, wait: bool, **options: Any) -> None:
-        params = {name: options[name] for name in ("run", "split", "convention", "iou")}
+        params = {name: options[name] for name in ("run", "checkpoint", "split", "convention", "iou")}
         try:
             with one_sentence():
                 evaluation = evaluating.request(params)

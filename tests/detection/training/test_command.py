@@ -1,0 +1,100 @@
+"""The command `python -m detection.train`, alone and under torchrun."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from detection.training import checkpoint, settings
+from tests.detection.releases import write_release
+from tests.detection.training.running import lines_of, start
+
+
+def torchrun(*arguments) -> subprocess.CompletedProcess:
+    code = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    return subprocess.run(
+        [*code, *map(str, arguments)], env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def test_the_command_runs_under_torchrun(discs, tmp_path):
+    done = torchrun(
+        "-m", "detection.train", discs, "--preset", "tiny", "--out", tmp_path / "run", "--accelerator", "cpu",
+        "--epochs", 1, "--weights", "random",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(lines_of(tmp_path / "run")) == 1
+    trained = checkpoint.detector(tmp_path / "run")
+    kept, step = trained.settings, trained.step
+    assert (kept.preset.name, step) == ("tiny", 1)
+
+
+def test_two_processes_learn_what_one_does_and_one_of_them_writes(discs, tmp_path):
+    script = Path(__file__).with_name("one_of_several.py")
+    alone = subprocess.run(
+        [sys.executable, script, discs, tmp_path / "alone"], env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False
+    )
+    assert alone.returncode == 0
+    done = torchrun(script, discs, tmp_path / "both")
+    assert done.returncode == 0, done.stderr
+    one, two = ([json.loads(line) for line in lines_of(tmp_path / name)] for name in ("alone", "both"))
+    assert [line["step"] for line in two] == [1, 2, 3, 4]
+    for first, other in zip(one, two, strict=True):
+        assert other == pytest.approx(first, rel=1e-3, abs=1e-5)
+    first, other = (checkpoint.detector(tmp_path / name).network.state_dict() for name in ("alone", "both"))
+    for name, values in first.items():
+        torch.testing.assert_close(other[name], values, rtol=1e-3, atol=1e-5)
+    events = list((tmp_path / "both/tensorboard").iterdir())
+    assert len(events) == 1
+
+
+def test_the_command_says_and_records_that_it_starts_from_random_weights(discs, tmp_path, capsys):
+    assert start(discs, "--preset", "tiny", "--out", tmp_path / "run", "--epochs", 1, "--fraction", 0.5) == 0
+    assert "starts from random weights: there are no pretrained weights for narrow" in capsys.readouterr().err
+    kept = settings.read(tmp_path / "run")
+    assert (kept.weights, kept.fraction, kept.release) == ("random", 0.5, "discs")
+
+
+def test_a_release_without_a_validation_split_trains_all_the_same(tmp_path, capsys):
+    release = write_release(tmp_path / "release", patients=2)
+    assert start(release, "--preset", "tiny", "--out", tmp_path / "run", "--epochs", 1, "--batch", 2) == 0
+    assert "Nothing is validated: discs has no lesion in the val split." in capsys.readouterr().err
+    assert "val_loss" not in json.loads(lines_of(tmp_path / "run")[-1])
+
+
+def test_weights_from_a_file_freeze_the_early_layers(discs, tmp_path):
+    from detection.network.backbones import KINDS
+
+    state = KINDS["alexnet"]().state_dict()
+    torch.save(state, tmp_path / "alexnet.pth")
+    small = ("--batch", 2, "--epochs", 1, "--fraction", 0.1)
+    assert (
+        start(discs, "--backbone", "alexnet", "--weights", tmp_path / "alexnet.pth", "--out", tmp_path / "run", *small)
+        == 0
+    )
+    trained = checkpoint.detector(tmp_path / "run")
+    network, kept = trained.network, trained.settings
+    assert kept.weights == "alexnet.pth"
+    trained = network.backbone.state_dict()
+    assert torch.equal(trained["features.0.weight"], state["features.0.weight"])
+    assert not torch.equal(trained["features.10.weight"], state["features.10.weight"])
+
+
+def test_an_existing_run_is_not_overwritten_and_another_release_not_resumed(discs, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert start(discs, "--preset", "tiny", "--out", out, "--epochs", 1) == 0
+    assert start(discs, "--preset", "tiny", "--out", out) == 1
+    kept = settings.read(out)
+    settings.write(out, dataclasses.replace(kept, release_sha256="other", release="another"))
+    assert start(discs, "--out", out, "--resume") == 1
+    assert start(discs, "--out", tmp_path / "none", "--resume") == 1
+    first, second, third = capsys.readouterr().err.splitlines()[-3:]
+    assert first.endswith("holds a run already; go on with --resume or name another folder.")
+    assert second.endswith("was trained on another, not on this discs.")
+    assert third.endswith("is no run: it holds no run.json.")

@@ -1,0 +1,84 @@
+"""Runs that were cut off end as if they had not been."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from detection import train as command
+from detection.training import checkpoint
+from detection.training.loop import Machine
+from tests.detection.training.running import SMALL, lines_of, run, start, validated
+
+
+def test_a_resumed_run_keeps_the_best_of_its_first_part(discs, tmp_path):
+    whole = validated(tmp_path / "whole", discs)
+    for resume in (False, True, True):
+        validated(tmp_path / "part", discs, machine=Machine("cpu", seconds=0), resume=resume)
+    assert validated(tmp_path / "part", discs, resume=True) == whole
+    first, other = (checkpoint.load(tmp_path / name, SMALL, name=checkpoint.BEST) for name in ("whole", "part"))
+    assert (first["step"], first["best"]) == (other["step"], other["best"])
+
+
+def test_a_killed_process_resumes_to_the_same_curve(discs, tmp_path):
+    def arguments(out: Path, *more: str) -> list[str]:
+        return [
+            str(discs), "--preset", "tiny", "--out", str(out), "--accelerator", "cpu", "--batch", "1",
+            "--epochs", "4", "--weights", "random", "--cache", str(tmp_path / "cache"), *more,
+        ]  # fmt: skip
+
+    assert command.main(arguments(tmp_path / "whole")) == 0
+    part = tmp_path / "part"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "detection.train", *arguments(part)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(lines_of(part)) < 14 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert 7 <= checkpoint.detector(part).step < 28
+    assert command.main(arguments(part, "--resume")) == 0
+    assert lines_of(part) == lines_of(tmp_path / "whole")
+    first, other = (checkpoint.detector(tmp_path / name).network.state_dict() for name in ("whole", "part"))
+    assert all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_an_interrupted_run_resumes_to_the_same_curve(discs, tmp_path):
+    whole = run(tmp_path / "whole", discs)
+    part = run(tmp_path / "part", discs, machine=Machine("cpu", seconds=0))
+    assert len(part) == 1
+    for _ in range(2):
+        run(tmp_path / "part", discs, machine=Machine("cpu", seconds=0), resume=True)
+    assert run(tmp_path / "part", discs, resume=True) == whole
+    first, other = (checkpoint.load(tmp_path / name, SMALL)["network"] for name in ("whole", "part"))
+    assert all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_lines_after_the_checkpoint_and_half_a_line_are_dropped_on_resuming(discs, tmp_path):
+    whole = run(tmp_path / "whole", discs)
+    run(tmp_path / "part", discs, machine=Machine("cpu", seconds=0))
+    with (tmp_path / "part/metrics.jsonl").open("a") as file:
+        file.write('{"step": 2, "loss": 99}\n{"step": 3, "lo')
+    assert run(tmp_path / "part", discs, resume=True) == whole
+
+
+def test_a_run_cut_off_before_its_first_step_is_resumed_from_what_it_started_from(discs, tmp_path, monkeypatch):
+    arguments = (discs, "--preset", "tiny", "--epochs", 1, "--batch", 2)
+    assert start(*arguments, "--out", tmp_path / "whole") == 0
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "train", killed)
+        with pytest.raises(KeyboardInterrupt):
+            start(*arguments, "--out", tmp_path / "part")
+    assert start(discs, "--out", tmp_path / "part", "--resume") == 0
+    assert lines_of(tmp_path / "part") == lines_of(tmp_path / "whole")
