@@ -21,7 +21,7 @@ class Sample:
     Attributes
     ----------
     at : (count,) indices into the series' slices.
-    gaps : (count - 1,) distances between neighbours divided by their mean; ones where all are equidistant.
+    gaps : (count - 1,) distances between neighbours, in the unit of the positions.
     """
 
     at: NDArray[np.int64]
@@ -47,4 +47,4 @@ def draw(mm: NDArray[np.float64], count: int, random: np.random.Generator) -> Sa
     at = np.maximum.accumulate(at - steps) + steps
     at = np.minimum(at, len(mm) - count + steps)
     gaps = np.diff(mm[at])
-    return Sample(at.astype(np.int64), (gaps / gaps.mean()).astype(np.float32))
+    return Sample(at.astype(np.int64), gaps.astype(np.float32))

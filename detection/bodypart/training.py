@@ -148,9 +148,9 @@ def _learn(run: Run, network: Regressor, out: Path, seconds: float | None, progr
     done = start
     for step in range(start, preset.steps):
         random = np.random.default_rng([run.seed, 2, step])
-        pictures, gaps = _batch(run, positions, random)
+        pictures, gaps, measured = _batch(run, positions, random)
         scores = network(_changed(pictures, preset.slices, random)).view(-1, preset.slices)
-        order, distance = order_loss(scores), distance_loss(scores, gaps)
+        order, distance = order_loss(scores), distance_loss(scores, gaps, measured)
         optimizer.zero_grad(set_to_none=True)
         (order + distance).backward()
         optimizer.step()
@@ -171,7 +171,10 @@ def _learn(run: Run, network: Regressor, out: Path, seconds: float | None, progr
     return done
 
 
-def _batch(run: Run, positions: list[NDArray[np.float64]], random: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _batch(
+    run: Run, positions: list[NDArray[np.float64]], random: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures, distances between neighbours, and of which series these are in mm."""
     count = run.preset.volumes
     # Long series tie regions together; short ones, all of them noise between neighbours, would bend the score.
     lengths = np.array([np.ptp(mm) for mm in positions])
@@ -179,7 +182,8 @@ def _batch(run: Run, positions: list[NDArray[np.float64]], random: np.random.Gen
     samples = [(int(index), draw(positions[index], run.preset.slices, random)) for index in chosen]
     greys = run.pictures.get([(index, int(at)) for index, sample in samples for at in sample.at])
     gaps = torch.from_numpy(np.stack([sample.gaps for _, sample in samples]))
-    return torch.from_numpy(greys).to(run.device).float(), gaps.to(run.device)
+    measured = torch.tensor([run.train[index].interval is not None for index, _ in samples])
+    return torch.from_numpy(greys).to(run.device).float(), gaps.to(run.device), measured.to(run.device)
 
 
 def _changed(pictures: Tensor, slices: int, random: np.random.Generator) -> Tensor:
