@@ -50,13 +50,14 @@ Score = Callable[[Slices, float | None], Scores]
 
 
 def check(
-    score: Score, *, patients: int, progress: Callable[[int, int], None] = lambda done, total: None
+    score: Score, *, patients: int, seed: int = SEED, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> dict[str, Any]:
     """Score whole volumes of phantom patients.
 
     Parameters
     ----------
     score : takes the slices of a series, number and HU, and the slice interval in mm.
+    patients, seed : decide who is scored.
     progress : called before every slice with patients done and in all; what it raises ends the check.
 
     Returns
@@ -70,7 +71,7 @@ def check(
     heights: list[Array] = []
     positions: list[Array] = []
     for index in range(1, patients + 1):
-        patient, anatomy = plan.patient(SEED, index, SIZE)
+        patient, anatomy = plan.patient(seed, index, SIZE)
         for study in patient.studies:
             series = study.series[0]
             slices = _slices(patient, anatomy, study, series, partial(progress, index - 1, patients))

@@ -18,6 +18,7 @@ from PIL import Image
 from datasets import dl_info, manifest
 from datasets.geometry import hu as grey
 from datasets.geometry import recist
+from datasets.geometry.body import GREATEST, LEAST
 from datasets.phantom import body, plan, pool, radiologist, render, volumes
 from datasets.phantom.output import fresh_folder
 from datasets.phantom.plane import triple
@@ -164,8 +165,12 @@ def _row(
 
 
 def location(patient: plan.Patient, point: ArrayLike) -> tuple[float, float, float]:
-    """Place of a point (LPS, mm) relative to the body, 0..1: x to the left, y to the back, z from head to feet."""
+    """Place of a point (LPS, mm) relative to the body, 0..1: x to the left, y to the back, z from head to feet.
+
+    x and y in the scale of the published values, see `datasets.geometry.body`.
+    """
     x, y, z = patient.build.frame.to_body(point)
     left, front, back = body.extent(patient.build, float(z))
-    values = ((x + left) / (2 * left), (y + front) / (front + back), (HEAD - z) / (HEAD - FEET))
+    across = (np.array([(x + left) / (2 * left), (y + front) / (front + back)]) - LEAST) / (GREATEST - LEAST)
+    values = (*across, (HEAD - z) / (HEAD - FEET))
     return triple(np.clip(values, 0, 1))

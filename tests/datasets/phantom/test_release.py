@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from datasets import dl_info, manifest
+from datasets.geometry import body
 from datasets.geometry import hu as grey
 from datasets.phantom import plan, render
 from datasets.phantom import release as writer
@@ -93,6 +94,17 @@ def test_locations_rise_from_chest_to_pelvis() -> None:
     assert np.median(heights[3]) < np.median(heights[4]) < np.median(heights[8])
     assert min(map(min, heights.values())) >= 0
     assert max(map(max, heights.values())) <= 1
+
+
+def test_locations_across_the_body_are_those_that_its_outline_gives(release: Path) -> None:
+    off = []
+    for row in rows(release):
+        with Image.open(release / "Images_png" / row.folder / dl_info.slice_name(row.slice)) as image:
+            outline = body.outline(grey.from_png(np.array(image)))
+        left, top, right, bottom = row.box
+        found = body.relative([(left + right) / 2, (top + bottom) / 2], outline)
+        off.append(np.abs(found - row.location[:2]))
+    assert (np.median(off, axis=0) < [0.015, 0.015]).all()
 
 
 def test_number_of_processes_changes_no_byte(tmp_path: Path) -> None:
