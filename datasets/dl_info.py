@@ -188,8 +188,13 @@ def read(path: Path) -> Iterator[Line]:
                     column = header[min(len(texts), len(header)) - 1]
                     batch.append((line, None, [Problem(line, column, f"it has more than {LONGEST} characters")]))
                 else:
-                    texts += [""] * (len(header) - len(texts))
-                    batch.append((line, *parse(pick(texts), line)))
+                    surplus = len(texts) - len(header)
+                    texts += [""] * -surplus
+                    row, problems = parse(pick(texts), line)
+                    if surplus > 0:
+                        reason = f"{surplus} more cell{'s' * (surplus > 1)} behind the last column"
+                        problems.append(Problem(line, header[-1], reason))
+                    batch.append((line, row, problems))
                 if len(batch) == BATCH:
                     yield from _check_geometry(batch)
                     batch = []

@@ -150,7 +150,10 @@ def image_size(text: str) -> tuple[int, int]:
 
 def window(text: str) -> Numbers:
     """Low and high end in HU."""
-    return _finite(text, 2)
+    low, high = _finite(text, 2)
+    if not low < high:
+        raise ValueError(f"{text[:80]!r}: low < high does not hold")
+    return low, high
 
 
 def sex(text: str) -> str:

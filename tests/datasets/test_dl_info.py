@@ -104,6 +104,8 @@ def test_spellings_that_mean_the_same_are_read(
         ("Spacing_mm_px_", "0.8, 4, 5", "the second axis is the longer one"),
         ("Spacing_mm_px_", "900, 900, 5", "longer than a patient"),
         ("Image_size", "0, 64", "not an image size"),
+        ("DICOM_windows", "275, -175", "'275, -175': low < high does not hold"),
+        ("DICOM_windows", "40, 40", "low < high does not hold"),
         ("Patient_gender", "X", "neither F nor M"),
         ("Patient_age", "200", "not an age"),
         ("Train_Val_Test", "4", "not one of 1, 2, 3"),
@@ -170,6 +172,16 @@ def test_a_row_that_breaks_off_is_bad(tmp_path: Path) -> None:
     assert first == row()
     assert second is None
     assert problems
+
+
+@pytest.mark.parametrize(("surplus", "told"), [(",", "1 more cell "), (",x,y", "2 more cells ")])
+def test_cells_behind_the_last_column_are_told_and_the_row_kept(tmp_path: Path, surplus: str, told: str) -> None:
+    path = write(tmp_path / "a.csv", [row(), row(slice=11)])
+    path.write_text(path.read_text().rstrip("\n") + f"{surplus}\n")
+    (_, _, none), (line, found, (problem,)) = dl_info.read(path)
+    assert none == []
+    assert found == row(slice=11)
+    assert str(problem).startswith(f"line {line}, Train_Val_Test: {told}")
 
 
 def test_lengths_in_mm_follow_the_direction_of_each_axis() -> None:
