@@ -1,25 +1,19 @@
 """Harvesting as a job: the order is found by its name, and what may be stored of the report comes back."""
 
 import secrets
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 
 from datasets.models import Collection
 from datasets.pacs.deidentify import KEY_BYTES, Pseudonymiser, load_or_create_key
 from datasets.services.errors import Refused
 from datasets.services.harvest import Report, harvest
-from datasets.services.harvest.order import Order, forget, keep, older_than
-from workers.engine.lease import after
-from workers.models import HarvestSchedule, Job
+from datasets.services.harvest.order import Order, forget, keep
+from workers.models import HarvestSchedule
 from workers.run import Run
-
-KEPT_FOR = timedelta(days=7)
-"""How long an order is kept that is not done for real."""
 
 
 class NotAHospital(Refused):
@@ -29,14 +23,6 @@ class NotAHospital(Refused):
 def orders() -> Path:
     """Where orders are kept."""
     return Path(settings.DATA_DIR) / "harvests"
-
-
-def expire() -> None:
-    """Remove orders that nobody asked for, and no job had, for a week, in which a dry run can be done for real."""
-    for name in older_than(KEPT_FOR, orders()):
-        jobs = Job.objects.filter(kind="harvest", params__order=name)
-        if not jobs.filter(Q(finished=None) | Q(finished__gt=after(-KEPT_FOR))).exists():
-            let_go(name)
 
 
 def let_go(name: str) -> None:

@@ -12,10 +12,10 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
-from workers import harvesting
 from workers.engine import shutdown
 from workers.engine.lease import after, length
 from workers.engine.sweep import sweep
+from workers.expiry import expire
 from workers.models import Worker
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Pulse(threading.Thread):
             try:
                 self.beat()
                 sweep()
-                harvesting.expire()
+                expire()
             except DatabaseError as error:
                 logger.warning("the database does not answer (%s)", type(error).__name__)
                 connection.close()

@@ -14,7 +14,7 @@ from datasets.pacs.directory import DirectorySource
 from datasets.services.harvest.order import BadOrder, Order, accession_numbers, find
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
 from tests.harvesting import harvest
-from workers import engine, harvesting
+from workers import engine, expiry, harvesting
 from workers.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -146,13 +146,13 @@ def test_an_order_is_kept_for_a_week_after_its_dry_run_and_no_longer(hospital, m
     long_ago = time.time() - 8 * 24 * 3600
     for path in (kept, torn):
         os.utime(path, (long_ago, long_ago))
-    harvesting.expire()
+    expiry.expire()
     assert (kept.exists(), torn.exists()) == (True, False), "the job waits"
     engine.perform(job.pk)
-    harvesting.expire()
+    expiry.expire()
     assert kept.exists(), "it can be done for real"
-    monkeypatch.setattr(harvesting, "KEPT_FOR", timedelta(0))
-    harvesting.expire()
+    monkeypatch.setattr(expiry, "KEPT_FOR", timedelta(0))
+    expiry.expire()
     assert not kept.exists()
 
 
