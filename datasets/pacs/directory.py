@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, BinaryIO
@@ -17,6 +17,8 @@ from pydicom.errors import InvalidDicomError
 from datasets.pacs.documents import SUFFIXES, Documents
 from datasets.pacs.finding import not_found
 from datasets.pacs.instance import DECODE_ERRORS, HEADER_TAGS, IncompleteHeader, Instance, from_dataset
+from datasets.pacs.pixels import PixelError, grey_values
+from datasets.pacs.series import CT_IMAGE
 from datasets.pacs.shelf import Shelf
 from datasets.pacs.source import EVERYTHING, Problem, Progress, Query, SourceNotFound, Study, Unreadable, by_series
 
@@ -47,6 +49,8 @@ class DirectorySource:
         self._shelf = Shelf()
         self._documents = Documents()
         self._scanned = False
+        self._copies: tuple[str, dict[str, list[Instance]]] = ("", {})
+        """The study that was looked at last; by SOPInstanceUID the files that hold an object, by path."""
 
     @classmethod
     def open(cls, address: str) -> DirectorySource:
@@ -81,7 +85,8 @@ class DirectorySource:
         return by_series([*self._instances(study.StudyInstanceUID), *self._documents.instances(study)])
 
     def read(self, instance: Instance) -> Dataset:
-        return self._documents.read(instance) or read_file(self.root / instance.locator)
+        """Get a whole object; of several copies the first that is whole, and those before it become problems."""
+        return self._documents.read(instance) or self._read_any(instance)
 
     def read_all(self, instances: Sequence[Instance]) -> Iterator[tuple[Instance, Dataset | Unreadable]]:
         for instance in instances:
@@ -104,11 +109,40 @@ class DirectorySource:
         )
 
     def _instances(self, uid: str) -> list[Instance]:
-        """One study's instances; of several copies of one object the first path counts."""
-        by_uid: dict[str, Instance] = {}
-        for instance in sorted(self._shelf.instances(uid), key=lambda each: each.locator):
-            by_uid.setdefault(instance.SOPInstanceUID, instance)
-        return by_series(by_uid.values())
+        """One study's instances; of several copies of one object the one with the fullest header, then the first."""
+        return by_series(max(copies, key=_stated_facts) for copies in self._by_object(uid).values())
+
+    def _by_object(self, study: str) -> dict[str, list[Instance]]:
+        if self._copies[0] != study:
+            found: dict[str, list[Instance]] = {}
+            for instance in sorted(self._shelf.instances(study), key=lambda each: each.locator):
+                found.setdefault(instance.SOPInstanceUID, []).append(instance)
+            self._copies = study, found
+        return self._copies[1]
+
+    def _read_any(self, instance: Instance) -> Dataset:
+        copies = self._by_object(instance.StudyInstanceUID).get(instance.SOPInstanceUID, [])
+        if len(copies) < 2:
+            return read_file(self.root / instance.locator)
+        failures: dict[str, Unreadable | PixelError] = {}
+        for copy in copies:
+            try:
+                dataset = read_file(self.root / copy.locator)
+                if copy.SOPClassUID == CT_IMAGE:
+                    # A slice may read well and still hold damaged pixels.
+                    grey_values(dataset)
+            except (Unreadable, PixelError) as error:
+                failures[copy.locator] = error
+            else:
+                self._tell(failures, "; another copy of the object is read")
+                return dataset
+        own = failures.pop(instance.locator)
+        self._tell(failures)
+        raise own if isinstance(own, Unreadable) else Unreadable(str(own)) from own
+
+    def _tell(self, failures: Mapping[str, Exception], more: str = "") -> None:
+        found = [Problem(place, f"{error}{more}") for place, error in failures.items()]
+        self.problems += [problem for problem in found if problem not in self.problems]
 
     def _scan(self, progress: Progress | None) -> None:
         total = sum(1 for _ in self._files()) if progress else None
@@ -259,3 +293,7 @@ def _begins_without_preamble(file: BinaryIO) -> bool:
 def _stated(values: Iterable[str]) -> str:
     """The first value that is not empty."""
     return next((value for value in values if value), "")
+
+
+def _stated_facts(instance: Instance) -> int:
+    return sum(getattr(instance, name) not in ("", None, ()) for name in Instance.__slots__)

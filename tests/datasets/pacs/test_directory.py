@@ -85,6 +85,50 @@ def test_copies_of_one_object_count_once(hospital: Path) -> None:
     assert [len(instances) for instances in listed(hospital)] == [1, 4]
 
 
+@pytest.mark.parametrize("tag", [b"\xe0\x7f\x10\x00", b"\x20\x00\x32\x00"], ids=["pixels", "position"])
+def test_a_copy_that_was_cut_is_named_and_the_next_one_read(tmp_path: Path, tag: bytes) -> None:
+    whole = save(ct(), tmp_path / "in" / "b" / "slice").read_bytes()
+    for copy in ("a", "c"):
+        (tmp_path / "in" / copy).mkdir()
+        (tmp_path / "in" / copy / "slice").write_bytes(whole[: whole.index(tag) + 20])
+    source = DirectorySource(tmp_path / "in")
+    (study,) = source.studies()
+    (instance,) = source.instances(study)
+    assert instance.ImagePositionPatient == (-20, -30, 0)
+    assert source.read(instance).PixelData == ct().PixelData
+    ((_, again),) = source.read_all([instance])
+    assert isinstance(again, Dataset)
+    (problem,) = source.problems
+    assert problem.place == "a/slice"
+    assert problem.reason == "truncated: it ends in the middle of an element; another copy of the object is read"
+
+
+def test_a_copy_whose_pixels_do_not_decode_is_named_and_the_next_one_read(tmp_path: Path) -> None:
+    whole, short = ct(), ct()
+    short.PixelData = short.PixelData[:2000]
+    save(short, tmp_path / "in" / "a")
+    save(whole, tmp_path / "in" / "b")
+    source = DirectorySource(tmp_path / "in")
+    (study,) = source.studies()
+    (instance,) = source.instances(study)
+    assert source.read(instance).PixelData == whole.PixelData
+    (problem,) = source.problems
+    assert str(problem).startswith("a: it has 2000 bytes of pixels")
+
+
+def test_where_no_copy_is_whole_each_is_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(ct(), tmp_path / "in" / name)
+    source = DirectorySource(tmp_path / "in")
+    (study,) = source.studies()
+    (instance,) = source.instances(study)
+    (tmp_path / "in" / "a").unlink()
+    (tmp_path / "in" / "b").write_bytes(b"x")
+    with pytest.raises(Unreadable, match="No such file"):
+        source.read(instance)
+    assert [str(problem) for problem in source.problems] == ["b: not a DICOM file"]
+
+
 def test_broken_files_are_named_with_their_cause_and_the_rest_goes_on(hospital: Path) -> None:
     whole = (hospital / "z.IMA").read_bytes()
     (hospital / "notes.txt").write_text("call back on Monday")

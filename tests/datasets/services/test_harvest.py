@@ -106,6 +106,18 @@ def test_harvesting_again_adds_nothing(hospital):
     assert "1 of them known" in out
 
 
+def test_truncated_copies_of_slices_cost_no_lesion_and_are_named(hospital):
+    for path in sorted((hospital / "images").iterdir()):
+        copy = hospital / "a truncated copy" / path.name
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes()[:-3000])
+    status, out, err = run(hospital)
+    assert status == 1, "something was left out"
+    assert "New lesions: 1. New slices: 5." in out
+    assert err.count("truncated: it ends in the middle of an element; another copy of the object is read") == 5
+    assert "a truncated copy/0.dcm" in err
+
+
 def test_a_dry_run_tells_the_same_and_writes_nothing(hospital, data_dir):
     before = rows_of_everything()
     status, out, _ = run(hospital, dry_run=True)
