@@ -10,6 +10,10 @@ from PIL import Image
 Pixels = NDArray[np.uint16]
 
 
+MAX_PIXELS = 64 * 2**20
+"""More than any slice has."""
+
+
 class BadImage(ValueError):
     """The file is missing, damaged or not a 16-bit grey PNG."""
 
@@ -23,12 +27,16 @@ def read(path: Path | BinaryIO) -> Pixels:
     """
     try:
         with Image.open(path, formats=["PNG"]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImage("larger than any slice")
             if not image.mode.startswith("I;16"):
                 raise BadImage("not a 16-bit grey image")
             return np.asarray(image, dtype=np.uint16)
     except FileNotFoundError:
         raise BadImage("missing") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except BadImage:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow reports damage in many ways; only the operating system's errors have a number.
         if isinstance(error, OSError) and error.errno:
             raise BadImage(f"cannot be read: {error.strerror}") from error

@@ -207,6 +207,8 @@ CELERY_BEAT_SCHEDULE = {
     }
 }
 
+FILE_UPLOAD_HANDLERS = ["deeplesion_site.uploads.NoUploads"]
+
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["deeplesion_site.api.permissions.ReadPublished"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -214,7 +216,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["deeplesion_site.api.parsers.ShallowJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "deeplesion_site.api.schema.ProblemSchema",
     "EXCEPTION_HANDLER": "deeplesion_site.api.problems.handle",

@@ -2,16 +2,27 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from deeplesion_site.api import problems
+from deeplesion_site.uploads import NothingIsUploaded
 
 API = "/api/"
 
+REFUSED: dict[type[Exception], str] = {
+    NothingIsUploaded: "Files cannot be uploaded here.",
+    RequestDataTooBig: f"A request may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE / 2**20:g} MB at most.",
+    TooManyFieldsSent: f"A form may have {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} fields at most.",
+}
+"""What a request must not bring."""
+
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return _answer(request, 400, "The request cannot be understood.")
+    own = next((sentence for kind, sentence in REFUSED.items() if isinstance(exception, kind)), "")
+    return _answer(request, 400, own or "A part of the address or of the form makes no sense here.")
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
@@ -31,4 +42,4 @@ def failed(request: HttpRequest) -> HttpResponse:
 def _answer(request: HttpRequest, code: int, sentence: str) -> HttpResponse:
     if request.path.startswith(API) or getattr(getattr(request, "user", None), "token", None) is not None:
         return problems.respond(request, code, sentence)
-    return render(request, f"{code}.html", status=code)
+    return render(request, f"{code}.html", {"sentence": sentence}, status=code)

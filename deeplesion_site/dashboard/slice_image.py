@@ -92,7 +92,10 @@ def render(place: Slice, view: View) -> bytes:
     NoPicture : its file is missing or no picture.
     """
     try:
-        with slice_storage(place.series.study.patient.collection).open(place.path) as file, Image.open(file) as png:
+        with (
+            slice_storage(place.series.study.patient.collection).open(place.path) as file,
+            Image.open(file, formats=["PNG"]) as png,
+        ):
             values = np.asarray(png)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise NoPicture(place.file_name) from error

@@ -7,6 +7,7 @@ can be brought back into a folder or into a bucket, whatever it was taken from.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ LEFT_OUT = ("db.sqlite3", "broker", "beat.dat", "exports", "pacs", "secret_key")
 
 SLICES = "slices/"
 """Below it lie slices, in DATA_DIR and in a bucket."""
+
+MAX_LINE, MAX_ABOUT_BYTES = 4096, 64 << 10
+"""Of the list of files, and of what is said of the backup."""
 
 Progress = Callable[[int, int | None], None]
 
@@ -91,7 +95,7 @@ def restore(folder: Path, progress: Progress) -> dict[str, int]:
     Refused : it is no backup, the database is not empty, or a file of the backup is damaged.
     """
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = json.loads(files.text(folder / ABOUT, MAX_ABOUT_BYTES))
         entries = list(_listed(folder))
     except (OSError, ValueError, KeyError) as error:
         raise Refused(f"{folder} holds no backup that is complete") from error
@@ -102,6 +106,11 @@ def restore(folder: Path, progress: Progress) -> dict[str, int]:
     if connection.introspection.table_names():
         raise Refused("the database is not empty: restore into a new one")
     target, slices = Path(settings.DATA_DIR), storage.bucket()
+    missing = [entry for entry in entries if _size(target / entry["path"]) != entry["bytes"]]
+    needed = sum(entry["bytes"] for entry in missing if slices is None or not entry["path"].startswith(SLICES))
+    free = shutil.disk_usage(target).free
+    if needed > free:
+        raise Refused(f"the backup needs {needed / 1e9:.1f} GB more, and DATA_DIR has room for {free / 1e9:.1f} GB")
     for done, entry in enumerate(entries, start=1):
         path = target / entry["path"]
         if not path.resolve().is_relative_to(target) or ".." in path.parts:
@@ -165,7 +174,7 @@ def _left_out() -> frozenset[str]:
 
 def _listed(folder: Path) -> Iterator[dict[str, Any]]:
     with (folder / LIST).open(encoding="utf-8") as listing:
-        for line in listing:
+        while line := listing.readline(MAX_LINE):
             yield json.loads(line)
 
 

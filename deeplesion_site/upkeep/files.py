@@ -45,6 +45,20 @@ def write(chunks: Iterable[bytes], target: Path, status: os.stat_result | None =
     return hashed.hexdigest()
 
 
+def text(path: Path, most: int) -> str:
+    """The text of a small file.
+
+    Raises
+    ------
+    ValueError : it is larger.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(path)
+    return content.decode()
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as file:

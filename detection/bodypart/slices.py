@@ -127,9 +127,9 @@ def read_hu(path: Path) -> NDArray[np.int32]:
     UnreadableSlice : missing, not a PNG, or not grey.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=["PNG"]) as image:
             values = np.asarray(image)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnreadableSlice(f"slice {path.parent.name}/{path.name} cannot be read") from error
     if values.ndim != 2:
         raise UnreadableSlice(f"slice {path.parent.name}/{path.name} is not a grey picture")

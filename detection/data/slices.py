@@ -33,13 +33,13 @@ def read_hu(path: Path) -> Hu:
     """
     name = f"{path.parent.name}/{path.name}"
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=["PNG"]) as image:
             if not image.mode.startswith("I"):
                 raise CorruptSlice(f"{name} is not a 16-bit PNG")
             values = np.asarray(image, dtype=np.int32)
     except FileNotFoundError as error:
         raise MissingSlice(f"{name} is not there; complete the release") from error
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise CorruptSlice(f"{name} cannot be decoded; copy it again") from error
     return (values - OFFSET).astype(np.int16)
 

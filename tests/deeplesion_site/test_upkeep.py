@@ -220,7 +220,7 @@ def test_a_restore_never_overwrites(filled: SimpleNamespace) -> None:
     assert "not empty" in ended.stderr
 
 
-@pytest.mark.parametrize("name", ["nothing", "other-format", "outside"])
+@pytest.mark.parametrize("name", ["nothing", "other-format", "outside", "too-large", "endless-line"])
 def test_what_is_no_backup_is_refused(name: str, filled: SimpleNamespace, tmp_path: Path) -> None:
     folder = tmp_path / name
     if name != "nothing":
@@ -231,9 +231,16 @@ def test_what_is_no_backup_is_refused(name: str, filled: SimpleNamespace, tmp_pa
     if name == "outside":
         entry = {"path": "../../stolen", "bytes": 1, "time": 1, "sha256": "0"}
         (folder / "files.jsonl").write_text(json.dumps(entry) + "\n")
+    if name == "too-large":
+        entry = {"path": "slices/a/001.png", "bytes": 1 << 60, "time": 1, "sha256": "0"}
+        (folder / "files.jsonl").write_text(json.dumps(entry) + "\n")
+    if name == "endless-line":
+        (folder / "files.jsonl").write_text('{"path": "' + "a" * 1_000_000)
     ended = Site(tmp_path / "second").run("restore", folder)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
+    if name == "too-large":
+        assert "the backup needs 1152921504.6 GB more, and DATA_DIR has room for" in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
 
 

@@ -24,6 +24,9 @@ VERTICES = tuple(tuple(f"{axis}{vertex}" for axis in "xyz") for vertex in range(
 REQUIRED = (ACCESSION, "tool", *VERTICES[0], *VERTICES[1])
 """Without these a CSV file is none of ours."""
 
+MAX_ROWS, MAX_COLUMNS = 200_000, 500
+"""More than any export has; a row of separators alone takes many times its bytes in memory."""
+
 TOOLS = {
     "bidimensional": Tool.BIDIMENSIONAL,
     "recist": Tool.BIDIMENSIONAL,
@@ -65,8 +68,15 @@ def rows_of_csv(data: bytes) -> list[Row]:
         names = [name.strip().lower() for name in reader.fieldnames or ()]
         if not set(REQUIRED) <= set(names):
             raise NoExport("its first line does not name the columns of an export of bookmarks")
+        if len(names) > MAX_COLUMNS:
+            raise NoExport(f"it has more than {MAX_COLUMNS} columns")
         reader.fieldnames = names
-        return [{key: (value or "").strip() for key, value in row.items() if isinstance(key, str)} for row in reader]
+        rows: list[Row] = []
+        for row in reader:
+            if len(rows) == MAX_ROWS:
+                raise NoExport(f"it has more than {MAX_ROWS:,} rows")
+            rows.append({key: (value or "").strip() for key, value in row.items() if isinstance(key, str)})
+        return rows
     except csv.Error:
         raise NoExport("it is no CSV file") from None
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import date, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from datasets.services.harvest.slices import DEFAULT_CONTEXT_MM
 
 ANNOTATIONS = frozenset(["SR", "PR"])
 """Modalities of annotation objects by which servers can be searched."""
+
+MOST_NUMBERS = 100_000
+"""Accession numbers of one harvest."""
 
 MAX_CONTEXT_MM = 10_000.0
 
@@ -130,7 +134,10 @@ def accession_numbers(lines: Iterable[str]) -> tuple[str, ...]:
     ------
     BadOrder : it holds none, or something that no accession number is.
     """
-    numbers = list(dict.fromkeys(filter(None, (line.strip().lstrip("\ufeff") for line in lines))))
+    found = filter(None, (line.strip().lstrip("\ufeff") for line in lines))
+    numbers = list(dict.fromkeys(islice(found, MOST_NUMBERS + 1)))
+    if len(numbers) > MOST_NUMBERS:
+        raise BadOrder(f"the list holds more than {MOST_NUMBERS:,} accession numbers")
     if not numbers:
         raise BadOrder("the list holds no accession number")
     for place, number in enumerate(numbers, start=1):

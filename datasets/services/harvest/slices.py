@@ -136,5 +136,5 @@ def _path(series: Series, index: int) -> str:
 
 
 def _load(storage: Storage, path: str) -> NDArray[np.int32]:
-    with storage.open(path) as file, Image.open(file) as image:
+    with storage.open(path) as file, Image.open(file, formats=["PNG"]) as image:
         return hu.from_png(np.asarray(image))

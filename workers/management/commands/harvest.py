@@ -20,6 +20,9 @@ from workers.kinds.harvest import KIND, SHOWN
 from workers.management.job_command import JobCommand, bars
 from workers.run import Rehearsal
 
+MOST_BYTES = 8 << 20
+"""Of a list of accession numbers."""
+
 
 class Command(JobCommand):
     help = "Takes the RECIST bookmarks of a source into a collection: slices, lesions, and why the others gave none."
@@ -138,7 +141,11 @@ def listed(name: str) -> tuple[str, ...]:
     if name == "-":
         return accession_numbers(sys.stdin)
     try:
-        return accession_numbers(Path(name).read_text(encoding="utf-8").splitlines())
+        with Path(name).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise CommandError(f"the list of accession numbers is larger than {MOST_BYTES >> 20} MB")
+        return accession_numbers(content.decode("utf-8").splitlines())
     except UnicodeDecodeError:
         raise CommandError("the list of accession numbers is no text in UTF-8") from None
     except OSError as error:
