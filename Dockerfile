@@ -6,8 +6,8 @@ RUN apt-get update \
  && useradd --create-home --uid 10001 deeplesion \
  && install --directory --owner=deeplesion /data
 WORKDIR /app
-COPY requirements*.txt ./
-RUN pip install --no-cache-dir -r requirements.txt
+COPY requirements.txt constraints.txt ./
+RUN pip install --no-cache-dir -r requirements.txt -c constraints.txt
 COPY . .
 ENV DATA_DIR=/data PYTHONUNBUFFERED=1
 USER deeplesion

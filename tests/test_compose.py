@@ -36,6 +36,20 @@ def test_every_queue_has_a_worker_and_the_broker_keeps_its_messages() -> None:
     assert "noeviction" in SERVICES["redis"]["command"]
 
 
+def test_what_the_image_installs_is_pinned_to_the_last_package() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert "COPY requirements.txt constraints.txt ./" in dockerfile
+    assert "-r requirements.txt -c constraints.txt" in dockerfile
+
+
+def test_beat_runs_once_and_slices_may_lie_in_a_bucket() -> None:
+    beats = [name for name, service in OURS.items() if " beat" in service["command"]]
+    assert beats == ["beat"]
+    assert "replicas" not in str(SERVICES["beat"])
+    environment = SERVICES["worker-io"]["environment"]
+    assert {"S3_BUCKET", "S3_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= set(environment)
+
+
 def test_pg_dump_in_the_image_is_as_new_as_the_server() -> None:
     assert "FROM python:3.11-slim-bookworm" in (ROOT / "Dockerfile").read_text()
     assert SERVICES["db"]["image"] == "postgres:15-bookworm", "Debian bookworm's client is version 15"
