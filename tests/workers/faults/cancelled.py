@@ -1,6 +1,5 @@
 """A cancel that races with success, and one that ends a program beside the worker."""
 
-import random
 import time
 
 from tests.workers.faults import judge
@@ -10,17 +9,16 @@ from workers.errors import NotCancellable
 from workers.models import Job
 
 
-def racing_with_success(stage: Stage, jobs: int, seed: int = 0) -> str:
+def racing_with_success(stage: Stage, jobs: int) -> str:
     """Cancel short jobs about when they succeed: each has one outcome, and the one that its row says."""
-    choice = random.Random(seed)
     stage.worker(processes=2)
     refused = 0
     keys = []
-    for number in range(1, jobs + 1):
-        keys += stage.enqueue(1, first=number, steps=3, pause=0.05)
+    for _ in range(jobs):
+        keys += stage.enqueue(1, steps=3, pause=0.05)
         key = keys[-1]
         stage.until(lambda key=key: stage.state(key) != "queued", "it is at work")  # type: ignore[misc]
-        time.sleep(choice.uniform(0.0, 0.5))
+        time.sleep(stage.choice.uniform(0.0, 0.3))
         try:
             engine.cancel(key)
         except NotCancellable:

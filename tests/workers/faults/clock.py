@@ -55,10 +55,10 @@ def set_back(stage: Stage) -> str:
         [compiler, "-shared", "-fPIC", "-o", shim, "-x", "c", "-", "-ldl"], input=SHIM, text=True, check=True
     )
     shifted = {"LD_PRELOAD": str(shim), "CLOCK_BACK_IF": str(flag)}
-    (lost,) = stage.enqueue(1, first=1, steps=30, pause=0.1)
+    (lost,) = stage.enqueue(1, steps=30, pause=0.1)
     victim = stage.worker(**shifted)
     stage.until(lambda: Job.objects.get(pk=lost).done >= 2, "the first job is at work")
-    (living,) = stage.enqueue(1, first=2, steps=60, pause=0.1)
+    (living,) = stage.enqueue(1, steps=60, pause=0.1)
     stage.kill(victim)
     stage.worker(processes=2, **shifted)
     stage.until(lambda: Job.objects.get(pk=living).done >= 2, "the second job is at work")

@@ -1,7 +1,10 @@
 """Where a scenario plays: a data folder, a database and a broker of its own, and workers that can be hurt."""
 
 import contextlib
+import itertools
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -21,7 +24,24 @@ BACKENDS = ("embedded", "servers")
 
 LEASE_S = 2.0
 PATIENCE_S = 120.0
+LOOK_EVERY_S = 0.02
 ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A Celery worker: the leader of its process group."""
+
+    pid: int
+    log: Path
+
+    @property
+    def alive(self) -> bool:
+        """Whether its main process is there."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, 0)
+            return True
+        return False
 
 
 @dataclass
@@ -30,50 +50,78 @@ class Stage:
 
     backend: str
     folder: Path
-    stack: ExitStack
     environment: dict[str, str]
+    choice: random.Random = field(default_factory=random.Random)
     postgres: RestartablePostgres | None = None
     redis_port: int = 0
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    kills: int = 0
+    """Workers that were killed while they were needed."""
+    workers: list[Worker] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _nurseries: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     _redis: ExitStack = field(default_factory=ExitStack)
 
-    def enqueue(self, count: int = 1, first: int = 1, **params: Any) -> list[int]:
+    def enqueue(self, count: int = 1, **params: Any) -> list[int]:
         """Queue jobs that take steps; return their keys."""
         from workers import engine
 
-        made = [
-            engine.enqueue(kind="steps", params={"number": number, **params}) for number in range(first, first + count)
-        ]
-        return [job.pk for job in made]
+        numbers = itertools.islice(self._numbers, count)
+        return [engine.enqueue(kind="steps", params={"number": number, **params}).pk for number in numbers]
 
-    def worker(self, *, processes: int = 1, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a worker and wait until it is there."""
-        log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
-        command = [
-            sys.executable, "-m", "celery", "--quiet", "--app=tests.workers.faults.worker_app", "worker",
-            f"--concurrency={processes}", "--loglevel=warning", "--without-mingle", "--without-gossip",
-        ]  # fmt: skip
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**self.environment, **environment}, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        log.close()
-        self.workers.append(process)
-        self.until(lambda: self._is_there(process), "the worker is there")
-        return process
+    def worker(
+        self, *, processes: int = 1, queues: str = "io,cpu,gpu", load: tuple[str, ...] = (), **environment: str
+    ) -> Worker:
+        """Start a worker and wait until it is there.
 
-    def _is_there(self, process: subprocess.Popen[bytes]) -> bool:
-        from workers.models import Worker
+        Parameters
+        ----------
+        load : modules that it has loaded from the start.
+        environment : what is different in its environment.
+        """
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        nursery = self._nursery(environment)
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
+        wanted = {"processes": processes, "queues": queues, "load": load, "log": str(log)}
+        nursery.stdin.write(json.dumps(wanted) + "\n")
+        nursery.stdin.flush()
+        worker = Worker(int(nursery.stdout.readline()), log)
+        self.workers.append(worker)
+        self.until(lambda: self._is_there(worker), "the worker is there")
+        return worker
 
-        assert process.poll() is None, self.told()
-        return any(name.endswith(f":{process.pid}") for name in Worker.objects.values_list("name", flat=True))
+    def hospital(self, patients: int = 3) -> Path:
+        """A phantom hospital of so many patients with small images, written once."""
+        from datasets.phantom.hospital import write_hospital
 
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        folder = self.folder / f"hospital-{patients}"
+        if not folder.is_dir():
+            write_hospital(folder, patients=patients, seed=7, size=64)
+        return folder / "dicom"
+
+    def _nursery(self, environment: dict[str, str]) -> "subprocess.Popen[str]":
+        key = json.dumps(environment, sort_keys=True)
+        if key not in self._nurseries:
+            self._nurseries[key] = subprocess.Popen(
+                [sys.executable, "-m", "tests.workers.faults.nursery"], cwd=ROOT, text=True,
+                env={**self.environment, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )  # fmt: skip
+        return self._nurseries[key]
+
+    def _is_there(self, worker: Worker) -> bool:
+        from workers import models
+
+        assert worker.alive, self.told()
+        return any(name.endswith(f":{worker.pid}") for name in models.Worker.objects.values_list("name", flat=True))
+
+    def kill(self, worker: Worker) -> None:
         """End a worker and its processes with SIGKILL, as the kernel does when memory is short."""
         self.signal(worker, signal.SIGKILL)
-        worker.wait()
+        self.until(lambda: not worker.alive, "the worker is gone")
+        self.workers.remove(worker)
+        self.kills += 1
 
-    def signal(self, worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    def signal(self, worker: Worker, number: signal.Signals) -> None:
         """Send a signal to a worker and its processes."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker.pid, number)
@@ -88,7 +136,7 @@ class Stage:
         deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, f"waited {within_s:.0f} s until {what}\n{self.jobs()}\n{self.told()}"
-            time.sleep(0.05)
+            time.sleep(LOOK_EVERY_S)
 
     def jobs(self) -> str:
         """Every unfinished job with its log."""
@@ -101,11 +149,13 @@ class Stage:
             for job in left
         )
 
-    def finished(self, keys: list[int], within_s: float = PATIENCE_S) -> None:
-        """Wait until jobs are finished."""
+    def finished(self, keys: list[int] | None = None, within_s: float = PATIENCE_S) -> None:
+        """Wait until jobs are finished; all of them unless named."""
         from workers.models import Job
 
-        unfinished = Job.objects.filter(pk__in=keys, state__in=Job.UNFINISHED)
+        unfinished = Job.objects.filter(state__in=Job.UNFINISHED)
+        if keys is not None:
+            unfinished = unfinished.filter(pk__in=keys)
         self.until(lambda: not unfinished.exists(), "all jobs are finished", within_s)
 
     def state(self, key: int) -> str:
@@ -122,11 +172,16 @@ class Stage:
         """Stop Redis; what it held is lost."""
         self._redis.close()
 
+    def clear(self) -> None:
+        """End the workers of a scenario, so that the next one begins with none."""
+        for worker in list(self.workers):
+            self.kill(worker)
+        self.kills = 0
+
     def end(self) -> None:
         """End everything."""
-        for worker in self.workers:
-            self.signal(worker, signal.SIGCONT)
-            self.kill(worker)
+        for nursery in self._nurseries.values():
+            nursery.communicate()
         self._redis.close()
 
 
@@ -135,7 +190,7 @@ def open_stage(backend: str, lease_s: float = LEASE_S) -> Iterator[Stage]:
     """Set a stage; Django's settings are read here, so that it works once in a process."""
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder("faults"))
-        stage = Stage(backend, folder, stack, {})
+        stage = Stage(backend, folder, {})
         stack.callback(stage.end)
         os.environ |= {
             "DATA_DIR": str(folder / "data"),

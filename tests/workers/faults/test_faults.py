@@ -1,21 +1,23 @@
-"""A quicker selection of what `make faults` plays whole."""
+"""Every fault of `make faults` once, in its cheapest setting."""
 
 import pytest
 
 from tests.peers.needed import need
-from tests.workers.faults.__main__ import SKIPPED, played
-from tests.workers.faults.scenarios import ALL
+from tests.workers.faults import scenarios
+from tests.workers.faults.__main__ import played
+from tests.workers.faults.stage import BACKENDS
 
-CHOSEN = [(scenario.name, backend) for scenario in ALL if scenario.quick is not None for backend in scenario.backends]
 
-
+@pytest.mark.slow
 @pytest.mark.services
-@pytest.mark.parametrize(("name", "backend"), CHOSEN)
-def test_after_the_fault_there_is_one_result_and_nothing_is_lost(name, backend):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_after_every_fault_there_is_one_result_and_nothing_is_lost(backend):
     if backend == "servers":
         need("postgresql")
         need("redis-server")
-    done = played(name, backend, "--quick")
-    if done.returncode == SKIPPED:
-        pytest.skip(done.stdout.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    found = played(backend, seed=0, quick=True)
+    failed = [each for each in found if each.outcome == "failed"]
+    assert not failed, "\n\n".join(f"{each.fault}: {each.words}" for each in failed)
+    assert [each.fault for each in found] == [scenario.name for scenario in scenarios.of(backend)]
+    for each in found:
+        print(f"{each.fault}: {each.seconds:.1f} s, {each.words}")
