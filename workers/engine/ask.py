@@ -62,24 +62,23 @@ def enqueue(
     found = kinds.get(kind)
     wanted = asdict(found.read(params))
     fingerprint = hashlib.sha256(json.dumps([kind, wanted], sort_keys=True).encode()).hexdigest()
-    known = _known(owner, key, fingerprint)
-    if known is None:
-        try:
-            with transaction.atomic():
-                known = Job.objects.create(
-                    kind=kind, title=found.title, params=wanted, queue=found.queue, owner=owner, key=key,
-                    fingerprint=fingerprint, attempts_allowed=found.attempts, published=Now() if send else None,
-                )  # fmt: skip
-                record(known.pk, Event.QUEUED, 0, _asked_by(owner))
-                on_new(known)
-                if send:
-                    job_id, queue = known.pk, known.queue
-                    transaction.on_commit(lambda: publish(job_id, queue), robust=True)
-        except IntegrityError:
-            # Somebody asked for the same in the same moment.
-            known = _known(owner, key, fingerprint)
-            if known is None:
-                raise
+    try:
+        with transaction.atomic():
+            known = Job.objects.create(
+                kind=kind, title=found.title, params=wanted, queue=found.queue, owner=owner, key=key,
+                fingerprint=fingerprint, attempts_allowed=found.attempts, published=Now() if send else None,
+            )  # fmt: skip
+            record(known.pk, Event.QUEUED, 0, _asked_by(owner))
+            on_new(known)
+            if send:
+                job_id, queue = known.pk, known.queue
+                transaction.on_commit(lambda: publish(job_id, queue), robust=True)
+    except IntegrityError:
+        # The constraints of the table say that the same was asked for before; most often it was not.
+        same = _known(owner, key, fingerprint)
+        if same is None:
+            raise
+        known = same
     if key is not None and known.key == key and (known.kind, known.params) != (kind, wanted):
         raise KeyReused(f"The idempotency key was used for job {known.pk}, which was asked to do something else.")
     return known

@@ -20,7 +20,7 @@ def full(stage: Stage) -> str:
     slices = Path(settings.DATA_DIR) / "slices" / "small-disk"
     slices.mkdir(parents=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", slices], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", slices], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("a small disk cannot be mounted here; that needs root")

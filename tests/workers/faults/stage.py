@@ -96,7 +96,7 @@ class Stage:
 
         folder = self.folder / f"hospital-{patients}"
         if not folder.is_dir():
-            write_hospital(folder, patients=patients, seed=7, size=64)
+            write_hospital(folder, patients=patients, seed=7, size=128)
         return folder / "dicom"
 
     def _nursery(self, environment: dict[str, str]) -> "subprocess.Popen[str]":
