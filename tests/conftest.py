@@ -18,7 +18,6 @@ from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
 from datasets import frozen
-from datasets.phantom.hospital import write_hospital
 from deeplesion_site.accounts import append_only
 from tests.peers.chromium import private_chromium
 from tests.peers.needed import closing_line, named_in, needed
@@ -102,6 +101,9 @@ def orthanc() -> Iterator[Orthanc]:
 @pytest.fixture(scope="session")
 def phantom_hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a phantom hospital of six patients, made once for all test processes: `dicom/` and `truth.json`."""
+    # The phantom takes long to load, and most runs need none.
+    from datasets.phantom.hospital import write_hospital
+
     shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent

@@ -2,7 +2,7 @@
 
 Settings come from the environment, so the environment is prepared here: data goes to a temporary folder, and the
 database, broker and keys of a deployment on this machine are out of sight. With `--postgres` a private PostgreSQL
-server takes SQLite's place, and only the tests that touch the database run.
+server takes SQLite's place, and only the tests that touch the database run, without those in a browser.
 
 `conftest.py` would be too late: pytest-django reads the settings before any of them is loaded. Worker processes of
 pytest-xdist inherit what the first process prepared; each adds a folder of its own, and pytest-django gives each a
@@ -39,6 +39,7 @@ _DEPLOYMENT = (
     "SESSION_COOKIE_NAME",
 )
 _DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+_BROWSER_FIXTURES = {"browser", "page"}
 _not_installed = pytest.StashKey[NotInstalled]()
 
 
@@ -94,7 +95,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _touches_database(item: pytest.Item) -> bool:
+    """Whether its SQL is worth another run; what is seen in a browser was rendered by the tests without one, too."""
     fixtures = getattr(item, "fixturenames", ())
+    if not _BROWSER_FIXTURES.isdisjoint(fixtures):
+        return False
     return item.get_closest_marker("django_db") is not None or not _DATABASE_FIXTURES.isdisjoint(fixtures)
 
 

@@ -46,6 +46,14 @@ def test_users(name):
 def test_users_through_a_fixture(db):
     assert not User.objects.exists()
 """
+IN_A_BROWSER = """
+import pytest
+
+@pytest.fixture
+def page(): pass
+
+def test_page(page, db): pass
+"""
 
 
 @pytest.fixture
@@ -154,7 +162,7 @@ def test_run_on_postgres_takes_what_touches_the_database(inner: pytest.Pytester,
 
 
 @pytest.mark.services
-def test_run_on_postgres_accepts_that_no_test_touches_the_database(inner: pytest.Pytester) -> None:
+def test_run_on_postgres_leaves_browsers_out_and_accepts_that_nothing_is_left(inner: pytest.Pytester) -> None:
     need("postgresql")
-    inner.makepyfile("def test_arithmetic(): pass")
+    inner.makepyfile(test_arithmetic="def test_arithmetic(): pass", test_browser=IN_A_BROWSER)
     assert inner.runpytest_subprocess("--postgres").ret == pytest.ExitCode.OK

@@ -21,7 +21,7 @@ from tests.datasets.pacs.web_server import Answer
 from tests.workers.test_harvest_failures import study
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS, STUDIES, SLICES = 20, 4, 40
+KILLS, STUDIES, SLICES = 20, 4, 12
 WITHIN_S = 60
 
 
@@ -79,7 +79,7 @@ def test_killed_at_twenty_moments_it_ends_the_same(tmp_path: Path) -> None:
         common = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.1", "PatientID": str(number)}
         for place in range(SLICES):
             save(ct(z=2.0 * place, SOPInstanceUID=f"{uid}.1.{place}", **common), hospital / f"{number}" / f"{place}")
-        for mark, place in enumerate((5, 30)):
+        for mark, place in enumerate((3, 9)):
             drawn = bidimensional(f"{uid}.1.{place}")
             names = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.9", "SOPInstanceUID": f"{uid}.9.{mark}"}
             save(report(drawn, **names, PatientID=str(number)), hospital / f"{number}" / f"report{mark}")

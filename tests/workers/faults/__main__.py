@@ -57,7 +57,9 @@ def main() -> int:
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        chosen = [scenarios.find(options.fault)] if options.fault else scenarios.of(options.backend)
+        chosen = (
+            [scenarios.find(options.fault)] if options.fault else scenarios.of(options.backend, quick=options.quick)
+        )
         for each in play(options.backend, chosen, options.seed, quick=options.quick):
             print(json.dumps(asdict(each)), flush=True)
         return 0
@@ -69,7 +71,7 @@ def main() -> int:
 
     def lane(backend: str) -> list[Played]:
         done = []
-        for scenario in scenarios.of(backend):
+        for scenario in scenarios.of(backend, quick=options.quick):
             if options.fault in (None, scenario.name):
                 done += played(backend, options.seed, scenario.name, quick=options.quick)
                 done[-1].print()

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.workers.faults.stage import BACKENDS, Stage
 
-SERVERS = ("servers",)
+EMBEDDED, SERVERS = (BACKENDS[:1], BACKENDS[1:])
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Scenario:
     whole: dict[str, Any] = field(default_factory=dict)
     quick: dict[str, Any] = field(default_factory=dict)
     backends: tuple[str, ...] = BACKENDS
+    quick_on: tuple[str, ...] = BACKENDS
 
     def play(self, stage: Stage, *, quick: bool) -> str:
         """Play it; say what was found."""
@@ -34,6 +35,7 @@ ALL = (
         "every_kind.killed",
         {"kills": 3},
         {"kills": 1, "learning": False},
+        quick_on=EMBEDDED,
     ),
     Scenario("worker pauses past its lease", "killed.paused_past_its_lease"),
     Scenario("two workers claim", "killed.two_claim_at_once", {"rounds": 200}, {"rounds": 40}),
@@ -43,14 +45,14 @@ ALL = (
     Scenario("PostgreSQL restarted", "messages.database_restarted", backends=SERVERS),
     Scenario("cancel races with success", "cancelled.racing_with_success", {"jobs": 60}, {"jobs": 8}),
     Scenario("cancel within two seconds", "cancelled.within_two_seconds"),
-    Scenario("disk full", "disk.full"),
+    Scenario("disk full", "disk.full", quick_on=EMBEDDED),
     Scenario("clock set back by an hour", "clock.set_back"),
 )
 
 
-def of(backend: str) -> list[Scenario]:
-    """The scenarios that can be played on a backend."""
-    return [scenario for scenario in ALL if backend in scenario.backends]
+def of(backend: str, *, quick: bool) -> list[Scenario]:
+    """The scenarios of a backend."""
+    return [each for each in ALL if backend in each.backends and (not quick or backend in each.quick_on)]
 
 
 def find(name: str) -> Scenario:
