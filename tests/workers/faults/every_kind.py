@@ -115,19 +115,25 @@ def killed(stage: Stage, kills: int, learning: bool = True) -> str:
 
 
 def _dataset(do: Do, name: str, hospital: Path, table: Path, times: int = SHORT) -> dict[str, Any]:
-    """Harvest a hospital, publish it and a download; give what is to be the same each time."""
+    """Harvest a hospital, import a download, publish both; give what is to be the same each time."""
     order = Order(source=f"dir://{hospital}", collection=name, context_mm=20.0)
     do("harvest", harvesting.params_of(order))
-    call_command("import_deeplesion", str(table / "DL_info.csv"), collection=f"{name}-table", stdout=StringIO())
-    # A job of these is over so soon that a kill may come too late, so there are several.
+    # Some jobs are over so soon that a kill may come too late, so there are several.
     for number in range(times):
-        call_command("release", "create", f"{name}-1.{number}", collection=name, stdout=StringIO())
-        do("manifest", {"release": f"{name}-1.{number}"})
-        do("release", {"release": f"{name}-table-1.{number}", "collection": f"{name}-table"})
+        own, other = f"{name}-1.{number}", f"{name}-table-{number}"
+        do("curate", {"collection": name})
+        call_command("release", "create", own, collection=name, stdout=StringIO())
+        do("manifest", {"release": own})
+        do("export", {"release": own})
+        paths = {"table": str(table / "DL_info.csv"), "images": str(table / "Images_png")}
+        do("import", {**paths, "collection": other, "copy": True})
+        do("release", {"release": other, "collection": other})
+    packed = sorted(path.name.removeprefix(name) for path in settings.DATA_DIR.rglob(f"{name}-1.*.zip"))
     manifests = ReleaseManifest.objects.filter(release__collection__slug=name)
-    releases = Release.objects.filter(collection__slug=f"{name}-table").order_by("pk")
+    releases = Release.objects.filter(collection__slug__startswith=f"{name}-table").order_by("pk")
     return {
         **_harvested(name),
+        "packed": packed,
         "manifests": list(manifests.order_by("release").values_list("files", "bytes")),
         "releases": [(each.state, each.members.count(), each.patients.count()) for each in releases],
     }
@@ -165,6 +171,9 @@ def _harvested(collection: str) -> dict[str, Any]:
 
 
 def _download(folder: Path) -> None:
-    """A table as DeepLesion's with a patient in each split."""
+    """A download as DeepLesion's with patients in each split."""
     folder.mkdir()
-    tables.write(folder / "DL_info.csv", [tables.row(number, split=number) for number in (1, 2, 3)])
+    rows = [tables.row(number, split=1 + number % 3) for number in range(1, 10)]
+    tables.write(folder / "DL_info.csv", rows)
+    for row in rows:
+        tables.draw(folder / "Images_png", row.folder, row.slice, seed=row.patient)
