@@ -12,6 +12,7 @@ from datasets.triggers import Rule
 ANNOTATION, REVIEW = "datasets_annotation", "datasets_review"
 RELEASE, MANIFEST = "datasets_release", "datasets_releasemanifest"
 PATIENT, LESION = "datasets_releasepatient", "datasets_releaselesion"
+MEASURED = "datasets_lesion"
 
 PUBLISHED = "EXISTS (SELECT 1 FROM datasets_release r WHERE r.id = {row}.release_id AND r.state = 'published')"
 ANY_PUBLISHED = "EXISTS (SELECT 1 FROM datasets_release r WHERE r.state = 'published')"
@@ -24,6 +25,18 @@ MARK = (
 
 MARK_CHANGED = " OR ".join(f"OLD.{column} {{differs}} NEW.{column}" for column in MARK)
 SETTLED = "OLD.reason NOT IN ('unresolved_image', 'undecodable')"
+
+GEOMETRY = (
+    *("slice_id", "x11", "y11", "x12", "y12", "x21", "y21", "x22", "y22", "box_x1", "box_y1", "box_x2", "box_y2"),
+    *("long_px", "short_px", "long_mm", "short_mm", "long_um", "short_um", "first_slice", "last_slice"),
+)
+"""The columns of a lesion that were measured. What pixels, a location model, curation or a review says may follow."""
+
+REMEASURED = " OR ".join(f"OLD.{column} {{differs}} NEW.{column}" for column in GEOMETRY)
+IN_PUBLISHED = (
+    "EXISTS (SELECT 1 FROM datasets_releaselesion m JOIN datasets_release r ON r.id = m.release_id "
+    "WHERE m.lesion_id = OLD.id AND r.state = 'published')"
+)
 
 FOREIGN_MEMBER = (
     "NOT EXISTS (SELECT 1 FROM datasets_releasepatient p WHERE p.id = NEW.member_id AND p.release_id = NEW.release_id)"
@@ -48,6 +61,8 @@ RULES = (
         *("release_collection", RELEASE, "UPDATE", "OLD.collection_id <> NEW.collection_id"),
         "a release draws on one collection",
     ),
+    # Statements that name none of the columns never ask.
+    Rule("lesion_frozen", MEASURED, f"UPDATE OF {', '.join(GEOMETRY)}", f"({REMEASURED}) AND {IN_PUBLISHED}", CHANGE),
     *(
         Rule(f"{name}_{event.lower()}", table, event, " OR ".join(PUBLISHED.format(row=row) for row in rows), CHANGE)
         for name, table in (("release_patient", PATIENT), ("release_lesion", LESION))

@@ -42,6 +42,13 @@ class FollowUp(models.Model):
         return f"F{self.number:02d}"
 
 
+def _in_um(axis: str) -> Q:
+    """The length in micrometres is that in millimetres, rounded, and at least 1."""
+    exact = F(f"{axis}_mm") * 1000.0
+    rounded = Q(**{f"{axis}_um__gte": exact - 0.5, f"{axis}_um__lte": exact + 0.5})
+    return rounded | Q(**{f"{axis}_um": 1, f"{axis}_mm__lt": 0.0005})
+
+
 class Lesion(models.Model):
     """Pixel values are 0-based with centres at integers; x to the right, y down."""
 
@@ -107,6 +114,10 @@ class Lesion(models.Model):
             models.CheckConstraint(
                 condition=Q(long_mm__gte=F("short_mm"), short_mm__gt=0, long_px__gt=0, short_px__gt=0),
                 name="lesion_lengths_positive",
+            ),
+            *(
+                models.CheckConstraint(condition=_in_um(axis), name=f"lesion_{axis}_um_is_{axis}_mm")
+                for axis in ("long", "short")
             ),
             models.CheckConstraint(
                 condition=Q(box_x1__lt=F("box_x2"), box_y1__lt=F("box_y2")), name="lesion_box_not_empty"

@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
+from datasets import frozen
 from datasets.models import (
     Annotation,
     Collection,
@@ -89,6 +90,8 @@ def lesion_location() -> LesionLocation:
         (factories.make_slice, {"number": 0}),
         (factories.make_lesion, {"long_um": 1}),
         (factories.make_lesion, {"short_um": 0}),
+        (factories.make_lesion, {"long_um": 25_001}),
+        (factories.make_lesion, {"short_mm": 15.0006}),
         (factories.make_lesion, {"long_mm": 0.1}),
         (factories.make_lesion, {"short_mm": 0}),
         (factories.make_lesion, {"long_px": 0}),
@@ -251,6 +254,17 @@ def test_a_published_release_and_all_it_holds_stay(published: Release, draft: Re
             refused(sql.replace("INSERT", "INSERT OR REPLACE"), *values)
     found = [model.objects.count() for model in (Release, ReleasePatient, ReleaseLesion, ReleaseManifest)]
     assert found == [2, 2, 2, 1]
+
+
+def test_what_was_measured_of_a_published_lesion_stays(published: Release, draft: Release) -> None:
+    lesion, free = published.members.get().lesion, draft.members.get().lesion
+    for column in frozen.GEOMETRY:
+        refused(*set_(lesion, **{column: getattr(lesion, column) + 1}), match="a published release cannot change")
+    run(*set_(free, long_mm=free.long_mm + 1, long_um=free.long_um + 1000))
+    later = {"x": 0.1, "y": 0.2, "z": 0.3, "location_source": "v1", "mean_hu": 40.0, "possibly_noisy": True}
+    run(*set_(lesion, **later, merged_into_id=free.pk))
+    lesion.refresh_from_db()
+    lesion.save()
 
 
 @on_postgresql
