@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workers', '0002_rules'),
+        ('workers', '0003_harvest_schedule'),
     ]
 
     operations = [
