@@ -152,6 +152,10 @@ class Worker(models.Model):
         return self.name
 
 
+LEFT_OUT = "left out: "
+"""How an outcome begins that is no job."""
+
+
 class HarvestSchedule(models.Model):
     """A harvest that comes again; `workers.schedules` makes jobs of it."""
 
@@ -172,6 +176,11 @@ class HarvestSchedule(models.Model):
 
     def __str__(self) -> str:
         return f"schedule {self.pk}"
+
+    @property
+    def left_out(self) -> bool:
+        """Whether it gave no job when it was due last."""
+        return self.outcome.startswith(LEFT_OUT)
 
     @property
     def every(self) -> str:

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from datasets.services.errors import Refused
 from workers import engine
 from workers.kinds import harvest
-from workers.models import HarvestSchedule, Job
+from workers.models import LEFT_OUT, HarvestSchedule, Job
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def _run(pk: int) -> Job | None:
         schedule.last_job = job
         schedule.outcome = f"queued job {job.pk}"
     else:
-        schedule.outcome = f"left out: job {job.pk} was still at it"
+        schedule.outcome = f"{LEFT_OUT}job {job.pk} was still at it"
         logger.warning("schedule %d is left out this time: job %d is still at it", schedule.pk, job.pk)
     schedule.save(update_fields=["next_run", "last_run", "last_job", "outcome"])
     return job if new else None

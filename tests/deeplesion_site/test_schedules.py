@@ -1,13 +1,16 @@
 """The page on which administrators plan harvests."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from pytest_django import Settings
 
 from deeplesion_site.accounts.models import AuditEntry
+from workers import schedules
 from workers.models import HarvestSchedule
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +44,17 @@ def test_a_harvest_is_planned_rests_and_runs_again(admin: Client) -> None:
     )
     assert said == ["job-started", "job-cancelled", "job-started"]
     assert admin.post("/jobs/schedules/999/", {"on": "1"}).status_code == 404
+
+
+def test_what_came_of_the_last_time_is_told(admin: Client) -> None:
+    admin.post("/jobs/schedules/", GIVEN)
+    (job,) = schedules.tick()
+    content = admin.get("/jobs/schedules/").content.decode()
+    assert f"job {job.pk} queued" in content
+    assert "was still at it" not in content
+    HarvestSchedule.objects.update(next_run=F("next_run") - timedelta(hours=48))
+    assert schedules.tick() == []
+    assert f"left out: job {job.pk} was still at it" in admin.get("/jobs/schedules/").content.decode()
 
 
 @pytest.mark.parametrize(
