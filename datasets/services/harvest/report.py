@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from datasets.models import Annotation
 from datasets.pacs.pixels import PixelError
 from datasets.pacs.source import SourceError
 
@@ -116,7 +117,10 @@ class Report:
             lines.append(f"{self.unchanged} studies are as they were at the last harvest.")
         if self.reasons:
             lines.append(f"{self.reasons.total()} annotations give no lesion:")
-            lines += [f"  {count:6d}  {reason}" for reason, count in self.reasons.most_common()]
+            lines += [
+                f"  {count:6d}  {reason}: {Annotation.Reason(reason).label}"
+                for reason, count in self.reasons.most_common()
+            ]
         for name, counts in (("year", self.years), ("modality", self.modalities), ("tool", self.tools)):
             if counts:
                 ordered = sorted(counts.items()) if name == "year" else counts.most_common()
