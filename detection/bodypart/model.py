@@ -23,8 +23,8 @@ from detection.bodypart.series import SeriesScores, judge
 from detection.bodypart.settings import Preset
 from detection.bodypart.slices import Picture, picture
 
-FORMAT = 1
-"""Of the file; grows when an older reader would misread it."""
+FORMAT = 2
+"""Of the file; grows when a reader of another version would misread it, as with another window of HU."""
 BATCH = 64
 LEAST_TISSUE = 0.01
 """Part of a picture above the window's low end below which the slice is empty."""

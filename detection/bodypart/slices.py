@@ -19,8 +19,9 @@ from detection.bodypart.errors import NotARelease, UnreadableSlice
 
 Picture = NDArray[np.uint8]
 
-WINDOW = (-175.0, 275.0)
-"""HU shown as 0 and 255 (SSBR)."""
+WINDOW = (-60.0, 275.0)
+"""HU shown as 0 and 255. SSBR begins at -175 and shows fat; a network that sees it takes fat people's chests for
+abdomens, and nothing in its training tells it better."""
 OFFSET = 32768
 """PNG value = HU + 32768."""
 TRAIN, VAL, TEST = 1, 2, 3

@@ -100,6 +100,7 @@ def test_the_strip_shows_each_height_in_different_patients(client: Client, locat
     assert len({place.series.study.patient_id for place, _ in shown}) == len(shown) == 3
     assert all(z == pytest.approx(0.5) and place.number == 6 for place, z in shown)
     assert rows[0.9] == []
+    assert "No slice has this score" in text(client)
 
 
 def test_curves_are_those_of_held_out_patients(client: Client, located: SimpleNamespace) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from detection.bodypart.errors import NotARelease, UnreadableSlice
-from detection.bodypart.slices import Pictures, picture, read_hu, volumes
+from detection.bodypart.slices import WINDOW, Pictures, picture, read_hu, volumes
 from tests.detection.bodypart.columns import write_release
 
 
@@ -36,7 +36,8 @@ def test_what_is_no_release_is_named(tmp_path: Path, text: str | None) -> None:
 
 
 def test_picture_shows_the_window_at_any_size() -> None:
-    hu = np.full((192, 192), 50)
+    low, high = WINDOW
+    hu = np.full((192, 192), (low + high) / 2)
     hu[:96] = -1000
     hu[:, :96] = 1500
     seen = picture(hu, 64)
