@@ -2,7 +2,7 @@
 # make install makes .venv; make serve serves your own data (DATA_DIR) and runs a worker; Ctrl-C ends it
 # make pacs    a PACS to try a harvest on: Orthanc with the phantom hospital; Ctrl-C ends it
 # make test    lint, types, import contracts, migrations, every test
-# make bench   speed, as ratios against named baselines
+# make bench   speed, as ratios against named baselines; ONLY=png runs one
 # make pins    after a change of the requirements: pins all that they bring along in constraints.txt
 # make faults  killed workers, restarted servers, full disks: what becomes of the jobs, as a table
 # make services  Debian packages that the tests use for real (as root)
@@ -42,7 +42,7 @@ lint: .venv/development
 	  && $(BIN)/python manage.py check --fail-level WARNING
 
 bench: .venv/development
-	@DATA_DIR="$$(mktemp -d)" && export DATA_DIR && trap 'rm -rf "$$DATA_DIR"' EXIT && $(BIN)/python -m benchmarks
+	@DATA_DIR="$$(mktemp -d)" && export DATA_DIR && trap 'rm -rf "$$DATA_DIR"' EXIT && $(BIN)/python -m benchmarks $(ONLY)
 
 pins: | .venv
 	@$(BIN)/python .ci/pins

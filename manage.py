@@ -15,3 +15,6 @@ if __name__ == "__main__":
         sys.exit(
             f"The database cannot be used: {str(error).strip().splitlines()[0]}; see DATABASE_URL in docs/settings.md."
         )
+    except KeyboardInterrupt:
+        sys.stderr.write("\nEnded before it was done; run it again to go on.\n")
+        sys.exit(130)

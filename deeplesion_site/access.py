@@ -101,11 +101,21 @@ def needs(right: Right) -> Callable[[View], View]:
                 raise Http404
             if request.user.is_authenticated:
                 raise PermissionDenied
-            return redirect_to_login(request.get_full_path())
+            return _ask_to_sign_in(request)
 
         return guarded
 
     return decorate
+
+
+def _ask_to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    """Lead a person to the page where one signs in; a program would save that page as if it were the file."""
+    wanted = request.headers.get("Accept", "text/html")
+    if "text/html" in wanted or "HX-Request" in request.headers:
+        return redirect_to_login(request.get_full_path())
+    from deeplesion_site.api.problems import unauthorized
+
+    return unauthorized(request, "Send an access token of your account: Authorization: Bearer TOKEN.")
 
 
 def signed_in(view: View) -> View:

@@ -112,7 +112,12 @@ def _worker(data_dir: Path) -> list[str]:
 
 
 def _end(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Ask, ask again without waiting for work in hand (it is taken up again later), then end whole process groups."""
+    """Ask, ask again without waiting for work in hand (it is taken up again later), then end whole process groups.
+
+    Another Ctrl-C meanwhile changes nothing: whoever it let go at once would leave the others behind.
+    """
+    for impatience in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(impatience, signal.SIG_IGN)
     for ask, wait_s in ((signal.SIGTERM, 3.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 5.0)):
         deadline = time.monotonic() + wait_s
         for process in processes.values():

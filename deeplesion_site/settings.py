@@ -239,4 +239,6 @@ LOGGING = {
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
+    # Each address that does not exist would be a line, and an address may hold what somebody typed.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

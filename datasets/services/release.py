@@ -56,7 +56,7 @@ def check_name(name: str) -> None:
     ReleaseRefused : with the reason.
     """
     if find(name) is not None:
-        raise ReleaseRefused(f"the name {name} is taken")
+        raise ReleaseRefused(f"there is a release {name} already, and a release never changes; choose another name")
     try:
         Release._meta.get_field("name").clean(name, None)
     except ValidationError as error:

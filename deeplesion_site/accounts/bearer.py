@@ -52,8 +52,6 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
 
 def _refused(request: HttpRequest) -> HttpResponseBase:
-    from deeplesion_site.api.problems import respond
+    from deeplesion_site.api.problems import unauthorized
 
-    answer = respond(request, 401, "The access token is unknown, expired or revoked.")
-    answer["WWW-Authenticate"] = "Bearer"
-    return answer
+    return unauthorized(request, "The access token is unknown, expired or revoked.")

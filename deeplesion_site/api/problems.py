@@ -49,6 +49,13 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
+def unauthorized(request: HttpRequest, detail: str) -> JsonResponse:
+    """A program did not say who it is, or not validly."""
+    answer = respond(request, 401, detail)
+    answer["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
 def respond(request: HttpRequest, code: int, detail: str) -> JsonResponse:
     """A problem from outside the API's views: unknown address, failure."""
     return JsonResponse(body(code, detail), status=code, content_type=MEDIA_TYPE)

@@ -188,9 +188,10 @@ def box_sizes(found: BoxSizes) -> Chart:
         "xgap": 1,
         "ygap": 1,
     }
+    axis = {"range": [0, limit], "constrain": "domain", "showgrid": False}
     layout = {
-        "xaxis": {"title": {"text": "width (mm)"}, "range": [0, limit], "constrain": "domain", "showgrid": False},
-        "yaxis": {"title": {"text": "height (mm)"}, "range": [0, limit], "scaleanchor": "x", "showgrid": False},
+        "xaxis": {"title": {"text": "width (mm)"}, **axis},
+        "yaxis": {"title": {"text": "height (mm)"}, "scaleanchor": "x", **axis},
     }
     caption = (
         f"Boxes around the axes, 5 px wider on every side, in squares of {step} mm. "

@@ -68,11 +68,14 @@ def archive(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 def pack(release: Release, split: int | None) -> ZipStream:
-    """The archive as a stream of bytes; PNG files do not get smaller, so they are stored as they are."""
+    """The archive as a stream of bytes; PNG files do not get smaller, so they are stored as they are.
+
+    The manifest names every file of the release, so it comes with all of them or not at all.
+    """
     stream = ZipStream(compress_type=ZIP_STORED)
     stream.add((line.encode() for line in release_contents.csv_lines(release)), manifest.TABLE)
     path = release_folder(release.name) / manifest.FILE_NAME
-    if path.is_file():
+    if split is None and path.is_file():
         stream.add_path(str(path), manifest.FILE_NAME)
     storage = slice_storage(release.collection)
     for place in release_contents.slices(release, split):

@@ -13,6 +13,7 @@ from datasets.selectors import visibility as visible
 from datasets.services import archive
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
+from deeplesion_site.accounts import agreements
 from deeplesion_site.dashboard import charts, citation
 from deeplesion_site.dashboard.job_selectors import manifest_job
 
@@ -41,6 +42,7 @@ def release_page(request: HttpRequest, name: str) -> HttpResponse:
         "citation": citation.of_release(release),
         "leaks": release_selectors.leaks_looked_for(release),
         "archive": archive.find(release.name),
+        "gate": _gate(request.user, release),
         "convention": manifest.COORDINATE_CONVENTION,
         "site": request.build_absolute_uri("/").rstrip("/"),
     }
@@ -60,6 +62,13 @@ def release_or_404(request: HttpRequest, name: str) -> Release:
     if release is None:
         raise Http404
     return release
+
+
+def _gate(user: Any, release: Release) -> str:
+    """What stands between an account and the files: "sign in", "role", "agreement", or nothing."""
+    if not access.may(user, Right.DOWNLOAD):
+        return "role" if user.is_authenticated else "sign in"
+    return "" if agreements.has_signed(user, release) else "agreement"
 
 
 def totals(release: Release) -> dict[str, int]:

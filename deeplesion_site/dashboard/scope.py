@@ -52,7 +52,7 @@ class Scope:
 
 
 def scope_of(request: HttpRequest) -> Scope:
-    """Read the `data` parameter: `release:NAME`, `collection:SLUG` or nothing.
+    """Read the `data` parameter: `release:NAME`, `collection:SLUG` or nothing; the list's own names do as well.
 
     Raises
     ------
@@ -62,6 +62,9 @@ def scope_of(request: HttpRequest) -> Scope:
     releases = list(visible.releases(seen))
     collections = list(visible.collections(seen))
     what, _, name = request.GET.get("data", "").partition(":")
+    if not what:
+        given = ((key, request.GET[key]) for key in ("release", "collection") if request.GET.get(key))
+        what, name = next(given, ("", ""))
     release = next((item for item in releases if what == "release" and item.name == name), None)
     collection = next((item for item in collections if what == "collection" and item.slug == name), None)
     if what and release is None and collection is None:

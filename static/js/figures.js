@@ -36,8 +36,16 @@ function themed(layout) {
   };
 }
 
+// Beside the bars of a narrow figure there is no room for a long name in one line, and a cut one may say the opposite.
+function broken(name) {
+  return typeof name === "string" ? name.replace(/(.{10,}?) /g, "$1<br>") : name;
+}
+
 function draw(plot) {
   const figure = coloured(JSON.parse(document.getElementById(plot.dataset.figure).textContent));
+  if (plot.clientWidth < 480) {
+    for (const trace of figure.data) if (trace.orientation === "h") trace.y = trace.y.map(broken);
+  }
   window.Plotly.react(plot, figure.data, themed(figure.layout), { displayModeBar: false, responsive: true });
 }
 

@@ -297,3 +297,11 @@ def _shape(address: str) -> str:
         address,
     )
     return re.sub(r"/hospital/", "/*/", address)
+
+
+def test_a_program_is_told_to_send_a_token_and_gets_no_page_in_place_of_a_file(
+    dataset: SimpleNamespace, client: Client
+) -> None:
+    answer = client.get("/releases/first-1.0/DL_info.csv", headers={"accept": "*/*"})
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
+    assert "access token" in answer.json()["detail"]

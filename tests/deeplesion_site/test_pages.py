@@ -88,7 +88,7 @@ def test_the_map_says_how_many_have_no_place(client: Client, db: None) -> None:
     collection = lesions[0].slice.series.study.patient.collection
     lesions[1].slice.series.study.patient.__class__.objects.update(collection=collection)
     factories.make_release(Lesion.objects.all(), collection=collection)
-    assert "1 of 2 have no location yet" in text(client, "/")
+    assert "1 of 2 has no location yet" in text(client, "/")
 
 
 def test_an_imported_dataset_says_why_it_has_no_bookmarks(client: Client, db: None) -> None:
@@ -220,3 +220,11 @@ def test_jobs_ask_again_only_while_one_is_unfinished(client_of: Callable[[str], 
     part = client.get(f"/jobs/{running.pk}/", headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in part
     assert "50 %" in part
+
+
+@pytest.mark.parametrize("page", ["/", "/statistics/"])
+def test_the_names_of_the_list_s_filters_choose_the_part_here_too(
+    dataset: SimpleNamespace, client: Client, page: str
+) -> None:
+    assert client.get(page, {"release": "first-1.0"}).context["scope"].release.name == "first-1.0"
+    assert client.get(page, {"release": "nope"}).status_code == 404

@@ -11,9 +11,6 @@ from workers.models import Job
 from workers.params import Params
 from workers.run import Run
 
-SHOWN = 50
-"""Lines of one sort that a terminal gets to see."""
-
 
 @dataclass(frozen=True)
 class HarvestParams(Params):
@@ -37,10 +34,8 @@ def work(params: HarvestParams, run: Run) -> dict[str, Any]:
     """Work off an order that was kept; problems and notes name places in the source: a terminal alone sees them."""
     report = harvest_now(find(params.order, orders()), run, dry_run=params.dry_run)
     for lines in (report.problems, report.notes):
-        for line in lines[:SHOWN]:
+        for line in lines:
             run.tell(line)
-        if len(lines) > SHOWN:
-            run.tell(f"... and {len(lines) - SHOWN} more")
     if not params.dry_run:
         run.afterwards(lambda: let_go(params.order))
     return report.as_json()

@@ -15,7 +15,7 @@ from workers.params import Params
 from workers.run import Run
 
 SHOWN = 50
-"""Problems of one sort that a terminal gets to see, and a job's record keeps."""
+"""Problems of one sort that a job's record keeps; a terminal gets to see all."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,8 @@ def _tell(summary: Summary, run: Run) -> None:
         ("Deviation", summary.deviations),
         ("Image", summary.image_problems),
     ):
-        for problem in problems[:SHOWN]:
+        for problem in problems:
             run.tell(f"{what}: {problem}")
-        if len(problems) > SHOWN:
-            run.tell(f"{what}: and {len(problems) - SHOWN} more")
 
 
 def _result(summary: Summary) -> dict[str, Any]:

@@ -51,11 +51,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--patients", type=int, help=f"size of the phantom hospital (default {PATIENTS})")
         parser.add_argument("--deeplesion", type=Path, metavar="DIR", help="a DeepLesion download to import as well")
-        parser.add_argument("--port", type=int, default=settings.PORT)
 
-    def handle(self, *, patients: int | None, deeplesion: Path | None, port: int, **_: Any) -> None:
+    def handle(self, *, patients: int | None, deeplesion: Path | None, **_: Any) -> None:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             signal.signal(getattr(signal, name), signal.default_int_handler)
+        port: int = settings.PORT
         try:
             servers.check_port(port, "make demo")
             if deeplesion is not None:
@@ -74,8 +74,6 @@ class Command(BaseCommand):
         create_demo_accounts()
         download = None if deeplesion is None else self.download(deeplesion)
         self.phantom(patients)
-        for release in Release.objects.filter(state=Release.State.PUBLISHED, manifest=None):
-            engine.enqueue(kind="manifest", params={"release": release.name})
         if not LocationModel.objects.filter(trained_on=RELEASE).exists():
             engine.enqueue(kind="bodypart", params={"release": RELEASE, "preset": "small", "phantom": 10})
         if download is not None:

@@ -144,7 +144,7 @@ def test_a_release_takes_the_official_split_and_is_made_once(tmp_path: Path) -> 
     assert {name: counts["patients"] for name, counts in release.counts.items()} == {"train": 1, "val": 1, "test": 1}
     out, _ = run_import(path, release="published")
     assert "was there already" in out
-    with pytest.raises(CommandError, match="the name published is taken"):
+    with pytest.raises(CommandError, match="there is a release published already"):
         run_import(table_of(tmp_path, row(4)), release="published")
     assert Patient.objects.count() == 3
 

@@ -35,13 +35,12 @@ def test_the_command_tells_bad_rows_and_takes_the_good_ones(tmp_path: Path) -> N
     assert list(Patient.objects.values_list("number", flat=True)) == [1, 4]
 
 
-def test_the_command_prints_some_bad_rows_and_counts_the_rest(tmp_path: Path) -> None:
+def test_the_command_prints_every_bad_row_and_counts_them(tmp_path: Path) -> None:
     table = table_of(tmp_path, *(cells(row(number), Patient_age="old") for number in range(1, 61)), row(99))
     out, err = io.StringIO(), io.StringIO()
     with pytest.raises(Incomplete):
         call_command("import_deeplesion", str(table), stdout=out, stderr=err)
-    assert err.getvalue().count("Bad row: line") == 50
-    assert "Bad row: and 10 more" in err.getvalue()
+    assert err.getvalue().count("Bad row: line") == 60
     assert "61 rows read" in out.getvalue()
     assert "60 bad rows left out" in out.getvalue()
 

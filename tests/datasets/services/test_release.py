@@ -136,7 +136,7 @@ def test_what_cannot_be_released_is_refused_and_leaves_nothing() -> None:
     empty = factories.make_collection()
     releases.create("taken", collection, split=(34, 33, 33))
     for arguments, reason in (
-        (("taken", collection, SHARES), "the name taken is taken"),
+        (("taken", collection, SHARES), "there is a release taken already"),
         (("r", empty, SHARES), "no lesion that could be released"),
         (("r", empty, "official"), "would hold no lesion"),
         (("r", collection, "official"), "3 patients of .* have no published split"),
@@ -373,7 +373,7 @@ def test_the_command_makes_publishes_and_lists_releases() -> None:
         (("create", "c", "--split", "70/15/16"), "the shares 70/15/16 do not add up to 100"),
         (("create", "c", "--collection", "none", "--split=-10/10/100"), "the shares -10/10/100 hold one below 0"),
         (("create", "c", "--collection", "none", "--split", "-10/60/50"), "the shares -10/60/50 hold one below 0"),
-        (("create", "a", "--collection", collection.slug), "the name a is taken"),
+        (("create", "a", "--collection", collection.slug), "there is a release a already"),
         (("publish", "z"), "there is no release z"),
         (("export", "z", "--out", "anywhere"), "there is no release z"),
     ):

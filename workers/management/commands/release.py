@@ -15,7 +15,9 @@ from datasets.models import Collection, Release
 from datasets.selectors.releases import leaks_looked_for
 from datasets.services import release as releases
 from datasets.services.export import export
+from workers import engine
 from workers.kinds import export as packing
+from workers.kinds import manifest
 from workers.kinds.release import KIND
 from workers.management.job_command import JobCommand
 
@@ -93,6 +95,7 @@ class Command(JobCommand):
         damaged: list[str] = []
         with bar("Pixels", "slices") as progress:
             release = releases.publish(options["name"], on_images=progress, on_damage=damaged.append)
+        engine.enqueue(kind=manifest.KIND.name, params={"release": release.name})
         self._tell(release, damaged)
 
     def _tell(self, release: Release, damaged: list[str]) -> None:

@@ -1,0 +1,50 @@
+"""`manage.py` and its servers where somebody presses Ctrl-C, once or again and again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from django.conf import settings
+
+HOST = """
+import pathlib, sys
+from deeplesion_site import servers
+servers._web_server = servers._worker = lambda *_: [sys.executable, "-c", sys.argv[2]]
+servers._wait_for_answer = lambda *_: None
+with servers.running(1, pathlib.Path()) as processes:
+    pathlib.Path(sys.argv[1]).write_text(" ".join(str(process.pid) for process in processes.values()))
+    servers.watch(processes)
+"""
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+
+
+def test_a_second_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
+    told = tmp_path / "pids"
+    host = subprocess.Popen(
+        [sys.executable, "-c", HOST, str(told), DEAF], cwd=settings.BASE_DIR, stderr=subprocess.DEVNULL
+    )
+    pids = [int(pid) for pid in _eventually(told).split()]
+    for _ in range(3):
+        host.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    host.wait(30)
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_ctrl_c_is_answered_in_one_sentence() -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-c", "raise KeyboardInterrupt"],
+        cwd=settings.BASE_DIR, env=os.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr.strip()) == (130, "Ended before it was done; run it again to go on.")
+
+
+def _eventually(path: Path) -> str:
+    deadline = time.monotonic() + 30
+    while not path.exists() or len(path.read_text().split()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return path.read_text()
