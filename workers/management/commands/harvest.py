@@ -16,7 +16,7 @@ from datasets.pacs.source import SourceError
 from datasets.services.harvest import DEFAULT_CONTEXT_MM, HarvestStopped, Report
 from datasets.services.harvest.order import Order, accession_numbers
 from workers import harvesting, schedules
-from workers.kinds.harvest import KIND, SHOWN
+from workers.kinds.harvest import KIND
 from workers.management.job_command import JobCommand, bars
 from workers.run import Rehearsal
 
@@ -99,20 +99,16 @@ class Command(JobCommand):
 
     def tell(self, report: Report) -> None:
         """Print the report of a dry run; problems go to standard error and end in an exit status that is not 0."""
-        self.stdout.write("\n".join(report.details[:SHOWN]))
-        if len(report.details) > SHOWN:
-            self.stdout.write(f"... and {len(report.details) - SHOWN} more")
+        self.stdout.write("\n".join(report.details))
         self.tell_counts(report)
         if report.problems:
             sys.exit(1)
 
     def tell_counts(self, report: Report) -> None:
         """Print what was found, and what went wrong to standard error."""
-        self.stdout.write("\n".join([*report.notes[:SHOWN], *report.lines()]))
-        for problem in report.problems[:SHOWN]:
+        self.stdout.write("\n".join([*report.notes, *report.lines()]))
+        for problem in report.problems:
             self.stderr.write(problem)
-        if len(report.problems) > SHOWN:
-            self.stderr.write(f"... and {len(report.problems) - SHOWN} more")
 
 
 def ordered(options: dict[str, Any]) -> Order:
