@@ -36,7 +36,7 @@ def test_the_way_to_a_download_leads_over_sign_in_and_agreement(page: Page, site
     page.get_by_label("Full name").fill("Rita Reader")
     page.get_by_label("Institution").fill("University")
     page.get_by_label("I have read").check()
-    page.get_by_role("button", name="Sign").click()
+    page.get_by_role("button", name="Sign and go on").click()
     expect(page).to_have_url(site.release)
     with page.expect_download() as begun:
         page.get_by_role("link", name="DL_info.csv").click()
