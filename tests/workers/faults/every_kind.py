@@ -69,6 +69,8 @@ class Killer:
             time.sleep(self.stage.choice.uniform(0.0, self.usual[kind]))
             job.refresh_from_db()
             if not job.unfinished:
+                # Too late: the next of its kind is killed sooner.
+                self.usual[kind] /= 2
                 break
             self.stage.kill(worker)
             job.refresh_from_db()
