@@ -26,6 +26,8 @@ class Abdomen:
         self.steatosis = float(max(0.0, build.rng("steatosis").normal(8, 12) + 8 * (build.visceral - 1)))
         self.right_lobe = Ellipsoid((-74 + x, -2 + y, 318 + z), (84 * grow_by, 96, 88 * grow_by), 8, (0.05, 0.0))
         self.left_lobe = Ellipsoid((2 + x, -48 + y, 342 + z), (84 * grow_by, 36 * grow_by, 44), -12, (0.0, -0.15))
+        self.behind = Ellipsoid((-18, 62, 290), (50, 46, 90))
+        """What lies behind the liver beside the spine: its fat holds the adrenal gland and the kidney's upper pole."""
         self.gall = Ellipsoid((-52 + x, -46 + y, 258 + z), (15, 19, 30), 20, (0.0, -0.2))
         sx, sy, sz, ss = build.jitter("spleen", 4, 5, 8, 0.14)
         self.spleen = Ellipsoid(
@@ -207,7 +209,8 @@ class Abdomen:
             value = np.minimum(value, np.linalg.norm(relative, axis=1))
         radial = np.linalg.norm(found[:, :2] / (118, 84), axis=1)
         below = self.thorax.diaphragm(found[:, 0], found[:, 1]) - found[:, 2]
-        return found[(value < 0.88) & (radial < 1) & (below > 10)][:count]
+        behind = np.linalg.norm((found - self.behind.centre) / self.behind.radii, axis=1)
+        return found[(value < 0.88) & (radial < 1) & (below > 10) & (behind > 1.15)][:count]
 
     def liver_distance(self, canvas: Canvas, window: Window, depths: Depths) -> Array:
         """Distance from the liver's surface, negative inside, mm."""
@@ -215,7 +218,13 @@ class Abdomen:
         left, _ = self.left_lobe.distance(canvas, window)
         blend = np.clip(0.5 + (left - right) / 24, 0, 1)
         liver = left + blend * (right - left) - 12 * blend * (1 - blend)
-        return np.maximum(liver, depths.inside[window] + 4)
+        behind, _ = self.behind.distance(canvas, window)
+        return np.maximum(np.maximum(liver, -behind), depths.inside[window] + 4)
+
+    def liver_share(self, canvas: Canvas, depths: Depths) -> float:
+        """Share of a canvas that the liver covers."""
+        every = slice(0, canvas.hu.shape[0]), slice(0, canvas.hu.shape[1])
+        return float(np.mean((self.liver_distance(canvas, every, depths) < 0) & (self._below(canvas) > 0.5)))
 
     def paint(self, canvas: Canvas, phase: str, depths: Depths) -> None:
         """Paint the organs over fat and below the diaphragm."""

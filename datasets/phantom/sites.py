@@ -17,7 +17,7 @@ from datasets.phantom.plane import axial, triple
 BONE, ABDOMEN, MEDIASTINUM, LIVER, LUNG, KIDNEY, SOFT_TISSUE, PELVIS = range(1, 9)
 
 SHARES = {
-    BONE: 0.015,
+    BONE: 0.04,
     ABDOMEN: 0.215,
     MEDIASTINUM: 0.165,
     LIVER: 0.13,
@@ -43,7 +43,11 @@ LARGEST = {
 }
 
 FAT, LUNG_AIR = (-135.0, -65.0), (-1000.0, -700.0)
+FAT_OR_FLESH = (-200.0, 400.0)
 ANY = (-1024.0, 3071.0)
+
+MARGIN_MM = 14
+"""Between a lesion's centre and the end of the scan."""
 
 
 class NoRoom(Exception):
@@ -93,17 +97,23 @@ FIXED: dict[int, list[Site]] = {
         Site("mediastinum", (-34, -48, 385), (6, 5, 5), FAT, 30),
     ],
     ABDOMEN: [
-        Site("retroperitoneum", (26, 20, 225), (4, 6, 30), FAT, 60),
-        Site("retroperitoneum", (-8, 0, 222), (4, 4, 25), ANY, 45),
-        Site("retroperitoneum", (-34, 22, 220), (4, 5, 25), ANY, 40),
-        Site("mesentery", (0, -40, 180), (40, 16, 35), ANY, 90),
-        Site("mesentery", (30, -30, 215), (20, 14, 20), ANY, 60),
-        Site("pancreas", (20, -8, 285), (30, 6, 6), ANY, 60),
+        Site("retroperitoneum", (26, 20, 225), (4, 6, 30), FAT_OR_FLESH, 60),
+        Site("retroperitoneum", (26, 22, 252), (4, 5, 10), FAT_OR_FLESH, 45),
+        Site("retroperitoneum", (-8, 2, 240), (4, 4, 20), FAT_OR_FLESH, 45),
+        Site("retroperitoneum", (-34, 24, 236), (4, 5, 15), FAT_OR_FLESH, 40),
+        Site("retroperitoneum", (14, 2, 308), (5, 4, 5), FAT_OR_FLESH, 34),
+        Site("mesentery", (0, -40, 180), (40, 16, 35), FAT_OR_FLESH, 90),
+        Site("mesentery", (30, -30, 215), (20, 14, 20), FAT_OR_FLESH, 60),
+        Site("mesentery", (12, -34, 244), (14, 8, 8), FAT_OR_FLESH, 50),
+        Site("mesentery", (40, -36, 240), (14, 10, 8), FAT_OR_FLESH, 60),
+        Site("pancreas", (20, -8, 285), (30, 6, 6), FAT_OR_FLESH, 60),
+        Site("pancreas", (-28, -8, 258), (5, 4, 6), FAT_OR_FLESH, 50),
         Site("spleen", (98, 34, 325), (8, 16, 16), (85.0, 150.0), 50),
-        *_pairs("adrenal gland", (46, 30, 304), (3, 3, 4), ANY, 45),
-        Site("peritoneum", (60, -70, 230), (50, 8, 40), FAT, 40),
+        Site("adrenal gland", (44, 32, 304), (3, 3, 4), FAT_OR_FLESH, 45),
+        Site("adrenal gland", (-36, 38, 302), (3, 3, 4), FAT_OR_FLESH, 45),
+        Site("peritoneum", (60, -70, 236), (50, 8, 40), FAT_OR_FLESH, 40),
+        Site("peritoneum", (0, -76, 238), (40, 5, 16), FAT_OR_FLESH, 34),
         Site("stomach", (70, -40, 320), (10, 12, 14), ANY, 55),
-        Site("retroperitoneum", (-26, -6, 290), (5, 5, 8), ANY, 40),
     ],
     KIDNEY: [
         *_pairs("kidney", (62, 50, 262), (12, 14, 28), (60.0, 240.0), 70),
@@ -169,12 +179,14 @@ def grow(
     wanted = float(np.clip(MEDIAN_LONG_MM * np.exp(SPREAD * random.normal()), 5.5, LARGEST[kind]))
     frame = anatomy.build.frame
     best: tuple[float, Site, NDArray[np.float64], float] | None = None
-    within = [site for site in candidates(anatomy, kind, random) if span[0] + 14 < site.centre[2] < span[1] - 14]
+    low, high = span[0] + MARGIN_MM, span[1] - MARGIN_MM
+    within = [site for site in candidates(anatomy, kind, random) if low < site.centre[2] < high]
     for attempt, site in enumerate(within):
         centre = np.array(site.centre) + random.normal(0, 1, 3) * site.spread
+        centre[2] = np.clip(centre[2], low, high)
         place = frame.to_patient(anatomy.warp.undo(centre)[0])
         size = min(wanted, site.limit)
-        score = _fit(anatomy, place, size, site.ground, phase) + 0.5 * size / wanted
+        score = _fit(anatomy, place, size, kind, site.ground, phase) + 0.5 * size / wanted
         if best is None or score > best[0]:
             best = (score, site, place, size)
         if score > 1.25 or attempt >= 7:
@@ -208,13 +220,21 @@ def grow(
     )
 
 
-def _fit(anatomy: Anatomy, place: NDArray[np.float64], size: float, ground: tuple[float, float], phase: str) -> float:
-    """Share of a lesion's surroundings whose HU lie in the range, less twice the share of air outside the body."""
+def _fit(
+    anatomy: Anatomy, place: NDArray[np.float64], size: float, kind: int, ground: tuple[float, float], phase: str
+) -> float:
+    """How well the surroundings suit a lesion.
+
+    The share whose HU lie in the range, less twice the share of air outside the body and, unless it is the liver's,
+    twice the share of liver.
+    """
     plane = axial(place, max(1.5, size / 14), 18, 1.0)
     canvas = Canvas(plane, anatomy.build.frame, anatomy.warp)
     depths = anatomy.paint(canvas, phase)
-    outside = float(np.mean(depths.inside > depths.outer))
-    return float(np.mean((canvas.hu > ground[0]) & (canvas.hu < ground[1]))) - 2 * outside
+    wrong = float(np.mean(depths.inside > depths.outer))
+    if kind != LIVER:
+        wrong += anatomy.abdomen.liver_share(canvas, depths)
+    return float(np.mean((canvas.hu > ground[0]) & (canvas.hu < ground[1]))) - 2 * wrong
 
 
 def _tissue(anatomy: Anatomy, kind: int, place: str, phase: str, random: np.random.Generator) -> dict[str, float]:
