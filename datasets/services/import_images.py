@@ -22,6 +22,7 @@ from datasets import dl_info, png
 from datasets.geometry import hu, region
 from datasets.pacs.pixels import pixel_hash
 from datasets.services.errors import Refused
+from datasets.storage import remove_leftovers
 
 Box = tuple[float, ...]
 Progress = Callable[[int, int], None]
@@ -153,6 +154,8 @@ def survey(
                 folder.problems.append(f"{name}/{dl_info.slice_name(number)}: {reason}")
                 _discard(folder, number)
         if storage is not None:
+            # Of an attempt that was killed in the middle of a file.
+            remove_leftovers(storage, name)
             for number, size in zip(folder.numbers, folder.sizes, strict=True):
                 if not ended.is_set():
                     _copy(images, storage, f"{name}/{dl_info.slice_name(number)}", size)
