@@ -99,11 +99,6 @@ class ImagePlane:
         """Degrees, 0..90, between the slice and the patient's axial plane."""
         return math.degrees(math.acos(min(1.0, abs(float(self.normal[2])))))
 
-    @property
-    def along_normal(self) -> float:
-        """Position of the slice along its own normal, in mm."""
-        return float(np.dot(self.position, self.normal))
-
     def distance(self, points_mm: ArrayLike) -> Array:
         """Signed distance of patient-space points (..., 3) from the plane, (...) in mm."""
         return np.asarray((np.asarray(points_mm, dtype=np.float64) - self.position) @ self.normal)

@@ -50,7 +50,8 @@ def quotas(count: int, shares: Sequence[int]) -> list[int]:
     check_shares(shares)
     asked = sum(share > 0 for share in shares)
     if count < asked:
-        raise BadShares(f"{count} patients cannot be shared out to {asked} splits")
+        patients = "1 patient" if count == 1 else f"{count} patients"
+        raise BadShares(f"{patients} cannot be shared out to {asked} splits")
     found = [count * share // 100 for share in shares]
     for place in sorted(range(len(shares)), key=lambda place: -(count * shares[place] % 100))[: count - sum(found)]:
         found[place] += 1

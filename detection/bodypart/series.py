@@ -60,8 +60,6 @@ SENTENCES = {
     Finding.TOO_FEW: "Too few slices, or too short a stretch, to check a location; none is given.",
     Finding.EMPTY: "No slice shows a body; no location is given.",
 }
-LOCATED = (Finding.FINE, Finding.REVERSED)
-"""Findings with which locations are given."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ DeepLesion's scale (`anchor`), never to train.
 
 import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,9 +177,3 @@ class Pictures:
     def close(self) -> None:
         """End the decoding threads."""
         self._pool.shutdown()
-
-
-def read_series(volume: Volume) -> Iterator[tuple[int, NDArray[np.int32]]]:
-    """Yield number and HU of every slice of a series, for `Model.score`."""
-    for number in volume.numbers:
-        yield number, read_hu(volume.path(number))

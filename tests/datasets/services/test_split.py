@@ -60,6 +60,7 @@ def test_quotas(count: int, shares: tuple[int, ...], expected: list[int]) -> Non
         (10, (70, 15, 16), "do not add up to 100"),
         (10, (110, -5, -5), "hold one below 0"),
         (2, (70, 15, 15), "2 patients cannot be shared out to 3 splits"),
+        (1, (70, 15, 15), "^1 patient cannot be shared out to 3 splits"),
         (0, (70, 15, 15), "0 patients"),
     ],
 )
