@@ -12,7 +12,7 @@ from django.test import Client
 from datasets.models import Annotation
 from datasets.pacs.pixels import PixelError
 from datasets.pacs.resolve import Flag
-from datasets.pacs.source import SourceError, SourceUnreachable
+from datasets.pacs.source import SourceError, SourceUnreachable, Unreadable
 from datasets.selectors.harvest_problems import MEANINGS
 from datasets.services.harvest import Report
 from tests import factories
@@ -104,3 +104,13 @@ def test_the_command_line_counts_by_year_modality_and_tool() -> None:
     lines = report.lines()
     assert "New annotations by year: 2014 2, 2016 1." in lines
     assert "New annotations by tool: line 3." in lines
+
+
+def test_the_command_line_tells_problems_and_notes_in_words() -> None:
+    report = Report(dry_run=False)
+    report.add("a/slice", Unreadable("not a DICOM file"))
+    report.note("a/report", "a gap", "MissingSlices")
+    lines = report.lines()
+    assert "1 problem:" in lines
+    assert "       1  Unreadable: An object is missing or damaged." in lines
+    assert f"       1  MissingSlices: {MEANINGS['MissingSlices']}" in lines

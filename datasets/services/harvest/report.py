@@ -7,6 +7,7 @@ from typing import Any
 from datasets.models import Annotation
 from datasets.pacs.pixels import PixelError
 from datasets.pacs.source import SourceError
+from datasets.selectors.harvest_problems import named
 
 DRY_RUN = "Dry run: nothing was written. No pixels were read: a harvest leaves out what it cannot decode."
 
@@ -132,11 +133,16 @@ class Report:
             )
         if self.noted:
             lines.append("Taken although something is odd:")
-            lines += [f"  {count:6d}  {name}" for name, count in self.noted.most_common()]
+            lines += _told(self.noted)
         if self.errors:
-            lines.append(f"{self.errors.total()} problems:")
-            lines += [f"  {count:6d}  {name}" for name, count in self.errors.most_common()]
+            lines.append("1 problem:" if self.errors.total() == 1 else f"{self.errors.total()} problems:")
+            lines += _told(self.errors)
         return lines
+
+
+def _told(counts: Counter[str]) -> list[str]:
+    """Counts by name, each name with its words."""
+    return [f"  {each.count:6d}  {each.name}: {each.meaning}" for each in named(counts, {})]
 
 
 def name_of(error: BaseException) -> str:
