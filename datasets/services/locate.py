@@ -113,8 +113,12 @@ def choose(*, collection: Collection, model: LocationModel) -> None:
     lesions = Lesion.objects.filter(slice__series__study__patient__collection=collection)
     lesions.exclude(location_source="").filter(~Exists(said)).update(x=None, y=None, z=None, location_source="")
     axes = {axis: Subquery(said.values(axis)) for axis in ("x", "y", "z")}
-    # Those that carry this model's place already are left alone: a collection is large, what was added to it is small.
-    lesions.exclude(location_source=model.version).filter(Exists(said)).update(location_source=model.version, **axes)
+    # Those that carry this place already are left alone: a collection is large, what was added to it is small. One
+    # model may place a lesion anew, by more slices of its series.
+    moved = said.exclude(x=OuterRef("x"), y=OuterRef("y"), z=OuterRef("z"))
+    other = lesions.exclude(location_source=model.version).filter(Exists(said))
+    for stale in (other, lesions.filter(Exists(moved), location_source=model.version)):
+        stale.update(location_source=model.version, **axes)
     collection.location_model = model
     collection.save(update_fields=["location_model"])
 

@@ -122,6 +122,16 @@ def test_what_was_harvested_since_is_scored_and_placed(collection, lesion):
     assert LesionLocation.objects.count() == 2
 
 
+def test_a_lesion_follows_its_series_when_more_of_it_is_scored(collection, lesion):
+    known = model()
+    locate(collection=collection, model=known, score=saying(Scores(z={3: 0.4})))
+    make_slice(series=lesion.slice.series, pixels=body())
+    locate(collection=collection, model=known, score=saying(Scores(z={3: 0.6})))
+    lesion.refresh_from_db()
+    assert (lesion.z, lesion.location_source) == (0.6, "bpr-a")
+    assert lesion.z == LesionLocation.objects.get().z
+
+
 def test_a_release_made_afterwards_carries_the_places_and_keeps_their_source(collection):
     for number in (1, 2, 3):
         series = make_series(study=make_study(patient=make_patient(collection=collection)), columns=128, rows=128)
