@@ -42,6 +42,9 @@ from tests.factories import make_user
 pytestmark = pytest.mark.django_db
 
 WORD, NUMBER, DAY, BORN = "ZEBRA", "424242424242", "19870613", "19310215"
+LABEL = "F4711"
+"""A patient's number that looks like a bookmark's or a follow-up set's."""
+
 MARKED = (WORD, NUMBER, DAY, BORN, "1987-06-13", "1931-02-15", "13 June 1987")
 
 TEXTS = {"CS": 16, "SH": 16, "AE": 16, "LO": 64, "PN": 64, "ST": 1024, "LT": 1024, "UC": 1024, "UT": 1024, "UR": 1024}
@@ -111,7 +114,7 @@ def spoken(uid: str, label: str) -> Dataset:
     day.Date = DAY
     tracked = content("UIDREF", code("112040", "DCM", "Tracking Unique Identifier"))
     tracked.UID = f"1.2.{NUMBER}.{len(label)}"
-    comment = text(code("121106", "DCM", "Comment"), f"{WORD} {NUMBER} born {BORN}")
+    comment = text(code("121106", "DCM", "Comment"), f"{WORD} {LABEL} {NUMBER} born {BORN}, ward B 4711")
     return bidimensional(uid, identifier(f"{WORD} {label}"), site, finding, person, day, tracked, comment)
 
 
@@ -162,7 +165,7 @@ def presentation(uid: str) -> Dataset:
     state.SOPClassUID, state.SOPInstanceUID = GrayscaleSoftcopyPresentationStateStorage, f"1.2.{NUMBER}.8.7"
     state.StudyInstanceUID, state.SeriesInstanceUID = STUDY, f"1.2.{NUMBER}.8"
     lines = graphic((40.5, 10.5, 60.5, 10.5)), graphic((50.5, 5.5, 50.5, 15.5))
-    state.GraphicAnnotationSequence = [annotation(*lines, images=(uid,), texts=[words(f"{WORD} {NUMBER}")])]
+    state.GraphicAnnotationSequence = [annotation(*lines, images=(uid,), texts=[words(f"{WORD} {LABEL} {NUMBER}")])]
     return state
 
 
@@ -223,6 +226,7 @@ def test_nothing_that_names_a_patient_is_found_anywhere_afterwards(
     assert Lesion.objects.count() == 2, "a report's and a presentation state's"
     reasons = set(Annotation.objects.values_list("reason", flat=True))
     assert {"", "saved_again", "unresolved_image", "undecodable", "not_recist", "unsupported_object"} <= reasons
+    assert set(Annotation.objects.values_list("label", "follow_up")) == {("", "")}, f"{LABEL} in texts is no number"
     Lesion.objects.update(possibly_noisy=True)
     call_command("release", "create", "r", split="100/0/0", stdout=out)
     call_command("release", "export", "r", out=tmp_path / "out", stdout=out)
@@ -244,6 +248,7 @@ def test_nothing_that_names_a_patient_is_found_anywhere_afterwards(
         assert_clean(path.name, path.read_bytes())
 
     client.force_login(make_user(is_superuser=True, is_staff=True))
+    client.post("/releases/r/agreement/", {"full_name": "Ada Long", "institution": "Institute", "agrees": "on"})
     addresses = set()
     for address, body in pages(client):
         addresses.add(address.split("?")[0])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
-from datasets.pacs.readers.lines import Line, Point, from_corner, numbered, pairs
+from datasets.pacs.readers.lines import Line, Point, from_corner, pairs
 from datasets.pacs.readers.markup import SCHEMA_TYPE, below, child, name_of, number, value
 from datasets.pacs.readers.report import LONG_AXIS, SHORT_AXIS, TO_MM
 
@@ -147,14 +147,11 @@ def _lengths(annotation: Element) -> tuple[float | None, float | None]:
 def _described(bare: Bookmark, annotation: Element) -> Bookmark:
     site = next(below(annotation, "AnatomicEntity", "ImagingPhysicalEntity"), None)
     finding = next(below(annotation, "ImagingObservation", "ImagingObservationEntity"), None)
-    words = f"{value(annotation, 'name')} {value(annotation, 'comment')}"
     return replace(
         bare,
         site=None if site is None else _code(site),
         finding=None if finding is None else _code(finding),
         tracking_uid=value(annotation, "trackingUniqueIdentifier"),
-        label=numbered("B", words),
-        follow_up=numbered("F", words),
     )
 
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
-from datasets.pacs.readers.lines import numbered
 from datasets.pacs.readers.markup import below, name_of, number
+from datasets.pacs.readers.numbered import numbered
 
 Row = Mapping[str, str]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,8 +29,6 @@ class Line:
     frame: int
     item: str
     """Where in the object it is drawn."""
-    words: str = ""
-    """What is written beside it."""
 
 
 def from_corner(points: Sequence[Point]) -> tuple[Point, ...]:
@@ -53,12 +50,6 @@ def pairs(lines: Sequence[Line]) -> list[tuple[Line, Line | None]]:
         elif partner > i:
             found.append(_longer_first(line, lines[partner]))
     return found
-
-
-def numbered(letter: str, words: str) -> str:
-    """The number of a bookmark (B) or follow-up set (F) in a text, as in B06; "" where there is none."""
-    match = re.search(rf"\b{letter}\s?(\d{{1,4}})\b", words, re.IGNORECASE)
-    return f"{letter}{int(match[1]):02d}" if match else ""
 
 
 def _crossings(lines: Sequence[Line]) -> list[list[int]]:

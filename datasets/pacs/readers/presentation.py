@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from datasets.pacs.instance import value_of
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Reason, Tool
 from datasets.pacs.readers.content import items_of
-from datasets.pacs.readers.lines import Line, Point, from_corner, numbered, pairs
+from datasets.pacs.readers.lines import Line, Point, from_corner, pairs
 
 _COMPOUND = {"ARROW": Tool.ARROW, "ELLIPSE": Tool.ELLIPSE, "RULER": Tool.LINE, "RANGELINE": Tool.LINE}
 
@@ -49,7 +49,6 @@ def read_presentation(state: Dataset) -> list[Bookmark]:
     found: list[Bookmark] = []
     for number, annotation in enumerate(items_of(state, "GraphicAnnotationSequence"), start=1):
         place = _place(items_of(annotation, "ReferencedImageSequence") or everywhere)
-        words = " ".join(_texts(annotation))
         drawn = False
         for item, drawing, tool in _drawings(annotation, number):
             drawn = True
@@ -60,17 +59,16 @@ def read_presentation(state: Dataset) -> list[Bookmark]:
                 found.append(replace(mark, reason=Reason.UNSUPPORTED_OBJECT, detail=detail))
             elif tool is Tool.LINE and len(points) == 2:
                 places[item] = place
-                lines.append(Line((points[0], points[1]), place.image, place.frame, item, words))
+                lines.append(Line((points[0], points[1]), place.image, place.frame, item))
             else:
                 found.append(replace(mark, points=points, reason=Reason.NOT_RECIST, detail=_DETAILS[tool]))
-        if words and not drawn:
+        if not drawn and _says_something(annotation):
             found.append(_text(bare, annotation, number, place))
     found += [_of_lines(bare, long, short, places[long.item]) for long, short in pairs(lines)]
     return sorted(found, key=lambda bookmark: [int(part) for part in bookmark.item.split(".")])
 
 
 def _of_lines(bare: Bookmark, long: Line, short: Line | None, place: _Place) -> Bookmark:
-    words = f"{long.words} {short.words if short else ''}"
     mark = replace(
         bare,
         item=long.item,
@@ -78,8 +76,6 @@ def _of_lines(bare: Bookmark, long: Line, short: Line | None, place: _Place) -> 
         points=long.ends + (short.ends if short else ()),
         image=long.image,
         frame=long.frame,
-        label=numbered("B", words),
-        follow_up=numbered("F", words),
     )
     if short is None:
         return replace(mark, reason=Reason.NOT_RECIST, detail=_DETAILS[Tool.LINE])
@@ -161,9 +157,5 @@ def _place(images: list[Dataset]) -> _Place:
     return _Place(str(value_of(images[0], "ReferencedSOPInstanceUID") or ""), frame)
 
 
-def _texts(annotation: Dataset) -> list[str]:
-    return [
-        str(text)
-        for each in items_of(annotation, "TextObjectSequence")
-        if (text := value_of(each, "UnformattedTextValue"))
-    ]
+def _says_something(annotation: Dataset) -> bool:
+    return any(value_of(each, "UnformattedTextValue") for each in items_of(annotation, "TextObjectSequence"))

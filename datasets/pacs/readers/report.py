@@ -13,7 +13,8 @@ from pydicom.dataset import Dataset
 from datasets.pacs.instance import value_of
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
 from datasets.pacs.readers.content import Concept, Item, items_of, tree
-from datasets.pacs.readers.lines import from_corner, numbered
+from datasets.pacs.readers.lines import from_corner
+from datasets.pacs.readers.numbered import numbered
 
 LONG_AXIS = Concept.of("SCT 103339001", "SRT G-A185", meanings=("long axis",))
 SHORT_AXIS = Concept.of("SCT 103340004", "SRT G-A186", meanings=("short axis",))
@@ -182,16 +183,14 @@ def _tool(group: Item) -> Tool:
 def _described(bare: Bookmark, group: Item) -> Bookmark:
     """Take over what the group says about the lesion."""
     identifier = _identifier(group)
-    comments = " ".join(item.text for item in group.named(COMMENT))
-    words = f"{identifier} {comments}"
     uid = next((item.text for item in group.named(TRACKING_UID)), "")
     return replace(
         bare,
         finding=_coded(group, FINDING),
         site=_coded(group, FINDING_SITE),
         tracking_uid="" if _is_tool_name(identifier) else uid,
-        label=numbered("B", words),
-        follow_up=numbered("F", words),
+        label=numbered("B", identifier),
+        follow_up=numbered("F", identifier),
     )
 
 

@@ -91,10 +91,10 @@ class Numbers:
         return series
 
     def follow_up(self, patient: Patient, bookmark: Bookmark) -> FollowUp | None:
-        """The follow-up set that a bookmark names by its number, or else by its Tracking UID."""
+        """The follow-up set that a bookmark names by its Tracking UID, or else by its number."""
         if not bookmark.follow_up and not bookmark.tracking_uid:
             return None
-        name = ("number", bookmark.follow_up) if bookmark.follow_up else ("uid", bookmark.tracking_uid)
+        name = ("uid", bookmark.tracking_uid) if bookmark.tracking_uid else ("number", bookmark.follow_up)
         identity = self.pseudonymiser.digest("follow-up", patient.collection.slug, str(patient.number), *name)
         known = FollowUp.objects.filter(patient=patient, identity=identity).first()
         if known is not None:

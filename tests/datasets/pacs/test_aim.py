@@ -126,12 +126,12 @@ def test_two_lines_are_a_bidimensional_measurement(
     assert set(bookmark.points[2:]) == {(20, 12), (20, 28)}
 
 
-def test_numbers_and_tracking_are_kept() -> None:
+def test_tracking_is_kept_and_no_number_taken_from_a_name() -> None:
     (old,), (new,) = (
         read(aim3(("Polyline", LONG), ("Polyline", SHORT))),
         read(aim4(annotation4((MULTI, LONG + SHORT)))),
     )
-    assert (old.label, old.follow_up, old.tracking_uid) == ("B06", "F03", "")
+    assert (old.label, old.follow_up, old.tracking_uid) == ("", "", "")
     assert (new.label, new.follow_up, new.tracking_uid) == ("", "", "1.2.9.3")
 
 

@@ -138,6 +138,18 @@ def test_bookmark_and_follow_up_numbers_come_from_the_identifier() -> None:
     assert (bookmark.label, bookmark.follow_up, bookmark.tracking_uid) == ("B06", "F03", "1.2.9")
 
 
+@pytest.mark.parametrize("words", ["F4711", "F 60 B 12", "vitamin B12", "F4711 Smith, ward B 1204", "B06 F4711"])
+def test_no_number_comes_from_free_text(words: str) -> None:
+    for said in (text(code("121106", "DCM", "Comment"), words), identifier(words)):
+        bookmark = only(report(bidimensional(IMAGE, said)))
+        assert (bookmark.label, bookmark.follow_up) == ("", "")
+
+
+def test_no_number_comes_from_a_comment_however_it_looks() -> None:
+    bookmark = only(report(bidimensional(IMAGE, text(code("121106", "DCM", "Comment"), "B06 F03"))))
+    assert (bookmark.label, bookmark.follow_up) == ("", "")
+
+
 def test_a_tool_name_links_nothing_over_time() -> None:
     uid = content("UIDREF", code("112040", "DCM", ""), UID="1.2.9")
     assert only(report(bidimensional(IMAGE, identifier(OHIF + "Bidirectional"), uid))).tracking_uid == ""

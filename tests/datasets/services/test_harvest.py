@@ -20,6 +20,7 @@ from datasets.geometry import hu
 from datasets.models import Annotation, Collection, Lesion, Patient, Series, Slice, SourceIdentity, Study
 from datasets.storage import slice_storage
 from tests.datasets.pacs.dicom_files import (
+    CROSS,
     GROUP,
     STUDY,
     axis,
@@ -245,6 +246,18 @@ def test_a_follow_up_number_links_the_lesion_over_time(tmp_path):
     run(folder)
     assert {lesion.follow_up.number for lesion in Lesion.objects.all()} == {3}
     assert list(Annotation.objects.order_by("pk").values_list("label", flat=True)) == ["B01", "B02"]
+
+
+def test_a_tracking_uid_goes_before_a_number_of_the_report(tmp_path):
+    folder = tmp_path / "pacs"
+    save(ct(), folder / "image")
+    for number, shift in enumerate((0, 25)):
+        tracked = content("UIDREF", code("112040", "DCM", "Tracking Unique Identifier"), UID=f"1.2.8.{number}")
+        long, short = ([x + shift * (1 - place % 2) for place, x in enumerate(line)] for line in CROSS)
+        mark = bidimensional(ct().SOPInstanceUID, identifier("F03"), tracked, long=long, short=short)
+        save(report(mark, SOPInstanceUID=f"1.9.{number}"), folder / f"{number}-report")
+    run(folder)
+    assert sorted(lesion.follow_up.number for lesion in Lesion.objects.all()) == [3, 4]
 
 
 def test_the_same_key_gives_the_same_numbers_after_the_database_was_lost(hospital, data_dir):
