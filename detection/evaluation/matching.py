@@ -28,6 +28,10 @@ class Match:
     """(G,) score from which each lesion counts as hit; -inf where never."""
     false_positive: NDArray[np.bool_]
     """(D,) whether a detection is a false positive."""
+    lesion: Ints
+    """(D,) lesion that it hits, the one that it overlaps most where it hits several; -1 where it is a false positive."""
+    first: NDArray[np.bool_]
+    """(D,) whether it is the one by which its lesion counts as hit."""
 
 
 def match(truth: Truth, found: Detections, iou: float, convention: Convention) -> Match:

@@ -31,6 +31,9 @@ from detection.training.validation import validate
 SAVE_SECONDS = 600.0
 """Within an epoch, checkpoints are at least this far apart."""
 
+GRADIENT = "gradient_norm"
+"""Name of the gradient's length before it is clipped, among a step's values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -66,7 +69,7 @@ def train(
     ------
     BadRun : the batch does not divide among the devices.
     BadCheckpoint : there is none to resume from, or it is not this run's.
-    NonFiniteLoss : training diverged; the message names the images of the batch.
+    NonFiniteLoss : training diverged; the message names the images of the batch. What was kept before stays.
     OutOfMemory, DiskFull
     """
     with writing(folder):
@@ -105,12 +108,15 @@ def _train(
             over = _agreed(fabric, time.monotonic() - began > machine.seconds)
             due = _agreed(fabric, time.monotonic() - saved > SAVE_SECONDS)
             looking = step % (config.validate_every or per_epoch) == 0 or step == total
+            keeping = step % per_epoch == 0 or looking or over or due
+            if keeping:
+                _check_weights(fabric, network, batch, data, step)
             if journal is not None:
                 if validation is not None and looking:
                     with fabric.autocast(), enough_memory():
                         values |= validate(network, validation, fabric.device, workers=machine.workers)
                 journal.step(step, values)
-            if step % per_epoch == 0 or looking or over or due:
+            if keeping:
                 saved = time.monotonic()
                 if journal is not None:
                     # First the lines, so that none is lacking of a step that a resumed run begins after.
@@ -178,12 +184,13 @@ def _step(
     total = losses.total()
     optimizer.zero_grad(set_to_none=True)
     fabric.backward(total)
-    fabric.clip_gradients(model, optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
+    norm: Any = fabric.clip_gradients(model, optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
     # Of all processes together; where one is not finite, neither is the mean, and all stop.
-    values = _mean(fabric, torch.stack([total, *losses]).detach().float()).tolist()
+    values = _mean(fabric, torch.stack([total, *losses, norm]).detach().float()).tolist()
+    # A finite loss may have a gradient that is not, which clipping would turn into NaN in every weight.
     if all(map(_is_finite, values)):
         optimizer.step()
-    names = ("loss", *(f"loss_{name}" for name in losses._fields))
+    names = ("loss", *(f"loss_{name}" for name in losses._fields), GRADIENT)
     return {**dict(zip(names, values, strict=True)), "learning_rate": rate}
 
 
@@ -197,12 +204,24 @@ def _mean(fabric: Fabric, values: Tensor) -> Tensor:
 
 
 def _check(fabric: Fabric, values: dict[str, float], batch: Batch, data: Slices, step: int) -> None:
-    """Stop with the images of the step, of all processes, where a loss is not finite."""
-    if all(map(_is_finite, values.values())):
-        return
+    """Stop with the images of the step, of all processes, where a loss or its gradient is not finite."""
+    wrong = [name for name, value in values.items() if not _is_finite(value)]
+    if wrong:
+        what = "gradient" if wrong == [GRADIENT] else "loss"
+        raise NonFiniteLoss(f"The {what} is not finite at step {step}, {_advice(fabric, batch, data)}")
+
+
+def _check_weights(fabric: Fabric, network: nn.Module, batch: Batch, data: Slices, step: int) -> None:
+    """Stop before weights that are not finite replace those of the last checkpoint."""
+    values = [each for each in network.state_dict().values() if each.is_floating_point()]
+    if not bool(torch.stack([torch.isfinite(each).all() for each in values]).all()):
+        raise NonFiniteLoss(f"The weights are not finite after step {step}, {_advice(fabric, batch, data)}")
+
+
+def _advice(fabric: Fabric, batch: Batch, data: Slices) -> str:
     every: Any = fabric.all_gather(torch.tensor(batch.index, device=fabric.device))
     names = ", ".join(data.samples[index].file_name for index in every.flatten().tolist())
-    raise NonFiniteLoss(f"The loss is not finite at step {step}, in the batch of {names}; lower the learning rate")
+    return f"in the batch of {names}; lower the learning rate"
 
 
 def _is_finite(value: float) -> bool:

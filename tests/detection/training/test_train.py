@@ -84,6 +84,48 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_of_its_batch(discs, tmp
     assert all(math.isfinite(json.loads(line)["loss"]) for line in lines)
 
 
+class Infinite(torch.autograd.Function):
+    """Passes values on; what comes back is infinite."""
+
+    @staticmethod
+    def forward(_, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(_, gradient):
+        return gradient * math.inf
+
+
+def test_a_gradient_that_is_not_finite_stops_and_the_checkpoint_before_it_stays(discs, tmp_path, monkeypatch):
+    whole = run(tmp_path / "whole", discs)
+    learn, steps = Detector._learn, iter(range(1, 99))
+
+    def broken(*arguments):
+        losses = learn(*arguments)
+        # The last step of the second epoch, after which a checkpoint is written.
+        return losses._replace(head_class=Infinite.apply(losses.head_class)) if next(steps) == 4 else losses
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Detector, "_learn", broken)
+        with pytest.raises(NonFiniteLoss, match=r"^The gradient is not finite at step 4, in the batch of 0000"):
+            run(tmp_path / "part", discs)
+    content = checkpoint.load(tmp_path / "part", SMALL)
+    assert content["step"] == 2
+    assert all(torch.isfinite(values).all() for values in content["network"].values())
+    assert run(tmp_path / "part", discs, resume=True) == whole
+
+
+def test_weights_that_are_not_finite_do_not_replace_a_checkpoint(discs, tmp_path):
+    run(tmp_path, discs, machine=Machine("cpu", seconds=0))
+    before = (tmp_path / checkpoint.FILE).read_bytes()
+    # Everything is finite until the step itself overflows.
+    training = dataclasses.replace(SMALL.training, batch=7, optimizer="sgd", learning_rate=1e38, weight_decay=1e38)
+    wild = dataclasses.replace(SMALL, training=training)
+    with pytest.raises(NonFiniteLoss, match=r"^The weights are not finite after step 1, in the batch of 0000"):
+        run(tmp_path, discs, wild)
+    assert (tmp_path / checkpoint.FILE).read_bytes() == before
+
+
 def test_too_little_memory_is_said_in_a_sentence(discs, tmp_path, monkeypatch):
     monkeypatch.setattr(Detector, "features", lambda *_: torch.empty(1 << 50))
     with pytest.raises(OutOfMemory, match="try a smaller --batch"):
