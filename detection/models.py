@@ -228,7 +228,7 @@ class Detection(models.Model):
     file_name = models.CharField(max_length=64)
     target = models.ForeignKey(Target, models.CASCADE, null=True, blank=True, related_name="detections")
     outcome = models.PositiveSmallIntegerField(choices=Outcome)
-    overlap = models.FloatField(help_text="greatest IoU with a lesion of the image")
+    overlap = models.FloatField(help_text="IoU with its lesion; of a false positive the greatest with any")
     score = models.FloatField()
     x1 = models.FloatField(help_text="0-based")
     y1 = models.FloatField()

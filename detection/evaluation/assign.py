@@ -17,31 +17,29 @@ class Assignment:
     """One entry per detection."""
 
     lesion: Ints
-    """(D,) lesion that it overlaps most, -1 where it is a false positive."""
+    """(D,) lesion that it claims, -1 where it is a false positive."""
     overlap: Floats
-    """(D,) greatest overlap with any lesion of its image."""
+    """(D,) overlap with that lesion; of a false positive the greatest with any lesion of its image."""
     first: np.typing.NDArray[np.bool_]
     """(D,) whether it is the one by which its lesion counts as hit."""
 
 
 def assign(truth: Truth, found: Detections, matched: Match, convention: str) -> Assignment:
-    """Name the lesion of each detection that is no false positive.
+    """Say of each detection how much it overlaps the lesion it claims, and whether it was the surest to do so.
 
     Parameters
     ----------
     matched : what `match` said of the same truth and detections in the same convention.
     """
-    lesion = np.full(len(found.scores), -1, dtype=np.int64)
+    lesion = matched.lesion
     overlap = np.zeros(len(found.scores))
     bounds = np.searchsorted(truth.image, np.arange(len(truth.names) + 1))
     for number in range(int(np.diff(bounds).max(initial=0))):
         place = bounds[found.image] + number
-        inside = np.flatnonzero(place < bounds[found.image + 1])
+        looked_at = np.where(lesion < 0, place < bounds[found.image + 1], place == lesion)
+        inside = np.flatnonzero(looked_at)
         values = paired_iou(found.boxes[inside], truth.boxes[place[inside]], EXTRA[convention])
-        better = inside[values > overlap[inside]]
         overlap[inside] = np.maximum(overlap[inside], values)
-        lesion[better] = place[better]
-    lesion[matched.false_positive] = -1
     first = np.zeros(len(found.scores), dtype=np.bool_)
     hits = np.flatnonzero(lesion >= 0)
     by_score = hits[np.argsort(-found.scores[hits], kind="stable")]

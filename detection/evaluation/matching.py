@@ -29,9 +29,8 @@ class Match:
     false_positive: NDArray[np.bool_]
     """(D,) whether a detection is a false positive."""
     lesion: Ints
-    """(D,) lesion that it hits, the one that it overlaps most where it hits several; -1 where it is a false positive."""
-    first: NDArray[np.bool_]
-    """(D,) whether it is the one by which its lesion counts as hit."""
+    """(D,) lesion that it claims, in `deeplesion` the one of those it hits that it overlaps most; -1 where it hits
+    none."""
 
 
 def match(truth: Truth, found: Detections, iou: float, convention: Convention) -> Match:
@@ -44,13 +43,15 @@ def match(truth: Truth, found: Detections, iou: float, convention: Convention) -
     if convention == "strict":
         return _strict(truth, found, iou)
     hit_scores = np.full(len(truth.boxes), -np.inf)
-    false_positive = np.ones(len(found.scores), dtype=np.bool_)
+    claimed, greatest = _none(found), np.zeros(len(found.scores))
     for detection, lesion in _pairs(truth, found):
         overlaps = paired_iou(_rows(found.boxes, detection), truth.boxes[lesion], 1.0)
         hit = np.flatnonzero(overlaps >= iou)
         np.maximum.at(hit_scores, lesion[hit], found.scores[detection[hit]])
-        false_positive[detection[hit]] = False
-    return Match(hit_scores, false_positive)
+        better = hit[overlaps[hit] > greatest[detection[hit]]]
+        greatest[detection[better]] = overlaps[better]
+        claimed[detection[better]] = lesion[better]
+    return Match(hit_scores, claimed < 0, claimed)
 
 
 def _strict(truth: Truth, found: Detections, iou: float) -> Match:
@@ -69,14 +70,18 @@ def _strict(truth: Truth, found: Detections, iou: float) -> Match:
     # Surest first; equal scores by overlap, so that the order of the file decides nothing.
     order = np.lexsort((-overlap, -found.scores[detection]))
     hit_scores = np.full(len(truth.boxes), -np.inf)
-    false_positive = np.ones(len(found.scores), dtype=np.bool_)
-    claimed = np.zeros(len(truth.boxes), dtype=np.bool_)
+    claimed = _none(found)
+    taken = np.zeros(len(truth.boxes), dtype=np.bool_)
     for one, other in zip(detection[order].tolist(), lesion[order].tolist(), strict=True):
-        if not claimed[other] and false_positive[one]:
-            claimed[other] = True
-            false_positive[one] = False
+        if not taken[other] and claimed[one] < 0:
+            taken[other] = True
+            claimed[one] = other
             hit_scores[other] = found.scores[one]
-    return Match(hit_scores, false_positive)
+    return Match(hit_scores, claimed < 0, claimed)
+
+
+def _none(found: Detections) -> Ints:
+    return np.full(len(found.scores), -1, dtype=np.int64)
 
 
 def _rows(boxes: Floats, index: Ints) -> Floats:
