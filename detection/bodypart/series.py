@@ -5,6 +5,7 @@ the numbering runs from feet to head, that the model does not know this part of 
 a half-empty field of view) are off. Where the whole makes no sense, no location is given.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,10 +20,20 @@ Array = NDArray[np.float64]
 FEWEST = 5
 """Slices with a body below which nothing can be checked."""
 SHORTEST_MM = 20.0
+FEWEST_UNMEASURED = 20
+"""The same where the slice interval is unknown: neither length nor slope can be checked then."""
 LONG_MM = 100.0
-"""Length from which the slope is asked to be that of a body."""
+"""Length from which order can be told from a body's own ups and downs."""
 SLOPES = (0.4, 2.5)
 """Least and greatest slope in proportion to DeepLesion's 1 per 1,132 mm."""
+BEND_MM = 50.0
+"""Length over which anatomy's deviations from a line hang together; slices within it are one witness, not many."""
+SURE = 3.0
+"""Standard errors of the slope from which a series is called reversed."""
+FOLLOWING, TURNED = 4.0, 6.0
+"""Rise and fall along the series in spreads, from which direction is believed where the slice interval is unknown."""
+APART, AT_RANDOM = 3.0, 0.65
+"""Mean step between neighbours, in least spreads and in mean steps between any two, from which they are shuffled."""
 WINDOW_MM = 100.0
 """Length over which single scores are smoothed along the line."""
 WINDOW = 9.0
@@ -134,7 +145,7 @@ def judge(
         return result(Finding.EMPTY)
     mm = numbers.astype(np.float64) * (interval or 1.0)
     length = float(np.ptp(mm[usable]))
-    if usable.sum() < FEWEST or (interval is not None and length < SHORTEST_MM):
+    if usable.sum() < (FEWEST_UNMEASURED if interval is None else FEWEST) or (interval and length < SHORTEST_MM):
         return result(Finding.TOO_FEW)
     believed = usable & familiar
     if believed.sum() < max(FEWEST, usable.sum() / 2):
@@ -145,12 +156,11 @@ def judge(
     relation = rank_correlation(mm[believed], z[believed])
     per_mm = slope * UNIT_MM if interval is not None else None
     if abs(relation) < 0.6 or noise > GREATEST_SPREAD:
-        apart = length / UNIT_MM
-        covered = float(np.ptp(np.quantile(z[believed], [0.05, 0.95])))
-        like_a_body = interval is not None and length >= LONG_MM and 0.5 * apart < covered < 2 * apart
-        return result(Finding.SHUFFLED if like_a_body else Finding.UNCLEAR, per_mm)
-    if per_mm is not None and length >= LONG_MM and not SLOPES[0] < abs(per_mm) < SLOPES[1]:
-        return result(Finding.UNCLEAR, per_mm)
+        mixed = interval is not None and length >= LONG_MM and _mixed(mm[believed], z[believed])
+        return result(Finding.SHUFFLED if mixed else Finding.UNCLEAR, per_mm)
+    direction = _direction(slope * length, noise) if per_mm is None else _measured_direction(per_mm, noise, length)
+    if direction is Finding.UNCLEAR:
+        return result(direction, per_mm)
     middle = float(np.median(line[believed]))
     if not known[0] - MARGIN <= middle <= known[1] + MARGIN:
         return result(Finding.OUTSIDE, per_mm)
@@ -158,4 +168,29 @@ def judge(
     places = line + local_line(mm, z - line, WINDOW_MM if interval is not None else WINDOW, usable & ~outliers)
     beyond = (places < known[0] - MARGIN) | (places > known[1] + MARGIN) | (places < 0) | (places > 1)
     places = np.where(usable & ~beyond, places, np.nan)
-    return result(Finding.FINE if slope > 0 else Finding.REVERSED, per_mm, places)
+    return result(direction, per_mm, places)
+
+
+def _measured_direction(slope: float, noise: float, length: float) -> Finding:
+    """Judge a slope, 1 where as in DeepLesion: short and noisy series have any, and are not called reversed for it."""
+    if SLOPES[0] < slope < SLOPES[1]:
+        return Finding.FINE
+    error = UNIT_MM * noise * math.sqrt(12 / max(length / BEND_MM, 1)) / length
+    backwards = SLOPES[0] < -slope < SLOPES[1] and -slope > SURE * error
+    return Finding.REVERSED if length >= LONG_MM and backwards else Finding.UNCLEAR
+
+
+def _direction(rise: float, noise: float) -> Finding:
+    """Judge the rise of z along a series whose length is unknown."""
+    if rise > FOLLOWING * noise:
+        return Finding.FINE
+    return Finding.REVERSED if -rise > TURNED * noise else Finding.UNCLEAR
+
+
+def _mixed(mm: Array, z: Array) -> bool:
+    """Whether the slices are of one body, though neighbours are as far apart as any two: not noise, but disorder."""
+    apart = float(np.ptp(mm)) / UNIT_MM
+    covered = float(np.ptp(np.quantile(z, [0.05, 0.95])))
+    step = float(np.abs(np.diff(z[np.argsort(mm)])).mean())
+    any_two = float(np.abs(z[:, None] - z).sum()) / (len(z) * (len(z) - 1))
+    return 0.5 * apart < covered < 2 * apart and step > max(APART * LEAST_SPREAD, AT_RANDOM * any_two)

@@ -128,3 +128,50 @@ def test_without_interval_order_is_judged_by_number_alone() -> None:
 
 def test_a_slice_that_was_not_scored_has_no_location() -> None:
     assert look(*scored()).at(999) is None
+
+
+def of_bodies(
+    count: int, interval: float, spread: float, *, known: bool = True, rounds: int = 150
+) -> list[SeriesScores]:
+    """Correct series of bodies whose scores wander about the line, alike over 20 mm, and are a little noisy."""
+    random = np.random.default_rng(1)
+    numbers = np.arange(1, count + 1)
+    mm = numbers * interval
+    alike = np.exp(-0.5 * ((mm[:, None] - mm) / 20) ** 2) + 1e-9 * np.eye(count)
+    wander = spread * np.linalg.cholesky(alike)
+    noises = (wander @ random.normal(size=count) + random.normal(0, spread / 3, count) for _ in range(rounds))
+    return [look(numbers, 0.5 + mm / UNIT_MM + noise, interval if known else None) for noise in noises]
+
+
+@pytest.mark.parametrize("spread", [0.005, 0.01, 0.02, 0.03])
+@pytest.mark.parametrize(("count", "interval"), [(5, 5.0), (7, 5.0), (13, 5.0), (21, 5.0), (25, 1.0), (61, 1.0)])
+def test_a_correct_series_is_not_called_reversed_or_shuffled(count: int, interval: float, spread: float) -> None:
+    found = of_bodies(count, interval, spread)
+    wrong = [each for each in found if each.finding in (Finding.REVERSED, Finding.SHUFFLED)]
+    assert len(wrong) <= 0.01 * len(found)
+    slopes = [each.slope_mm for each in found if each.finding is Finding.FINE]
+    assert all(0.4 < slope < 2.5 for slope in slopes)
+
+
+@pytest.mark.parametrize("count", [13, 21, 41])
+def test_most_correct_series_of_a_good_model_are_located(count: int) -> None:
+    found = of_bodies(count, 5.0, 0.01)
+    assert np.mean([each.finding is Finding.FINE for each in found]) > 0.9
+
+
+@pytest.mark.parametrize("spread", [0.005, 0.01, 0.02])
+def test_a_long_reversed_series_is_called_so_through_noise(spread: float) -> None:
+    random = np.random.default_rng(2)
+    numbers = np.arange(1, 61)
+    found = [look(numbers, 0.5 + (61 - numbers) * 5 / UNIT_MM + random.normal(0, spread, 60)) for _ in range(50)]
+    assert all(each.finding is Finding.REVERSED for each in found)
+
+
+def test_without_interval_few_slices_and_little_change_prove_nothing() -> None:
+    numbers = np.arange(1, 6)
+    z = 0.5 + 0.001 * numbers + np.array([0.003, -0.001, 0, 0.001, 0.004])
+    assert look(numbers, z, interval=None).finding is Finding.TOO_FEW
+    for count, interval in ((20, 5.0), (25, 1.0), (61, 1.0)):
+        for spread in (0.01, 0.02, 0.03):
+            found = of_bodies(count, interval, spread, known=False)
+            assert np.mean([each.finding is Finding.REVERSED for each in found]) <= 0.01
