@@ -191,7 +191,7 @@ def test_other_lists_know_their_parameters_and_values_too(client: Client, many: 
 
 
 def test_numbers_come_with_as_many_digits_as_their_unit_bears(client: Client, dataset: SimpleNamespace) -> None:
-    lesion = dataset.published
+    lesion = dataset.drafted
     lesion.x11, lesion.box_x1, lesion.long_px = 238.123456789, 200.000049, 25.123456789
     lesion.long_mm, lesion.long_um = 20.0987654, 20099
     lesion.mean_hu, lesion.x, lesion.y, lesion.z = 40.06, 0.123456, 1 / 3, 2 / 3
@@ -199,6 +199,7 @@ def test_numbers_come_with_as_many_digits_as_their_unit_bears(client: Client, da
     lesion.save()
     lesion.slice.series.spacing_x, lesion.slice.series.slice_interval = 0.48828125, 4.938441234
     lesion.slice.series.save()
+    factories.make_release([lesion], name="digits-1.0")
     found = client.get(f"{LESIONS}{lesion.pk}/").json()
     assert (found["recist"][0], found["box"][0], found["long_px"]) == (238.123, 200.0, 25.123)
     assert (found["long_mm"], found["spacing_mm"], found["slice_interval"]) == (20.099, [0.488281, 0.8], 4.938)
@@ -207,7 +208,7 @@ def test_numbers_come_with_as_many_digits_as_their_unit_bears(client: Client, da
     assert found["noise_reasons"] == [{"reason": "area", "value": 0.333, "threshold": 100}]
     series = client.get(f"/api/v1/series/{lesion.slice.series_id}/").json()
     assert (series["spacing_x"], series["slice_interval"]) == (0.488281, 4.938)
-    row = next(csv.DictReader(io.StringIO(b"".join(client.get(f"{LESIONS}?format=csv")).decode())))
+    row = next(csv.DictReader(io.StringIO(b"".join(client.get(f"{LESIONS}?format=csv&release=digits-1.0")).decode())))
     assert (row["x11"], row["long_mm"], row["spacing_x_mm"], row["mean_hu"]) == (
         "238.123",
         "20.099",
@@ -216,8 +217,9 @@ def test_numbers_come_with_as_many_digits_as_their_unit_bears(client: Client, da
     )
     assert (row["slice_interval_mm"], row["z"]) == ("4.938", "0.6667")
     # A length is filtered by what is shown.
-    assert len(get(client, "long_mm__gte=20.099&long_mm__lte=20.099")["results"]) == 1
-    assert get(client, "long_mm__gte=20.0991")["results"] == get(client, "long_mm__lte=20.0985")["results"] == []
+    assert len(get(client, "release=digits-1.0&long_mm__gte=20.099&long_mm__lte=20.099")["results"]) == 1
+    for empty in ("long_mm__gte=20.0991", "long_mm__lte=20.0985"):
+        assert get(client, f"release=digits-1.0&{empty}")["results"] == []
 
 
 @pytest.mark.parametrize("address", [f"{LESIONS}999999/", "/api/v1/nowhere/", f"{LESIONS}abc/"])
