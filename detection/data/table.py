@@ -108,7 +108,7 @@ def _lesion(path: Path, line: int, row: dict[str, str]) -> Lesion:
     if x2 < 1 or y2 < 1 or x1 > columns or y1 > rows:
         raise BadTable(f"{path.name} line {line}: the box lies outside its image; correct or remove the line")
     long, short = read("Lesion_diameters_Pixel_", lambda text: _numbers(text, 2))
-    spacing, _, interval = read("Spacing_mm_px_", lambda text: _numbers(text, 3, may_be_nan=True))
+    spacing, interval = read("Spacing_mm_px_", _spacing)
     return Lesion(
         file_name=read("File_name", str.strip),
         patient=read("Patient_index", int),
@@ -118,14 +118,23 @@ def _lesion(path: Path, line: int, row: dict[str, str]) -> Lesion:
         type=read("Coarse_lesion_type", int),
         noisy=read("Possibly_noisy", int) == 1,
         spacing=spacing,
-        interval=abs(interval) if math.isfinite(interval) else 0.0,
+        interval=interval,
         image_size=(int(columns), int(rows)),
         split=read("Train_Val_Test", int),
     )
 
 
-def _numbers(text: str, count: int, *, may_be_nan: bool = False) -> list[float]:
+def _spacing(text: str) -> tuple[float, float]:
+    """Mm per pixel, and between slices (0 where unknown): what nobody measured is only the interval."""
+    x, y, interval = _numbers(text, 3, finite=2)
+    if min(x, y) <= 0:
+        raise ValueError(text)
+    return x, abs(interval) if math.isfinite(interval) else 0.0
+
+
+def _numbers(text: str, count: int, *, finite: int | None = None) -> list[float]:
+    """So many numbers, of which the first `finite`, or all, are finite."""
     values = [float(part) for part in text.split(",")]
-    if len(values) != count or not (may_be_nan or all(map(math.isfinite, values))):
+    if len(values) != count or not all(map(math.isfinite, values[:finite])):
         raise ValueError(text)
     return values

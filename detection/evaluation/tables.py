@@ -93,13 +93,13 @@ def read_detections(path: Path, truth: Truth) -> Detections:
 
     Raises
     ------
-    BadTable : see `read_columns`; or no image is one of the truth's.
+    BadTable : see `read_columns`; a box ends before it begins; or no image is one of the truth's.
     """
     index = {name: number for number, name in enumerate(truth.names)}
     images: list[int] = []
     values: list[tuple[float, ...]] = []
     ignored = 0
-    for name, row in read_columns(path, DETECTION_COLUMNS):
+    for name, row in read_boxes(path):
         image = index.get(name, -1)
         if image < 0:
             ignored += 1
@@ -112,8 +112,23 @@ def read_detections(path: Path, truth: Truth) -> Detections:
     return Detections(np.array(images, dtype=np.int64), table[:, :4], table[:, 4], ignored)
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """Read a CSV line by line: its first named column as text, the others as finite numbers.
+def read_boxes(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Read File_name, x1, y1, x2, y2, score line by line.
+
+    Raises
+    ------
+    BadTable : see `read_columns`; or a box ends before it begins (which line is said).
+    """
+    for line, name, row in read_columns(path, DETECTION_COLUMNS):
+        x1, y1, x2, y2, _ = row
+        if x2 < x1 or y2 < y1:
+            said = f"{path.name} line {line}: the box ends before it begins"
+            raise BadTable(f"{said}; write x1, y1, x2, y2, not x, y, width, height")
+        yield name, row
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, str, tuple[float, ...]]]:
+    """Read a CSV line by line: its line, its first named column as text, the others as finite numbers.
 
     Raises
     ------
@@ -136,7 +151,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, tupl
                     name, row = "", (math.nan,)
                 if not all(map(math.isfinite, row)):
                     raise BadTable(f"{path.name} line {reader.line_num}: a box or score is not a finite number")
-                yield name, row
+                yield reader.line_num, name, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a text file with commas"
         raise BadTable(f"{path.name} cannot be read: {reason}") from error

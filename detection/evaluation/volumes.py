@@ -22,7 +22,7 @@ import numpy as np
 from detection.errors import BadTable, DetectorError, EmptySplit
 from detection.evaluation.curve import Curve, froc
 from detection.evaluation.overlap import Floats, iobb, paired_iou
-from detection.evaluation.tables import DETECTION_COLUMNS, read_columns
+from detection.evaluation.tables import read_boxes
 
 POINTS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives per sub-volume that are reported."""
@@ -130,7 +130,7 @@ def read_stacked(path: Path, names: Iterable[str]) -> Volumes:
     BadTable
     """
     of_series: dict[str, dict[int, list[tuple[float, ...]]]] = {}
-    for image, row in read_columns(path, DETECTION_COLUMNS):
+    for image, row in read_boxes(path):
         series, _, number = image.removesuffix(".png").rpartition("_")
         if not number.isdecimal():
             raise BadTable(f"{path.name}: {image!r} names no slice")

@@ -40,6 +40,10 @@ def test_the_real_table_is_read_whole():
             "DL_info.csv line 3: the box lies outside its image; correct or remove the line",
         ),
         ({"Bounding_boxes": "1, 2, nan, 4"}, "DL_info.csv line 3: Bounding_boxes cannot be read; correct the cell"),
+        *(
+            ({"Spacing_mm_px_": spacing}, "DL_info.csv line 3: Spacing_mm_px_ cannot be read; correct the cell")
+            for spacing in ("NaN, NaN, NaN", "-1, -1, 2", "0, 0, 2", "inf, inf, 2", "0.8, NaN, 2")
+        ),
         ({"Key_slice_index": "x"}, "DL_info.csv line 3: Key_slice_index cannot be read; correct the cell"),
     ],
 )

@@ -137,6 +137,10 @@ def test_the_command_prints_json_for_anyones_detections(tmp_path):
         ),
         ("File_name,x1,y1,x2,y2,score\na.png,1,2\n", "found.csv line 2: a box or score is not a finite number."),
         (
+            "File_name,x1,y1,x2,y2,score\na.png,1,2,3,4,1\na.png,40,40,10,12,1\n",
+            "found.csv line 3: the box ends before it begins; write x1, y1, x2, y2, not x, y, width, height.",
+        ),
+        (
             "File_name,x1,y1,x2,y2,score\na.png,1,2,3,4,1\n",
             "found.csv holds no detection in any of the 1 images of the truth.",
         ),
