@@ -41,6 +41,7 @@ class _Part:
 
     path: Path
     place: str
+    """Tells it from every other file of the source."""
     uid: str
     """SOPInstanceUID of the object that stands for it: the same whenever the file is read, wherever it lies."""
 
@@ -140,7 +141,8 @@ class WithDocuments:
         self.problems = source.problems
         for path in paths:
             try:
-                self._documents.add(path, path.name)
+                # By its whole path: the source may have a file of the same name.
+                self._documents.add(path, str(path.absolute()))
             except Unreadable as error:
                 raise SourceNotFound(f"{path.name} cannot be taken: {error}") from None
 

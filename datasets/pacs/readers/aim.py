@@ -6,6 +6,8 @@ Source: NCI's AIM information models 3.0 and 4.0.
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
@@ -49,6 +51,8 @@ def identifier_of(root: Element) -> str:
 def read_aim(root: Element, report: str, study: str) -> list[Bookmark]:
     """Read the annotations that a document makes on one study.
 
+    A document grows at any place, so an annotation is known by its identifier and content.
+
     Parameters
     ----------
     report : SOPInstanceUID of the object that holds the document.
@@ -56,13 +60,22 @@ def read_aim(root: Element, report: str, study: str) -> list[Bookmark]:
     """
     annotations = [root] if name_of(root) == "ImageAnnotation" else list(below(root, "ImageAnnotation"))
     found: list[Bookmark] = []
-    for place, annotation in enumerate(annotations, start=1):
+    seen: Counter[str] = Counter()
+    for annotation in annotations:
         named = studies_of(annotation)
         if named and study not in named:
             continue
-        bare = _described(Bookmark(report, str(place), Tool.OTHER, Carrier.AIM), annotation)
+        content = f"{value(annotation, 'uniqueIdentifier')}.{_digest(annotation)}"
+        seen[content] += 1
+        bare = _described(Bookmark(report, f"{content}.{seen[content]}", Tool.OTHER, Carrier.AIM), annotation)
         found += _marks(bare, annotation)
     return found
+
+
+def _digest(annotation: Element) -> str:
+    """Of all that an annotation says, however it is laid out."""
+    said = [(each.tag, sorted(each.attrib.items()), (each.text or "").strip()) for each in annotation.iter()]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def _marks(bare: Bookmark, annotation: Element) -> list[Bookmark]:

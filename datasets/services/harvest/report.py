@@ -21,7 +21,7 @@ class Report:
     studies_with_bookmarks: int = 0
     annotations: int = 0
     known: int = 0
-    """Annotations that an earlier harvest took."""
+    """Annotations that an earlier harvest took, or that another copy of their document gave."""
     unchanged: int = 0
     """Studies left out because they are as they were at the last harvest; not among `studies`."""
     lesions: int = 0

@@ -48,6 +48,8 @@ class StudyHarvest:
         self.report = report
         self.check, self.fence = check, fence
         self.numbers = Numbers(collection, pseudonymiser, fence)
+        self.read: set[str] = set()
+        """Fingerprints of this run: a document may lie in a source twice."""
         self.seen: set[str] = set()
         """Geometries of this run: a dry run has no database to look them up in."""
 
@@ -77,10 +79,14 @@ class StudyHarvest:
         self._record(visit, year, repeated, again=True)
 
     def _fresh(self, marks: list[Mark]) -> list[Mark]:
-        """The marks that no earlier harvest settled."""
+        """The marks that neither an earlier harvest settled nor another copy of their document brought."""
         before = known(marks, self.collection)
         fresh = []
         for mark in marks:
+            if mark.fingerprint in self.read:
+                self.report.known += 1
+                continue
+            self.read.add(mark.fingerprint)
             reason = before.get(mark.fingerprint)
             now = "" if isinstance(mark.outcome, Measurement) else str(mark.outcome.reason)
             if reason is None or (reason in Annotation.WAITING and reason != now):

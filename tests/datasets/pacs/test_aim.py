@@ -159,7 +159,14 @@ def test_an_outline_of_four_points_is_no_pair_of_lines() -> None:
 def test_annotations_of_another_study_are_left_to_it() -> None:
     document = aim4(annotation4((MULTI, LONG + SHORT)), annotation4((MULTI, LONG), study="1.9", image="1.9.1"))
     assert [each.image for each in read(document)] == [IMAGE]
-    assert [(each.image, each.item) for each in read(document, study="1.9")] == [("1.9.1", "2.1")]
+    assert [each.image for each in read(document, study="1.9")] == ["1.9.1"]
+
+
+def test_annotations_keep_their_identity_when_the_document_grows_at_its_beginning() -> None:
+    old, new = annotation4((MULTI, LONG + SHORT)), annotation4((MULTI, SHORT + LONG))
+    (before,), after = read(aim4(old)), read(aim4(new, old.replace("\n", "\n  "), old))
+    assert before.item == after[1].item
+    assert len({each.item for each in after}) == 3
 
 
 @pytest.mark.parametrize(
