@@ -47,23 +47,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def evaluate(run: Path, folder: Path, truth: Path, out: Path, accelerator: str, batch: int) -> dict[str, Any]:
-    """Score a run on the sub-volumes whose images are there; the report is also in `out`.
+    """Score a run on the sub-volumes whose slices are all there; the report is also in `out`.
+
+    A part of a sub-volume would be held against lesions that lie outside it, and its false positives counted as if of
+    the whole; the report tells how many sub-volumes lack some slices or all.
 
     Raises
     ------
-    DetectorError : any of its kinds; EmptySplit where no image of any sub-volume is there.
+    DetectorError : any of its kinds; EmptySplit where no sub-volume is there as a whole.
     """
     trained = checkpoint.detector(run)
     network, settings = trained.network, trained.settings
     release = open_release(folder)
     annotated = volumes.read(truth, 6)
     samples = {name: _samples(release, name) for name in annotated}
-    present = {name: boxes for name, boxes in annotated.items() if samples[name]}
+    present = {name: boxes for name, boxes in annotated.items() if len(samples[name]) == volumes.depth(name)}
+    partial = sum(bool(each) for each in samples.values()) - len(present)
     if not present:
-        raise EmptySplit(f"{release.name} holds no image of the sub-volumes in {truth.name}")
+        raise EmptySplit(f"{release.name} holds no sub-volume of {truth.name} as a whole; complete its images")
     device = pick_device(accelerator)
     prepare(network, device, fast=is_fast_in_bfloat16(device))
-    unique = {sample.file_name: sample for each in samples.values() for sample in each}
+    unique = {sample.file_name: sample for name in present for sample in samples[name]}
     data = Slices(release, list(unique.values()), settings.preset.input)
     found = [
         (data.samples[index].file_name, np.add(boxes, (1, 1, 1, 1, 0)))
@@ -74,7 +78,8 @@ def evaluate(run: Path, folder: Path, truth: Path, out: Path, accelerator: str, 
         write_detections(out / "detections.csv", found)
     joined = volumes.read_stacked(out / "detections.csv", present)
     content = volumes.report(present, joined, volumes.IOBB)
-    content["missing_volumes"] = len(annotated) - len(present)
+    content["partial_volumes"] = partial
+    content["missing_volumes"] = len(annotated) - len(present) - partial
     content["run"] = {"preset": settings.preset.name, "checkpoint": trained.which, "step": trained.step}
     content["marked_lesions_alone"] = _recount(release, set(unique), out, present)
     replace(out / "report.json", json.dumps(content, indent=1) + "\n")

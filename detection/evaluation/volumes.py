@@ -23,6 +23,7 @@ from detection.errors import BadTable, DetectorError, EmptySplit
 from detection.evaluation.curve import Curve, froc
 from detection.evaluation.overlap import Floats, iobb, paired_iou
 from detection.evaluation.tables import read_boxes
+from detection.options import share
 
 POINTS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives per sub-volume that are reported."""
@@ -67,9 +68,20 @@ def parts(name: str) -> tuple[str, int, int]:
     BadTable
     """
     found = re.fullmatch(r"(\d+_\d+_\d+)_(\d+)-(\d+)", name)
-    if not found:
-        raise BadTable(f"{name!r} names no sub-volume")
+    if not found or int(found[3]) < int(found[2]):
+        raise BadTable(f"{name!r} names no sub-volume; write PPPPPP_SS_RR_first-last")
     return found[1], int(found[2]), int(found[3])
+
+
+def depth(name: str) -> int:
+    """How many slices a sub-volume has.
+
+    Raises
+    ------
+    BadTable
+    """
+    _, first, last = parts(name)
+    return last - first + 1
 
 
 def score(truth: Mapping[str, Floats], found: Mapping[str, Floats], *, threshold: float = IOBB) -> Curve:
@@ -162,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m detection.evaluation.volumes")
     parser.add_argument("--truth", type=Path, required=True, help="JSON of every lesion's box in 3-D")
     parser.add_argument("--detections", type=Path, required=True, help="JSON of boxes with scores, or CSV of slices")
-    parser.add_argument("--iobb", type=float, default=IOBB)
+    parser.add_argument("--iobb", type=share, default=IOBB, help="share of a detection that lies in a lesion (0.3)")
     options = parser.parse_args(arguments)
     try:
         truth = read(options.truth, 6)

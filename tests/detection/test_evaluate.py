@@ -119,17 +119,20 @@ def test_sub_volumes_are_detected_slice_by_slice_and_scored_in_3d(run, many, tmp
         for folder, (x1, y1, x2, y2) in ((folder, lesion.box) for folder, lesion in lesions.items())
     }
     path = tmp_path / "truth.json"
-    path.write_text(json.dumps({**truth, "000999_01_01_001-002": []}))
+    partial = {"000005_01_01_008-011": [], "000010_01_01_011-030": [[1, 1, 20, 9, 9, 25]]}
+    path.write_text(json.dumps({**truth, **partial, "000999_01_01_001-002": []}))
     arguments = [str(run), str(many), "--truth", str(path), "--out", str(tmp_path / "out"), "--accelerator", "cpu"]
     assert evaluate_volumes.main(arguments) == 0
     content = json.loads(capsys.readouterr().out)
-    assert (content["volumes"], content["missing_volumes"], content["lesions"]) == (8, 1, 8)
+    assert (content["volumes"], content["partial_volumes"], content["missing_volumes"]) == (8, 2, 1)
+    assert content["lesions"] == 8, "those of sub-volumes of which slices are missing do not count"
     assert content["sensitivity"]["4"] >= 0.7
     assert list(content["marked_lesions_alone"]) == ["0.5", "1", "2", "4"]
     assert (tmp_path / "out/report.json").is_file()
-    path.write_text('{"000999_01_01_001-002": []}')
+    path.write_text(json.dumps({**partial, "000999_01_01_001-002": []}))
     assert evaluate_volumes.main(arguments) == 1
-    assert capsys.readouterr().err == "discs holds no image of the sub-volumes in truth.json.\n"
+    said = "discs holds no sub-volume of truth.json as a whole; complete its images.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_runs_are_compared_by_share_and_patient_by_patient(run, many, tmp_path, capsys):

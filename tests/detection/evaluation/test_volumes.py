@@ -57,10 +57,27 @@ def test_the_command_reads_a_csv_of_slices(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{", '{"x": []}', f'{{"{NAME}": [[1, 2]]}}', f'{{"{NAME}": [[1,2,3,4,5,NaN]]}}']
+    "text",
+    [
+        "[]",
+        "{",
+        '{"x": []}',
+        '{"000001_01_01_010-005": []}',
+        f'{{"{NAME}": [[1, 2]]}}',
+        f'{{"{NAME}": [[1,2,3,4,5,NaN]]}}',
+    ],
 )
 def test_what_is_no_truth_is_refused(tmp_path, text):
     path = tmp_path / "truth.json"
     path.write_text(text)
     with pytest.raises(BadTable):
         volumes.read(path, 6)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "2", "nan", "inf", "much"])
+def test_a_share_that_makes_no_sense_is_refused(capsys, value):
+    with pytest.raises(SystemExit) as ended:
+        volumes.main(["--truth", "truth.json", "--detections", "found.csv", "--iobb", value])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith(f"error: argument --iobb: {value} is no number above 0 and at most 1")
