@@ -31,7 +31,7 @@ from detection.data.table import select
 from detection.evaluation.report import report
 from detection.evaluation.tables import Detections, truth_of
 from detection.inference import detect, prepare
-from detection.network.cost import flop
+from detection.network.cost import flop, flop_of_learning
 from detection.network.detector import Detector
 from detection.network.sampler import generators
 from detection.presets import CONTEXT, PAPER, TINY, Input, Preset
@@ -44,9 +44,6 @@ SHARES = (0.1, 0.25, 0.5)
 STAGES = ("speed", "paper", "context", "torchvision", "curve")
 KEY = ("date", "release", "network", "what", "batch", "share", "minutes")
 """What tells results apart."""
-BACKWARD = 3
-"""Operations of a training step in those of a forward pass: gradients are taken of activations and of weights."""
-
 Maker = Callable[[int], Callable[[], Any]]
 
 
@@ -152,7 +149,6 @@ def _reduced() -> Plan:
 def speed(plan: Plan, device_name: str, results: Results) -> None:
     """Milliseconds per image, images per second, share of the device's peak, ours and theirs."""
     peak = next((value for key, value in PEAK.items() if key in device_name), None)
-    cost = flop(plan.paper)
     size = plan.paper.input.size
     makers: dict[str, tuple[Maker, Maker]] = {
         plan.paper.name: (lambda batch: _detecting(plan, batch), lambda batch: _training(plan, batch))
@@ -163,9 +159,9 @@ def speed(plan: Plan, device_name: str, results: Results) -> None:
             lambda batch: theirs.training(plan.device, size, batch),
         )
     for name, (detecting, training) in makers.items():
-        for what, make, sizes, times in (
-            ("inference", detecting, plan.batches, 1),
-            ("training", training, plan.batches[1:], BACKWARD),
+        for what, make, sizes, cost in (
+            ("inference", detecting, plan.batches, flop(plan.paper)),
+            ("training", training, plan.batches[1:], flop_of_learning(plan.paper)),
         ):
             for batch in sizes:
                 line: dict[str, Any] = {"network": name, "what": what, "batch": batch}
@@ -174,7 +170,7 @@ def speed(plan: Plan, device_name: str, results: Results) -> None:
                 seconds = _time(plan, make(batch))
                 line |= {"ms_per_image": 1000 * seconds / batch, "images_per_second": batch / seconds}
                 if peak and name == plan.paper.name:
-                    line["share_of_bf16_peak"] = times * cost * batch / seconds / peak
+                    line["share_of_bf16_peak"] = cost * batch / seconds / peak
                 results.add(line)
 
 

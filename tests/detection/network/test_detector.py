@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from detection.network.cost import flop, parameters
+from detection.network.cost import flop, flop_of_learning, parameters
 from detection.network.detector import Detector, Window
 from detection.network.sampler import generators
 from detection.presets import CONTEXT, PAPER, PRESETS, TINY, Input, from_json, to_json
@@ -27,6 +27,12 @@ def slices(channels=3, size=96):
 def test_the_papers_network_has_its_size_and_its_cost():
     assert round(parameters(Detector(PAPER)) / 1e6, 2) == 26.03
     assert round(flop(PAPER) / 1e9, 1) == 262.8
+
+
+def test_learning_costs_the_sampled_proposals_and_the_gradients_of_all_but_the_first_input():
+    sampled, first_input = flop(PAPER, proposals=32), 2 * 9 * 3 * 64 * 512**2
+    assert flop_of_learning(PAPER) == 3 * sampled - first_input
+    assert round(flop_of_learning(PAPER) / 1e9, 1) == 682.1, "300 proposals would give 788.4"
 
 
 def test_losses_are_positive_and_the_seed_decides_them(small):
