@@ -1,7 +1,8 @@
 """What the `tiny` preset reaches on a phantom's test split, over several seeds, and how long it trains.
 
 `python -m benchmarks.tiny`: apart from `make bench`, as it takes a quarter of an hour on two cores. Each seed decodes
-its own slices, so that the time is that of a first training.
+its own slices, so that the time is that of a first training. What came of it is kept in benchmarks/results/tiny.json,
+with date and machine.
 """
 
 import argparse
@@ -14,25 +15,34 @@ from typing import Any
 
 import torch
 
+from benchmarks import machine
 from datasets.phantom.release import write_release
+from detection.data.release import Release, open_release
+from detection.data.table import SPLITS
 from detection.evaluate import evaluate
+from detection.evaluation.curve import AVERAGED
+from detection.options import positive
 from detection.presets import TINY
 from detection.train import start
 from detection.training.loop import Machine
+from detection.training.settings import replace
 
+OUT = Path(__file__).with_name("results") / "tiny.json"
 CORES = 2
 CONTEXT_MM = 3.0
 """Three channels 2 mm apart need no more."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train and evaluate once per seed; print a JSON line each, and their mean and standard deviation."""
+    """Train and evaluate once per seed; print a JSON line each, keep all with mean and standard deviation."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tiny", description=__doc__)
     parser.add_argument("--release", type=Path, help="use this release instead of writing a phantom")
-    parser.add_argument("--patients", type=int, default=300, help="of the phantom (300)")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--patients", type=positive, default=300, help="of the phantom (300)")
+    parser.add_argument("--seeds", type=positive, default=3, help="how many seeds, from 0 on (3)")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"file of the result ({OUT.parent.name}/{OUT.name})")
     options = parser.parse_args(arguments)
     torch.set_num_threads(CORES)
+    measured_on = machine.describe()
     with tempfile.TemporaryDirectory() as folder:
         release = options.release
         if release is None:
@@ -42,7 +52,23 @@ def main(arguments: list[str] | None = None) -> None:
         for seed in range(options.seeds):
             lines.append(_run(release, Path(folder) / str(seed), seed))
             print(json.dumps(lines[-1]), flush=True)
-    print(json.dumps({name: _spread([line[name] for line in lines]) for name in lines[0] if name != "seed"}))
+        opened = open_release(release)
+    content = {
+        "machine": measured_on,
+        "preset": TINY.name,
+        "steps": TINY.training.steps,
+        "release": {"name": opened.name, "sha256": opened.sha256, "patients": _patients(opened)},
+        "seeds": lines,
+        "all": {name: _spread([line[name] for line in lines]) for name in lines[0] if name != "seed"},
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    replace(options.out, json.dumps(content, indent=1) + "\n")
+    print(json.dumps(content["all"]))
+
+
+def _patients(release: Release) -> dict[str, int]:
+    """How many each split has."""
+    return {split: len({sample.patient for sample in release.samples(split)}) for split in SPLITS}
 
 
 def _run(release: Path, out: Path, seed: int) -> dict[str, Any]:
@@ -52,7 +78,7 @@ def _run(release: Path, out: Path, seed: int) -> dict[str, Any]:
     content = evaluate(out, release, accelerator="cpu", repeats=0, count=0)
     return {
         "seed": seed,
-        "sensitivity at 4": content["sensitivity"]["4"],
+        **{f"sensitivity at {point:g}": content["sensitivity"][f"{point:g}"] for point in AVERAGED},
         "average sensitivity": content["average_sensitivity"],
         "seconds": round(seconds, 1),
         "processor seconds": round(processor, 1),

@@ -5,6 +5,9 @@ import os
 import subprocess
 import sys
 
+from benchmarks import tiny
+from tests.detection.training.running import SMALL
+
 ABSENT = ("django", "celery", "lightning_fabric", "tensorboard", "pydicom", "highdicom", "torchvision", "plotly")
 
 
@@ -27,6 +30,21 @@ def test_the_gpu_benchmark_runs_reduced_in_stages_without_the_other_packages(tmp
     assert all(line["steps"] > 0 and "4" in line["sensitivity"] for line in lines if "steps" in line)
     assert [line["skipped"] for line in lines if "skipped" in line] == ["torchvision does not load here"]
     assert done.stdout == (tmp_path / "results.jsonl").read_text()
+
+
+def test_the_seeds_of_the_tiny_preset_are_kept_with_date_and_machine(discs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tiny, "TINY", SMALL)
+    monkeypatch.setattr(tiny, "CORES", 1)
+    out = tmp_path / "results/tiny.json"
+    tiny.main(["--release", str(discs), "--seeds", "2", "--out", str(out)])
+    content = json.loads(out.read_text())
+    assert [line["seed"] for line in content["seeds"]] == [0, 1]
+    assert {"date", "processor", "cores", "torch", "load_average_before"} < content["machine"].keys()
+    assert content["release"]["patients"] == {"train": 7, "val": 1, "test": 2}
+    found = [line["sensitivity at 4"] for line in content["seeds"]]
+    assert content["all"]["sensitivity at 4"]["mean"] == round(sum(found) / 2, 4)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [*content["seeds"], content["all"]]
 
 
 def test_the_detector_imports_neither_django_nor_the_dataset():
