@@ -20,7 +20,17 @@ from datasets.pacs.instance import DECODE_ERRORS, HEADER_TAGS, IncompleteHeader,
 from datasets.pacs.pixels import PixelError, grey_values
 from datasets.pacs.series import CT_IMAGE
 from datasets.pacs.shelf import Shelf
-from datasets.pacs.source import EVERYTHING, Problem, Progress, Query, SourceNotFound, Study, Unreadable, by_series
+from datasets.pacs.source import (
+    EVERYTHING,
+    Problem,
+    Progress,
+    Query,
+    SourceNotFound,
+    Study,
+    Unreadable,
+    by_series,
+    of_one_patient,
+)
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP class of a DICOMDIR: a table of contents, which may be old; the files speak for themselves."""
@@ -106,6 +116,7 @@ class DirectorySource:
             StudyDate=_stated(i.StudyDate for i in instances),
             ModalitiesInStudy=tuple(sorted({i.Modality for i in instances})),
             NumberOfStudyRelatedInstances=len(instances),
+            of_one_patient=of_one_patient(instances),
         )
 
     def _instances(self, uid: str) -> list[Instance]:

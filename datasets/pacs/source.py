@@ -70,6 +70,10 @@ class Unreadable(SourceError):
         return error
 
 
+class SeveralPatients(SourceError):
+    """The objects of a study name several patients."""
+
+
 class NotFound(SourceError):
     """The source has no study of a name that was asked for."""
 
@@ -100,6 +104,8 @@ class Study:
     ModalitiesInStudy: tuple[str, ...]
     NumberOfStudyRelatedInstances: int
     """What the source claims, 0 where it does not say; fewer instances mean a truncated answer."""
+    of_one_patient: bool = True
+    """Whether all that the source lists of it names one patient, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +198,13 @@ def by_series(instances: Iterable[Instance]) -> list[Instance]:
     return sorted(instances, key=lambda instance: (instance.SeriesInstanceUID, instance.SOPInstanceUID))
 
 
+def of_one_patient(parts: Iterable[Study | Instance]) -> bool:
+    """Tell whether all parts of a study name the same patient; one that names none is of any."""
+    parts = list(parts)
+    ids, issuers = ({getattr(part, name) for part in parts} - {""} for name in ("PatientID", "IssuerOfPatientID"))
+    return len(ids) <= 1 and len(issuers) <= 1
+
+
 def merged(found: Iterable[Study]) -> list[Study]:
     """One study per StudyInstanceUID, in their order.
 
@@ -213,5 +226,6 @@ def merged(found: Iterable[Study]) -> list[Study]:
             StudyDate=known.StudyDate or study.StudyDate,
             ModalitiesInStudy=tuple(sorted({*known.ModalitiesInStudy, *study.ModalitiesInStudy})),
             NumberOfStudyRelatedInstances=(known.NumberOfStudyRelatedInstances + study.NumberOfStudyRelatedInstances),
+            of_one_patient=known.of_one_patient and study.of_one_patient and of_one_patient([known, study]),
         )
     return [by_uid[uid] for uid in sorted(by_uid)]

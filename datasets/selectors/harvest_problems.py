@@ -16,6 +16,7 @@ MEANINGS = {
     "BadAnswer": "The server failed, or refuses; its log says more.",
     "TooLarge": "An answer or object is larger than 256 MB.",
     "Contradiction": "An object differs from how the server lists it; its index may need a rebuild.",
+    "SeveralPatients": "Objects of one study name several patients. It is left out until the PACS knows whose it is.",
     "NotFound": "No study has the accession number, or is the one that a file's marks name.",
     "Unreadable": "An object is missing or damaged.",
     "TruncatedPixels": "A slice has fewer pixels than its header says; it is never filled up.",

@@ -15,16 +15,19 @@ from django.db import transaction
 from datasets.models import Collection
 from datasets.pacs import deidentify
 from datasets.pacs.deidentify import Pseudonymiser
+from datasets.pacs.instance import Instance
 from datasets.pacs.source import (
     EVERYTHING,
     AccessDenied,
     Problem,
     Query,
+    SeveralPatients,
     Source,
     SourceError,
     SourceUnreachable,
     Study,
     TlsFailure,
+    of_one_patient,
 )
 from datasets.pacs.source import Progress as ScanProgress
 from datasets.services.curate import curate
@@ -102,7 +105,7 @@ def harvest(
             report.studies += 1
             before = len(report.problems) + len(source.problems)
             try:
-                instances = source.instances(study)
+                instances = _of_one_patient(study, source.instances(study))
                 if since_last and not history.changed(study, instances):
                     report.studies, failed = report.studies - 1, 0
                     continue
@@ -135,6 +138,12 @@ def harvest(
         report.unchanged = history.unchanged
         _take_over(source.problems, query.accession_numbers, report)
     return report
+
+
+def _of_one_patient(study: Study, instances: list[Instance]) -> list[Instance]:
+    if not study.of_one_patient or not of_one_patient(instances):
+        raise SeveralPatients("its objects name several patients, so nobody knows whose they are; it is left out")
+    return instances
 
 
 def _stopped(report: Report, place: str, cause: str) -> HarvestStopped:
