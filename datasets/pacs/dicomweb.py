@@ -7,7 +7,7 @@ import re
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -37,6 +37,8 @@ from datasets.pacs.source import (
 
 PAGE = 500
 """Entries asked for at once. A server may give fewer and not say so, so pages are asked for until one is empty."""
+
+LIST = "the server's list of studies"
 
 THREADS = 3
 AHEAD = 12
@@ -141,11 +143,27 @@ class DicomwebSource:
         return cast(DICOMwebClient, self._local.client)
 
     def _find(self, keys: Mapping[str, str]) -> Iterator[Study]:
-        for answer in self._pages(self._client.search_for_studies, search_filters=dict(keys), fields=STUDY_KEYWORDS):
+        options = {"search_filters": dict(keys), "fields": STUDY_KEYWORDS}
+        for answer in self._pages(self._client.search_for_studies, self._doubt, **options):
             yield study_of(answer)
 
-    def _pages(self, search: Any, **options: Any) -> Iterator[_Answer]:
-        """Everything that a search finds, page by page."""
+    def _doubt(self, count: int) -> None:
+        """Tell once that lists of studies may be cut: unlike a study's objects, nobody says how many there are."""
+        sentence = (
+            f"it ends after {count} studies and cannot be asked to go on; there may be more, so ask for fewer days"
+        )
+        if count > 1 and not any(problem.place == LIST for problem in self.problems):
+            self.problems.append(Problem(LIST, sentence, TruncatedAnswer))
+
+    def _pages(
+        self, search: Any, doubt: Callable[[int], None] = lambda count: None, **options: Any
+    ) -> Iterator[_Answer]:
+        """Everything that a search finds, page by page.
+
+        Parameters
+        ----------
+        doubt : called with the number of entries where the server ignores `offset`, so that it may hold back others.
+        """
         seen: set[tuple[str, ...]] = set()
         offset = 0
         while True:
@@ -154,6 +172,8 @@ class DicomwebSource:
             if not fresh:
                 if len(page) == PAGE:
                     raise TruncatedAnswer("the server gives the same page of its list again and again")
+                if 0 < len(page) < PAGE:
+                    doubt(len(seen))
                 return
             seen.update(answer.identity for answer in fresh)
             yield from fresh

@@ -251,6 +251,18 @@ def test_pages_are_asked_for_until_one_is_empty() -> None:
     assert len(server.requests) == 4
 
 
+@pytest.mark.parametrize(("listed", "told"), [(1, 0), (3, 1), (dicomweb.PAGE + 1, 0)])
+def test_a_list_that_ignores_the_offset_may_be_cut_and_that_is_told_once(listed: int, told: int) -> None:
+    """One entry is no cut list, and who gives more than was asked for gives all."""
+    entries = [{"0020000D": {"vr": "UI", "Value": [f"1.2.{number}"]}} for number in range(listed)]
+    with serving(lambda handler: send(handler, json.dumps(entries).encode(), JSON)) as url:
+        source = source_at(url)
+        for _ in range(2):
+            assert len(list(source.studies())) == listed
+    assert [problem.error for problem in source.problems] == [TruncatedAnswer] * told
+    assert all(f"ends after {listed} studies" in str(problem) for problem in source.problems)
+
+
 @pytest.mark.parametrize(
     ("environment", "header"),
     [
