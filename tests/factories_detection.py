@@ -56,6 +56,12 @@ def make_report(level: float = 0.5) -> dict[str, Any]:
     """What report.json says; sensitivity rises from `level`."""
     at = {f"{point:g}": round(min(1.0, level + 0.05 * place), 3) for place, point in enumerate(POINTS)}
     one = {"sensitivity": at, "average_sensitivity": round(level + 0.1, 3)}
+    bands = {
+        "sensitivity": {point: [max(0.0, value - 0.1), min(1.0, value + 0.1)] for point, value in at.items()},
+        "average_sensitivity": [level, min(1.0, level + 0.2)],
+    }
+    banded = {"lesions": 3, "patients": 2, **one, "bands": bands}
+    single = {"lesions": 1, "patients": 1, **one}
     return {
         "convention": "deeplesion",
         "iou": 0.5,
@@ -65,10 +71,7 @@ def make_report(level: float = 0.5) -> dict[str, Any]:
         "lesions": 2,
         "detections": 4,
         **one,
-        "bands": {
-            "sensitivity": {point: [max(0.0, value - 0.1), min(1.0, value + 0.1)] for point, value in at.items()},
-            "average_sensitivity": [level, min(1.0, level + 0.2)],
-        },
+        "bands": bands,
         "bootstrap": {
             "repeats": 1000,
             "seed": 0,
@@ -76,8 +79,8 @@ def make_report(level: float = 0.5) -> dict[str, Any]:
             "level": 0.95,
             "average_sensitivity": [level + 0.0002 * draw for draw in range(1000)],
         },
-        "by_type": {"liver": {"lesions": 1, **one}, "lung": {"lesions": 1, **one}},
-        "by_size": {size_labels()[0]: {"lesions": 1, **one}, size_labels()[-1]: {"lesions": 1, **one}},
+        "by_type": {"liver": banded, "lung": single},
+        "by_size": {size_labels()[0]: single, size_labels()[-1]: banded},
         "by_iou": {f"{iou:g}": one for iou in THRESHOLDS},
         "curve": {
             "false_positives": [0.1, 0.5, 2, 8],

@@ -1,5 +1,6 @@
 """Figures of the detector: losses, FROC with bands, and the paper's Figs. 8 to 11."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -105,7 +106,7 @@ def by_type(found: Evaluation) -> Chart:
         (f"{name} ({part['lesions']:,})", *_points(part), type_token(codes[name])) for name, part in strata.items()
     ]
     caption = "False positives are those of all types, as the network does not name the type. In brackets: lesions."
-    return _lines("by-type", "By lesion type", caption, layers)
+    return _with_bands(_lines("by-type", "By lesion type", caption, layers), strata.values())
 
 
 def by_size(found: Evaluation) -> Chart:
@@ -116,7 +117,7 @@ def by_size(found: Evaluation) -> Chart:
         for number, (name, part) in enumerate(strata.items(), start=1)
     ]
     caption = "Mean of long and short diameter; each bin holds its lower edge. In brackets: lesions."
-    return _lines("by-size", "By lesion size", caption, layers)
+    return _with_bands(_lines("by-size", "By lesion size", caption, layers), strata.values())
 
 
 def by_iou(found: Evaluation) -> Chart:
@@ -187,6 +188,20 @@ def _lines(
     rows = [(f"{x:g}", *(y[place] for _, _, y, _ in layers)) for place, x in enumerate(columns)]
     head = (names, *(name for name, _, _, _ in layers))
     return Chart(key, title, caption, head, rows, _figure(traces, layout), "middle", legend)
+
+
+def _with_bands(chart: Chart, parts: Iterable[Mapping[str, Any]]) -> Chart:
+    """Say the 95% band beside every sensitivity; lesions of a single patient have none."""
+    columns = []
+    for trace, part in zip(chart.figure["data"], parts, strict=True):
+        bands = part.get("bands", {}).get("sensitivity", {})
+        said = [f" ({low:.2f}–{high:.2f})" for low, high in (bands[point] for point in part["sensitivity"] if bands)]
+        trace["customdata"] = said or [""] * len(trace["x"])
+        trace["hovertemplate"] = f"{trace['name']}<br>%{{x:.3g}}: %{{y:.3f}}%{{customdata}}<extra></extra>"
+        columns.append([f"{value:.3f}{band}" for value, band in zip(trace["y"], trace["customdata"], strict=True)])
+    rows = [(row[0], *cells) for row, cells in zip(chart.rows, zip(*columns, strict=True), strict=True)]
+    caption = f"{chart.caption} The table tells 95% bands over patients."
+    return dataclasses.replace(chart, rows=rows, caption=caption)
 
 
 def _line(

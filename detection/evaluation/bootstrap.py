@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detection.evaluation.curve import AVERAGED, Ties, interpolate, steps
+from detection.evaluation.curve import AVERAGED, Ties, froc, places, steps
 from detection.evaluation.matching import Match
 from detection.evaluation.overlap import Floats
 from detection.evaluation.tables import Detections, Ints, Truth
@@ -24,27 +24,36 @@ class Events:
     is_hit: NDArray[np.bool_]
     last: Ints
     """(P,) last event of each distinct score."""
+    hits: Ints
+    """(H,) events that are hits."""
+    groups: Floats
+    """(H, S) 1 where a hit's lesion belongs to a group, else 0."""
     images_of: Floats
     """(Q,) images of each patient."""
     lesions_of: Floats
-    """(Q,) lesions of each patient."""
+    """(Q, S) lesions of each patient and group."""
 
 
-def events(truth: Truth, found: Detections, match: Match) -> Events:
-    """Line up what a FROC curve counts, with the patient behind each."""
+def events(truth: Truth, found: Detections, match: Match, groups: NDArray[np.bool_]) -> Events:
+    """Line up what a FROC curve counts, with the patient behind each; `groups` (S, G) tells the lesions of each."""
     patients, of_image = np.unique(truth.patients, return_inverse=True)
     hit = match.hit_scores > -np.inf
     wrong = match.false_positive
     scores = np.concatenate([found.scores[wrong], match.hit_scores[hit]])
     patient = np.concatenate([of_image[found.image[wrong]], of_image[truth.image[hit]]])
     order = np.argsort(-scores)
+    is_hit = order >= int(wrong.sum())
+    hits = np.flatnonzero(is_hit)
     count = len(patients)
+    lesions = [np.bincount(of_image[truth.image[group]], minlength=count) for group in groups]
     return Events(
         patient[order],
-        order >= int(wrong.sum()),
+        is_hit,
         steps(scores[order]),
+        hits,
+        groups[:, np.flatnonzero(hit)[order[hits] - int(wrong.sum())]].T.astype(np.float64),
         np.bincount(of_image, minlength=count).astype(np.float64),
-        np.bincount(of_image[truth.image], minlength=count).astype(np.float64),
+        np.stack(lesions, axis=1).astype(np.float64),
     )
 
 
@@ -65,30 +74,59 @@ def resample(
     ties: Ties = "lowest",
 ) -> Floats:
     """Sensitivity at `points` in every draw, (repeats, len(points)); NaN in a draw without lesions."""
-    line = events(truth, found, match)
+    every = np.ones((1, len(truth.boxes)), dtype=np.bool_)
+    return resample_groups(truth, found, match, every, points, repeats=repeats, seed=seed, ties=ties)[..., 0]
+
+
+def resample_groups(
+    truth: Truth,
+    found: Detections,
+    match: Match,
+    groups: NDArray[np.bool_],
+    points: Sequence[float],
+    *,
+    repeats: int,
+    seed: int,
+    ties: Ties = "lowest",
+) -> Floats:
+    """Sensitivity for several groups of lesions in the same draws, against the false positives of all.
+
+    Parameters
+    ----------
+    groups : (S, G) lesions of each group.
+
+    Returns
+    -------
+    (repeats, len(points), S); NaN in a draw without lesions of the group.
+    """
+    line = events(truth, found, match, groups)
     at = np.asarray(points, dtype=np.float64)
     wrong_so_far = np.cumsum(~line.is_hit)[line.last] if len(line.last) else np.zeros(0)
     enough = int(np.searchsorted(wrong_so_far, MARGIN * at.max() * line.images_of.sum())) + 1
-    values = np.empty((repeats, len(at)))
+    values = np.empty((repeats, len(at), len(groups)))
     for number, weights in enumerate(draws(len(line.images_of), repeats, seed).astype(np.float64)):
-        value = _curve_at(line, weights, line.last[:enough], at, ties)
-        values[number] = _curve_at(line, weights, line.last, at, ties) if value is None else value
+        value = _curves_at(line, weights, line.last[:enough], at, ties)
+        values[number] = _curves_at(line, weights, line.last, at, ties) if value is None else value
     return values
 
 
-def _curve_at(line: Events, weights: Floats, last: Ints, at: Floats, ties: Ties) -> Floats | None:
-    """Curve of one draw; None where its first points do not reach far enough."""
+def _curves_at(line: Events, weights: Floats, last: Ints, at: Floats, ties: Ties) -> Floats | None:
+    """Curves of one draw, (len(at), S); None where their first points do not reach far enough."""
     lesions = weights @ line.lesions_of
-    if lesions == 0:
-        return np.full(len(at), np.nan)
     count = int(last[-1]) + 1 if len(last) else 0
-    weight = weights[line.patient[:count]]
-    hits = np.cumsum(np.where(line.is_hit[:count], weight, 0.0))[last]
-    wrong = np.cumsum(np.where(line.is_hit[:count], 0.0, weight))[last]
+    wrong = np.cumsum(np.where(line.is_hit[:count], 0.0, weights[line.patient[:count]]))[last]
     rate = wrong / (weights @ line.images_of)
     if len(last) < len(line.last) and rate[-1] <= at.max():
         return None
-    return interpolate(rate, hits / lesions, at, ties)
+    where = places(rate, at, ties)
+    # Hits are counted at the points that are looked at alone: curves share their rates, whichever lesions they are of.
+    shown, back = np.unique(np.concatenate([where.low, where.high]), return_inverse=True)
+    so_far = np.searchsorted(line.hits, np.append(last, -1)[shown], side="right")
+    hits = np.zeros((len(line.hits) + 1, line.groups.shape[1]))
+    np.cumsum(line.groups * weights[line.patient[line.hits]][:, None], axis=0, out=hits[1:])
+    found = hits[so_far] / np.where(lesions > 0, lesions, np.nan)
+    low, high = found[back[: len(at)]], found[back[len(at) :]]
+    return np.asarray(low + where.share[:, None] * (high - low))
 
 
 def band(values: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -104,18 +142,22 @@ def paired_difference(
     *,
     repeats: int = 1000,
     seed: int = 0,
+    ties: Ties = "lowest",
 ) -> dict[str, float]:
     """Difference in average sensitivity (0.5, 1, 2, 4 FP per image) of two detectors over the same patients.
 
     Returns
     -------
-    `difference` (second - first), its 95% band `low`..`high`, and `p`, the two-sided share of draws at or beyond zero.
+    `difference` (second - first), its 95% band `low`..`high`, and `p`, the two-sided share of draws at or beyond zero;
+    without draws the difference alone.
     """
+    whole = [_whole(truth, found, match, ties) for found, match in (first, second)]
+    if not repeats:
+        return {"difference": whole[1] - whole[0]}
     means = [
-        resample(truth, found, match, AVERAGED, repeats=repeats, seed=seed).mean(axis=1)
+        resample(truth, found, match, AVERAGED, repeats=repeats, seed=seed, ties=ties).mean(axis=1)
         for found, match in (first, second)
     ]
-    whole = [_whole(truth, found, match) for found, match in (first, second)]
     return difference(whole[1] - whole[0], means[0], means[1])
 
 
@@ -138,7 +180,6 @@ def difference(whole: float, first: Floats, second: Floats) -> dict[str, float]:
     }
 
 
-def _whole(truth: Truth, found: Detections, match: Match) -> float:
-    line = events(truth, found, match)
-    value = _curve_at(line, np.ones(len(line.images_of)), line.last, np.asarray(AVERAGED), "lowest")
-    return 0.0 if value is None else float(value.mean())
+def _whole(truth: Truth, found: Detections, match: Match, ties: Ties) -> float:
+    curve = froc(match.hit_scores, found.scores[match.false_positive], len(truth.names))
+    return float(curve.at(AVERAGED, ties).mean())

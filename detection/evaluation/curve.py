@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,8 @@ class Curve:
 
         Left of the first point the curve comes from the origin; right of the last one it stays.
         """
-        return interpolate(self.false_positives, self.sensitivity, np.asarray(points, dtype=np.float64), ties)
+        found = places(self.false_positives, np.asarray(points, dtype=np.float64), ties)
+        return found.values(self.sensitivity)
 
 
 def froc(hit_scores: Floats, false_positive_scores: Floats, images: int) -> Curve:
@@ -61,19 +62,35 @@ def steps(ranked: Floats) -> NDArray[np.int64]:
     return np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
 
 
-def interpolate(x: Floats, y: Floats, at: Floats, ties: Ties) -> Floats:
-    """Value of the curve at `at`; see `Curve.at`."""
-    if not len(x):
-        return np.zeros(len(at))
-    if x[0] > 0:
-        x, y = np.append(0.0, x), np.append(0.0, y)
+class Places(NamedTuple):
+    """Between which points of a curve rates lie; -1 is the origin."""
+
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    share: Floats
+    """Of the way from low to high."""
+
+    def values(self, y: Floats) -> Floats:
+        """Value at each rate of a curve through y (P, ...), which is 0 at the origin."""
+        # A zero behind the last point is what index -1 takes.
+        padded = np.concatenate([y, np.zeros((1, *y.shape[1:]))])
+        low, high = padded[self.low], padded[self.high]
+        return np.asarray(low + self.share.reshape(-1, *[1] * (y.ndim - 1)) * (high - low))
+
+
+def places(x: Floats, at: Floats, ties: Ties) -> Places:
+    """Find rates on a curve's ascending x; see `Curve.at`."""
+    ends = np.append(0.0, x) if not len(x) or x[0] > 0 else x
     if ties == "lowest":
-        right = np.searchsorted(x, at, side="left")
+        right = np.searchsorted(ends, at, side="left")
         left = right - 1
     else:
-        left = np.searchsorted(x, at, side="right") - 1
+        left = np.searchsorted(ends, at, side="right") - 1
         right = left + 1
-    low, high = np.clip(left, 0, len(x) - 1), np.clip(right, 0, len(x) - 1)
-    width = x[high] - x[low]
-    share = np.divide(at - x[low], width, out=np.zeros(len(at)), where=width > 0)
-    return np.where(right >= len(x), y[-1], y[low] + np.clip(share, 0, 1) * (y[high] - y[low]))
+    # Right of the last point the curve stays.
+    left = np.where(right >= len(ends), len(ends) - 1, left)
+    low, high = np.clip(left, 0, len(ends) - 1), np.clip(right, 0, len(ends) - 1)
+    width = ends[high] - ends[low]
+    share = np.divide(at - ends[low], width, out=np.zeros(len(at)), where=width > 0)
+    origin = len(ends) - len(x)
+    return Places(low - origin, high - origin, np.clip(share, 0, 1))

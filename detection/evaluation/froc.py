@@ -12,6 +12,7 @@ from detection.evaluation import bootstrap
 from detection.evaluation.matching import match
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, read_truth
+from detection.options import count, seed, share
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +44,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         other = read_detections(options.compare, truth)
         pair = [(each, match(truth, each, options.iou, options.convention)) for each in (other, found)]
         content["compared"] = bootstrap.paired_difference(
-            truth, pair[0], pair[1], repeats=max(options.bootstrap, 1), seed=options.seed
+            truth, pair[0], pair[1], repeats=options.bootstrap, seed=options.seed, ties=options.interpolation
         )
     return content
 
@@ -56,26 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--detections", type=Path, required=True, help="CSV: File_name, x1, y1, x2, y2, score")
     parser.add_argument("--compare", type=Path, help="a second CSV; prints the paired difference to it")
     parser.add_argument("--split", choices=[*SPLITS, "all"], default="test")
-    parser.add_argument("--iou", type=_overlap, default=0.5, help="overlap from which a lesion is hit (0.5)")
+    parser.add_argument("--iou", type=share, default=0.5, help="overlap from which a lesion is hit (0.5)")
     parser.add_argument("--convention", choices=["deeplesion", "strict"], default="deeplesion")
     parser.add_argument("--interpolation", choices=["lowest", "highest"], default="lowest")
-    parser.add_argument("--bootstrap", type=_count, default=1000, help="draws for the bands (1000); 0 for none")
-    parser.add_argument("--seed", type=_count, default=0)
+    parser.add_argument("--bootstrap", type=count, default=1000, help="draws for the bands (1000); 0 for none")
+    parser.add_argument("--seed", type=seed, default=0)
     return parser
-
-
-def _overlap(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
 
 
 if __name__ == "__main__":

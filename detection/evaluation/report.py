@@ -7,7 +7,7 @@ import numpy as np
 
 from detection.evaluation import bootstrap, strata
 from detection.evaluation.curve import AVERAGED, POINTS, Curve, Ties
-from detection.evaluation.matching import Convention, match
+from detection.evaluation.matching import Convention, Match, match
 from detection.evaluation.overlap import Floats
 from detection.evaluation.tables import Detections, Ints, Truth
 
@@ -26,11 +26,11 @@ def report(
     repeats: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """FROC of all lesions with patient-level bands, by type, by size and by overlap threshold.
+    """FROC of all lesions, by type and by size, with patient-level bands; and by overlap threshold.
 
     Parameters
     ----------
-    repeats : draws of patients for the 95% bands; 0 leaves the bands out.
+    repeats : draws of patients for the 95% bands; 0 leaves the bands out. Lesions of a single patient have none.
     """
     matched = match(truth, found, iou, convention)
     curve = strata.curve_of(truth, found, matched)
@@ -45,18 +45,14 @@ def report(
         "ignored_detections": found.ignored,
         **strata.summary(curve, points, ties),
     }
+    content |= strata.by_stratum(truth, found, matched, points, ties)
     if repeats:
-        values = bootstrap.resample(
-            truth, found, matched, [*points, *AVERAGED], repeats=repeats, seed=seed, ties=ties
-        )  # fmt: skip
-        averages = values[:, len(points) :].mean(axis=1)
-        content["bands"] = _bands(values[:, : len(points)], averages, points)
+        averages = _add_bands(content, truth, found, matched, points, repeats=repeats, seed=seed, ties=ties)
         content["bootstrap"] = {
             "repeats": repeats, "seed": seed, "unit": "patient", "level": 0.95,
             # Two reports on the same patients are compared draw by draw, see `bootstrap.difference`.
             "average_sensitivity": [round(float(value), 6) for value in averages],
         }  # fmt: skip
-    content |= strata.by_stratum(truth, found, matched, points, ties)
     content["by_iou"] = strata.by_threshold(truth, found, points, convention, ties)
     content["curve"] = thinned(curve, 2 * max(points))
     return content
@@ -72,6 +68,26 @@ def thinned(curve: Curve, furthest: float) -> dict[str, list[float]]:
         "sensitivity": [round(float(value), 5) for value in curve.sensitivity[rows]],
         "score": [round(float(value), 6) for value in curve.thresholds[rows]],
     }
+
+
+def _add_bands(
+    content: dict[str, Any], truth: Truth, found: Detections, matched: Match, points: Sequence[float],
+    *, repeats: int, seed: int, ties: Ties,
+) -> Floats:  # fmt: skip
+    """Give all lesions and every stratum their bands, from the same draws; returns the averages of all lesions."""
+    parts = [(content, np.ones(len(truth.boxes), dtype=np.bool_))]
+    for family, masks in strata.strata(truth).items():
+        parts += [(content[family][name], mask) for name, mask in masks.items()]
+    groups = np.stack([mask for _, mask in parts])
+    values = bootstrap.resample_groups(
+        truth, found, matched, groups, [*points, *AVERAGED], repeats=repeats, seed=seed, ties=ties
+    )
+    averages = values[:, len(points) :].mean(axis=1)
+    for (part, mask), at, average in zip(parts, values.transpose(2, 0, 1), averages.T, strict=True):
+        # Draws of a single patient are all alike: a band of no width would say that the figure is certain.
+        if len(np.unique(truth.patients[truth.image[mask]])) > 1:
+            part["bands"] = _bands(at[:, : len(points)], average, points)
+    return np.asarray(averages[:, 0])
 
 
 def _bands(values: Floats, averages: Floats, points: Sequence[float]) -> dict[str, Any]:

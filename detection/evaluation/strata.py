@@ -48,11 +48,12 @@ def curve_of(truth: Truth, found: Detections, matched: Match, lesions: NDArray[n
 def by_stratum(
     truth: Truth, found: Detections, matched: Match, points: Sequence[float], ties: Ties
 ) -> dict[str, dict[str, Any]]:
-    """Number of lesions and sensitivity per type and per size."""
+    """Number of lesions and of their patients, and sensitivity, per type and per size."""
     return {
         family: {
             name: {
                 "lesions": int(mask.sum()),
+                "patients": len(np.unique(truth.patients[truth.image[mask]])),
                 **summary(curve_of(truth, found, matched, mask), points, ties),
             }
             for name, mask in masks.items()

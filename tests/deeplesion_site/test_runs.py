@@ -137,6 +137,7 @@ def test_a_finished_run_shows_every_figure_and_its_numbers(client: Client, datas
     said = words(page)
     assert "0.5 0.500 0.400–0.600" in said
     assert "16 0.850 0.750–0.950" in said
+    assert "0.5 0.500 (0.40–0.60) 0.500" in said, "by type: liver with its band, lung of one patient without"
     assert "Manifest SHA-256 " + "a" * 64 in said
     assert page.count("<table") == page.count("<caption")
     identifiers = re.findall(r'\sid="([^"]+)"', page)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detection.evaluation.curve import froc, interpolate
+from detection.evaluation.curve import Curve, froc
 
 RIGHT = "TFTFTTFT"
 """Detections of two images with ten lesions, surest first."""
@@ -36,7 +36,8 @@ def test_equal_scores_are_one_step_whatever_their_order():
 
 
 def test_left_of_a_first_point_with_false_positives_the_curve_comes_from_the_origin():
-    assert interpolate(np.array([2.0]), np.array([0.8]), np.array([0.5, 1.0]), "lowest") == pytest.approx([0.2, 0.4])
+    curve = Curve(np.array([2.0]), np.array([0.8]), np.array([0.5]))
+    assert curve.at([0.5, 1.0]) == pytest.approx([0.2, 0.4])
 
 
 def test_without_detections_nothing_is_found():

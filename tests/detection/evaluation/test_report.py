@@ -1,5 +1,6 @@
 """Report, strata, bands, and the command line, on made and on real tables."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import pytest
 
 from benchmarks.froc import example
 from detection.evaluation import bootstrap, froc, strata
+from detection.evaluation.curve import AVERAGED
+from detection.evaluation.curve import froc as froc_curve
 from detection.evaluation.matching import match
 from detection.evaluation.report import report
 from detection.evaluation.tables import Detections, read_truth, write_detections
@@ -64,18 +67,53 @@ def test_bands_hold_the_value_and_narrow_with_more_patients():
     assert widths[1] < widths[0] / 2
 
 
-def test_a_draw_is_the_curve_of_a_list_with_patients_repeated():
+@pytest.mark.parametrize("ties", ["lowest", "highest"])
+def test_a_draw_is_the_curve_of_a_list_with_patients_repeated_also_for_some_of_the_lesions(ties):
     truth, found = example(21, 20)
+    found = Detections(found.image, found.boxes, np.round(found.scores, 2))
+    groups = np.stack([np.ones(len(truth.boxes), dtype=bool), truth.types < 4, truth.image == 3])
     matched = match(truth, found, 0.5, "deeplesion")
     weights = bootstrap.draws(3, 5, seed=1)
-    values = bootstrap.resample(truth, found, matched, [0.5, 4], repeats=5, seed=1)
+    values = bootstrap.resample_groups(truth, found, matched, groups, [0.5, 4], repeats=5, seed=1, ties=ties)
     for weight, value in zip(weights, values, strict=True):
         images = [image for image in range(21) for _ in range(weight[truth.patients[image]])]
         lesions = np.concatenate([np.flatnonzero(truth.image == image) for image in images])
         detections = np.concatenate([np.flatnonzero(found.image == image) for image in images])
         wrong = found.scores[detections][matched.false_positive[detections]]
-        expected = strata.froc(matched.hit_scores[lesions], wrong, len(images)).at([0.5, 4])
-        assert value == pytest.approx(expected)
+        for group, found_in_draw in zip(groups, value.T, strict=True):
+            drawn = matched.hit_scores[lesions[group[lesions]]]
+            expected = froc_curve(drawn, wrong, len(images)).at([0.5, 4], ties) if len(drawn) else [np.nan] * 2
+            assert found_in_draw == pytest.approx(expected, nan_ok=True)
+
+
+def test_types_and_sizes_have_bands_unless_they_are_of_one_patient():
+    truth, found = example(140, 20)
+    of_one = truth.types.copy()
+    of_one[of_one == 1] = 2
+    of_one[truth.image == 0] = 1
+    truth = dataclasses.replace(truth, types=of_one)
+    content = report(truth, found, repeats=100)
+    for family in ("by_type", "by_size"):
+        for name, part in content[family].items():
+            if name == "bone":
+                assert (part["patients"], "bands" in part) == (1, False)
+                continue
+            low, high = part["bands"]["sensitivity"]["4"]
+            assert low <= part["sensitivity"]["4"] <= high
+            assert high - low > content["bands"]["sensitivity"]["4"][1] - content["bands"]["sensitivity"]["4"][0]
+            low, high = part["bands"]["average_sensitivity"]
+            assert low <= part["average_sensitivity"] <= high
+    assert all("bands" not in part for part in report(truth, found, repeats=0)["by_size"].values())
+
+
+def test_a_difference_without_draws_has_no_band_and_takes_the_asked_interpolation():
+    truth, found = example(50, 30)
+    matched = match(truth, found, 0.5, "deeplesion")
+    nothing = Detections(found.image[:0], found.boxes[:0], found.scores[:0])
+    pair = (nothing, match(truth, nothing, 0.5, "deeplesion")), (found, matched)
+    for ties in ("lowest", "highest"):
+        expected = strata.curve_of(truth, found, matched).at(AVERAGED, ties).mean()
+        assert bootstrap.paired_difference(truth, *pair, repeats=0, ties=ties) == {"difference": expected}
 
 
 def test_a_short_list_of_detections_reaches_every_draw():
