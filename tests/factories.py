@@ -250,3 +250,14 @@ def move_job(job: Job, state: str) -> Job:
         job.finished = None if each in Job.UNFINISHED else now
         job.save()
     return job
+
+
+def make_hospital(patients: int = 20, **values: object) -> Collection:
+    """A hospital with one lesion per patient, each on the middle one of five stored slices."""
+    collection = make_collection()
+    for number in range(1, patients + 1):
+        patient = make_patient(collection=collection, number=number, **values)
+        series = make_series(study=make_study(patient=patient))
+        images = [make_slice(series=series, number=place, stored=True, bytes=9) for place in range(1, 6)]
+        make_lesion(slice=images[2], type=number % 8 + 1, first_slice=2, last_slice=4)
+    return collection
