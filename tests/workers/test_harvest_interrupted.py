@@ -7,13 +7,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
+from pydicom.dataset import Dataset
 
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
 from tests.datasets.pacs.web_archive import archive
@@ -21,8 +22,10 @@ from tests.datasets.pacs.web_server import Answer
 from tests.workers.test_harvest_failures import study
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS, STUDIES, SLICES = 20, 4, 12
+STUDIES, SLICES = 4, 12
 WITHIN_S = 60
+
+Serve = Callable[[list[Dataset], Path], AbstractContextManager[str]]
 
 
 def _environment(data: Path) -> dict[str, str]:
@@ -41,12 +44,12 @@ def _listen_to_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _killed(data: Path, address: str, kills: int) -> list[int]:
-    """Harvest with so many kills; give how many hit, and the exit status of the run after them."""
+def _killed(data: Path, address: str, kills: int) -> list[Path]:
+    """Harvest with so many kills; give what each harvest that came to its end left, the undisturbed one first."""
     command = [sys.executable, "-m", "tests.workers.killed", address, str(kills), "7"]
     done = subprocess.run(command, cwd=ROOT, env=_environment(data), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [int(word) for word in done.stdout.split()]
+    assert (done.returncode, done.stdout.split()) == (0, [str(kills)]), done.stderr
+    return sorted(data.parent.glob("round-*"), key=lambda path: int(path.name.partition("-")[2]))
 
 
 def _files(data: Path) -> dict[str, bytes]:
@@ -71,25 +74,43 @@ def _rows(data: Path) -> dict[str, list[tuple[str, ...]]]:
     return found
 
 
-@pytest.mark.slow
-def test_killed_at_twenty_moments_it_ends_the_same(tmp_path: Path) -> None:
-    hospital = tmp_path / "pacs"
+def _hospital() -> list[Dataset]:
+    """Studies with a series of `SLICES` and two reports each."""
+    found = []
     for number in range(STUDIES):
         uid = f"1.2.840.8.{number}"
-        common = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.1", "PatientID": str(number)}
+        names = {"StudyInstanceUID": uid, "PatientID": str(number)}
         for place in range(SLICES):
-            save(ct(z=2.0 * place, SOPInstanceUID=f"{uid}.1.{place}", **common), hospital / f"{number}" / f"{place}")
+            found.append(ct(z=2.0 * place, SOPInstanceUID=f"{uid}.1.{place}", SeriesInstanceUID=f"{uid}.1", **names))
         for mark, place in enumerate((3, 9)):
-            drawn = bidimensional(f"{uid}.1.{place}")
-            names = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.9", "SOPInstanceUID": f"{uid}.9.{mark}"}
-            save(report(drawn, **names, PatientID=str(number)), hospital / f"{number}" / f"report{mark}")
-    often, never = tmp_path / "often", tmp_path / "never"
-    killed, status = _killed(often, f"dir://{hospital}", KILLS)
-    assert (status, _killed(never, f"dir://{hospital}", 0)) == (0, [0, 0])
-    assert killed >= KILLS // 2
-    assert _rows(often) == _rows(never)
+            own = {"SeriesInstanceUID": f"{uid}.9", "SOPInstanceUID": f"{uid}.9.{mark}"}
+            found.append(report(bidimensional(f"{uid}.1.{place}"), **names, **own))
+    return found
+
+
+@contextmanager
+def _folder(objects: list[Dataset], root: Path) -> Iterator[str]:
+    for number, each in enumerate(objects):
+        save(each, root / f"{number}.dcm")
+    yield f"dir://{root}"
+
+
+@contextmanager
+def _web(objects: list[Dataset], root: Path) -> Iterator[str]:
+    with archive(objects) as address:
+        yield address
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("serve", "kills"), [(_web, 20), (_folder, 5)], ids=["DICOMweb", "folder"])
+def test_killed_at_moments_spread_over_its_work_it_ends_the_same(serve: Serve, kills: int, tmp_path: Path) -> None:
+    with serve(_hospital(), tmp_path / "pacs") as address:
+        never, *often = _killed(tmp_path / "data", address, kills)
     assert len(_rows(never)["lesion"]) == 2 * STUDIES
-    assert _files(often) == _files(never), "no picture differs, none is left over"
+    assert often
+    for each in often:
+        assert _rows(each) == _rows(never)
+        assert _files(each) == _files(never), "no picture differs, none is left over"
 
 
 def _series_in(path: str) -> str:
