@@ -22,6 +22,7 @@ from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 from pytest_django import Settings
 
 from datasets.models import Annotation, Lesion, Release, SourceIdentity
+from tests.datasets.pacs.archive import store_files, web
 from tests.datasets.pacs.dicom_files import (
     GROUP,
     LONG,
@@ -38,6 +39,7 @@ from tests.datasets.pacs.dicom_files import (
 )
 from tests.datasets.pacs.test_presentation import annotation, graphic, words
 from tests.factories import make_user
+from tests.peers.orthanc import Orthanc
 
 pytestmark = pytest.mark.django_db
 
@@ -210,15 +212,55 @@ def pages(client: Client) -> Iterator[tuple[str, bytes]]:
             waiting += re.findall(r'"(?:http://testserver)(/[^"]*)"', body.decode())
 
 
+def assert_stored_clean(*folders: Path) -> None:
+    """Look through the whole database and through every file."""
+    for table, row in rows():
+        if table != SourceIdentity._meta.db_table:
+            assert_clean(table, row)
+        else:
+            assert WORD not in row
+            assert NUMBER not in row
+    written = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.suffix == ".png" for path in written) > 2
+    for path in written:
+        assert_clean(path.name, path.read_bytes())
+
+
+@pytest.fixture
+def own_data(settings: Settings, tmp_path: Path) -> Path:
+    """An empty folder for what is harvested."""
+    settings.DATA_DIR = tmp_path / "data"
+    settings.DATA_DIR.mkdir()
+    settings.IDENTITY_KEY_FILE = settings.DATA_DIR / "identity_key"
+    return settings.DATA_DIR
+
+
+def test_nothing_that_names_a_patient_comes_from_a_live_pacs(
+    hospital: Path, own_data: Path, orthanc: Orthanc, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DICOMWEB_PASSWORD", orthanc.password)
+    caplog.set_level(logging.INFO)
+    store_files(orthanc, (hospital / name for name in ("a0", "a1", "a2", "b0", "b1", "b2", "report", "no-image")))
+    store_files(orthanc, (hospital / name for name in ("again-and-truncated", "line", "nonsense", "presentation")))
+    numbers = own_data.parent / "numbers.txt"
+    numbers.write_text(f"{WORD}_ACCESSIONNUMBER"[:16] + f"\n{NUMBER}\n")
+    out, err = io.StringIO(), io.StringIO()
+    for dry_run in (True, False, False):
+        with pytest.raises(SystemExit):
+            call_command("harvest", web(orthanc), accessions=str(numbers), dry_run=dry_run, stdout=out, stderr=err)
+    assert Lesion.objects.count() == 2
+    # The terminal of the one who asks names studies of the PACS, so that they are found there.
+    assert_clean("the terminal", (out.getvalue() + err.getvalue()).replace(f"1.2.{NUMBER}", "1.2"))
+    assert_clean("the log", caplog.text)
+    assert_stored_clean(own_data)
+
+
 def test_nothing_that_names_a_patient_is_found_anywhere_afterwards(
-    hospital: Path, tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture, client: Client
+    hospital: Path, tmp_path: Path, own_data: Path, caplog: pytest.LogCaptureFixture, client: Client
 ) -> None:
     with pytest.raises(AssertionError, match="ZEBRA"):
         assert_clean("the PACS", (hospital / "a0").read_bytes())
     caplog.set_level(logging.DEBUG)
-    settings.DATA_DIR = tmp_path / "data"
-    settings.DATA_DIR.mkdir()
-    settings.IDENTITY_KEY_FILE = settings.DATA_DIR / "identity_key"
     out, err = io.StringIO(), io.StringIO()
     for dry_run in (True, False, False):
         with pytest.raises(SystemExit):
@@ -234,19 +276,7 @@ def test_nothing_that_names_a_patient_is_found_anywhere_afterwards(
 
     assert_clean("the terminal", out.getvalue() + err.getvalue())
     assert_clean("the log", caplog.text)
-    for table, row in rows():
-        if table != SourceIdentity._meta.db_table:
-            assert_clean(table, row)
-        else:
-            assert WORD not in row
-            assert NUMBER not in row
-    written = [
-        path for folder in (settings.DATA_DIR, tmp_path / "out") for path in folder.rglob("*") if path.is_file()
-    ]
-    assert sum(path.suffix == ".png" for path in written) > 4
-    for path in written:
-        assert_clean(path.name, path.read_bytes())
-
+    assert_stored_clean(own_data, tmp_path / "out")
     client.force_login(make_user(is_superuser=True, is_staff=True))
     client.post("/releases/r/agreement/", {"full_name": "Ada Long", "institution": "Institute", "agrees": "on"})
     addresses = set()
