@@ -44,6 +44,8 @@ class _Part:
     """Tells it from every other file of the source."""
     uid: str
     """SOPInstanceUID of the object that stands for it: the same whenever the file is read, wherever it lies."""
+    rows: bytes = b""
+    """An export's rows of the study, as CSV: it is read once, however many studies it marks."""
 
 
 class Documents:
@@ -74,10 +76,14 @@ class Documents:
             for study in studies:
                 self._by_study[study].append(_Part(path, place, _uid("AIM", named, study)))
             return
-        accessions = {row.get(export.ACCESSION, "") for row in document.rows}
-        for accession in sorted(accessions - {""}):
-            self._by_accession[accession].append(_Part(path, place, _uid("export", accession)))
-        if "" in accessions:
+        by_accession: dict[str, list[export.Row]] = defaultdict(list)
+        for row in document.rows:
+            by_accession[row.get(export.ACCESSION, "")].append(row)
+        nameless = by_accession.pop("", None)
+        for accession, rows in by_accession.items():
+            part = _Part(path, place, _uid("export", accession), export.csv_of(rows))
+            self._by_accession[accession].append(part)
+        if nameless:
             raise Unreadable("some of its rows name no accession number")
 
     def instances(self, study: Study) -> list[Instance]:
@@ -94,7 +100,7 @@ class Documents:
         for part in (*self._by_study[instance.StudyInstanceUID], *self._by_accession[instance.AccessionNumber]):
             if (part.uid, part.place) == (instance.SOPInstanceUID, instance.locator):
                 try:
-                    return _object(part, instance, part.path.read_bytes())
+                    return _object(part, instance, part.rows or part.path.read_bytes())
                 except OSError as error:
                     raise Unreadable(error.strerror or "cannot be read") from None
         return None

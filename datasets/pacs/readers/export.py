@@ -9,7 +9,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
@@ -79,6 +79,16 @@ def rows_of_csv(data: bytes) -> list[Row]:
         return rows
     except csv.Error:
         raise NoExport("it is no CSV file") from None
+
+
+def csv_of(rows: Sequence[Row]) -> bytes:
+    """Write rows such that `rows_of_csv` gives them back, values that are empty aside."""
+    text = io.StringIO()
+    names = dict.fromkeys((*REQUIRED, *(name for row in rows for name in row)))
+    writer = csv.DictWriter(text, tuple(names))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 def rows_of_xml(root: Element) -> list[Row]:

@@ -70,6 +70,17 @@ def test_rows_whose_study_is_not_there_are_a_problem(hospital: Path, tmp_path: P
     assert [str(each) for each in source.problems] == [f"{place}: 2 of the studies that it marks were not found"]
 
 
+def test_an_export_is_read_once_however_many_studies_it_marks(hospital: Path, tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(f"{COLUMNS}\n{line(accession='B1')}\n{line()}\n{line(rest='B07,')}\n")
+    (whole, other), _ = bookmarks(hospital, path)
+    source = open_source(f"dir://{hospital}", [path])
+    path.unlink()
+    (study,) = source.studies()
+    (document,) = filter(readers.is_annotation, source.instances(study))
+    assert readers.read(source.read(document)) == [whole, other]
+
+
 def test_an_xml_file_says_the_same(hospital: Path, tmp_path: Path) -> None:
     csv, xml = tmp_path / "a.csv", tmp_path / "b.xml"
     csv.write_text(f"{COLUMNS}\n{line()}\n")
