@@ -190,7 +190,7 @@ def resolve(bookmark: Bookmark, images: StudyImages) -> Measurement | Rejected:
     if bookmark.tool is not Tool.BIDIMENSIONAL or len(bookmark.points) != 4:
         return Rejected(Reason.NOT_RECIST, "it has not the four points of two axes", modality)
     if not all(math.isfinite(number) for point in bookmark.points for number in point):
-        return Rejected(Reason.UNDECODABLE, "a coordinate is not a finite number", modality)
+        return Rejected(Reason.NOT_RECIST, "a coordinate is not a finite number", modality)
     place = images.locate(bookmark)
     if isinstance(place, Rejected):
         return place

@@ -130,7 +130,7 @@ def _bookmark(row: Row, report: str, item: str) -> Bookmark:
     if tool is not Tool.BIDIMENSIONAL:
         reason, detail = Reason.NOT_RECIST, _DETAILS[tool]
     elif damaged:
-        reason, detail = Reason.UNDECODABLE, "a coordinate of its row is no number"
+        reason, detail = Reason.NOT_RECIST, "a coordinate of its row is no number"
     elif len(points) != 4:
         reason, detail = Reason.NOT_RECIST, f"its row has {len(points)} of the four vertices"
     site = row.get("finding_site", "")

@@ -109,7 +109,7 @@ def test_any_common_separator_and_order_of_columns(hospital: Path, tmp_path: Pat
         (line(tool="text", mm=MM[:1]), Tool.TEXT, Reason.NOT_RECIST),
         (line(tool="spline"), Tool.OTHER, Reason.NOT_RECIST),
         (line(mm=MM[:2]), Tool.BIDIMENSIONAL, Reason.NOT_RECIST),
-        (line().replace(f"{MM[0, 0]:.3f}", "n/a"), Tool.BIDIMENSIONAL, Reason.UNDECODABLE),
+        (line().replace(f"{MM[0, 0]:.3f}", "n/a"), Tool.BIDIMENSIONAL, Reason.NOT_RECIST),
     ],
 )
 def test_other_rows_are_kept_with_their_reason(

@@ -41,6 +41,19 @@ def test_a_copy_of_a_document_adds_nothing(hospital, tmp_path, name, content, in
     assert Annotation.objects.count() == Lesion.objects.count() == 1
 
 
+def test_a_bad_row_is_told_once_and_waits_for_nothing(hospital):
+    export = hospital / "a.csv"
+    export.write_bytes(FIRST.replace(b"-12.000", b"n/a"))
+    for number in range(2):
+        status, out, err = harvest(f"dir://{hospital}")
+        assert (status, err) == (0, "")
+        assert ("1  not_recist" in out) is (number == 0)
+    assert "1 annotations, 1 of them known." in out
+    assert [each.detail for each in Annotation.objects.all()] == ["a coordinate of its row is no number"]
+    export.write_bytes(FIRST)
+    assert "New lesions: 1." in harvest(f"dir://{hospital}")[1]
+
+
 def test_two_documents_of_one_name_both_count(hospital, tmp_path):
     (hospital / "a.csv").write_bytes(FIRST)
     (tmp_path / "a.csv").write_bytes(SECOND)
