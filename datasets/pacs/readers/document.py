@@ -12,6 +12,7 @@ from datasets.pacs.readers import aim, export
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Reason, Tool
 from datasets.pacs.readers.export import NoExport, Row
 from datasets.pacs.readers.markup import NoXml, name_of, parsed
+from datasets.pacs.readers.spreadsheet import NoTable, begins_with
 
 ENCAPSULATED_XML = "1.2.840.10008.5.1.4.1.1.104.2"
 """Encapsulated CDA Storage, the class in which DICOM carries XML documents."""
@@ -43,13 +44,13 @@ def opened(data: bytes) -> Aim | Export:
     NoAnnotations : none of them.
     """
     try:
-        if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"\xff\xfe", b"\xfe\xff")):
+        if not begins_with(data, "<"):
             return Export(export.rows_of_csv(data))
         root = parsed(data)
         if name_of(root) in aim.ROOTS:
             return Aim(root)
         return Export(export.rows_of_xml(root))
-    except (NoXml, NoExport) as error:
+    except (NoXml, NoExport, NoTable) as error:
         raise NoAnnotations(str(error)) from None
 
 

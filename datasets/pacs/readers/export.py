@@ -10,11 +10,13 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from xml.etree.ElementTree import Element
 
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
 from datasets.pacs.readers.markup import below, name_of, number
 from datasets.pacs.readers.numbered import numbered
+from datasets.pacs.readers.spreadsheet import decimal, rows_of
 
 Row = Mapping[str, str]
 
@@ -24,8 +26,11 @@ VERTICES = tuple(tuple(f"{axis}{vertex}" for axis in "xyz") for vertex in range(
 REQUIRED = (ACCESSION, "tool", *VERTICES[0], *VERTICES[1])
 """Without these a CSV file is none of ours."""
 
-MAX_ROWS, MAX_COLUMNS = 200_000, 500
-"""More than any export has; a row of separators alone takes many times its bytes in memory."""
+COLUMNS = (
+    ACCESSION, "tool", *chain(*VERTICES), "bookmark", "follow_up", "long_mm", "short_mm", "finding_site",
+    "series_instance_uid", "sop_instance_uid", "frame_of_reference_uid",
+)  # fmt: skip
+"""Whatever is read of a row."""
 
 TOOLS = {
     "bidimensional": Tool.BIDIMENSIONAL,
@@ -51,34 +56,13 @@ class NoExport(ValueError):
 
 
 def rows_of_csv(data: bytes) -> list[Row]:
-    """Read the rows of a CSV file: UTF-8 or Latin-1, separated by commas, semicolons or tabs.
+    """Read the rows of a CSV file, as spreadsheets save it.
 
     Raises
     ------
-    NoExport : its first line does not name the columns.
+    NoTable : one phrase on why it is no such file.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    head = text.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=False)
-    try:
-        names = [name.strip().lower() for name in reader.fieldnames or ()]
-        if not set(REQUIRED) <= set(names):
-            raise NoExport("its first line does not name the columns of an export of bookmarks")
-        if len(names) > MAX_COLUMNS:
-            raise NoExport(f"it has more than {MAX_COLUMNS} columns")
-        reader.fieldnames = names
-        rows: list[Row] = []
-        for row in reader:
-            if len(rows) == MAX_ROWS:
-                raise NoExport(f"it has more than {MAX_ROWS:,} rows")
-            rows.append({key: (value or "").strip() for key, value in row.items() if isinstance(key, str)})
-        return rows
-    except csv.Error:
-        raise NoExport("it is no CSV file") from None
+    return list(rows_of(data, REQUIRED, COLUMNS))
 
 
 def csv_of(rows: Sequence[Row]) -> bytes:
@@ -143,8 +127,8 @@ def _bookmark(row: Row, report: str, item: str) -> Bookmark:
         image=row.get("sop_instance_uid", ""),
         frame_of_reference=row.get("frame_of_reference_uid", ""),
         series=row.get("series_instance_uid", ""),
-        long_mm=number(row.get("long_mm", "")),
-        short_mm=number(row.get("short_mm", "")),
+        long_mm=number(decimal(row.get("long_mm", ""))),
+        short_mm=number(decimal(row.get("short_mm", ""))),
         site=Code("", "", site) if site else None,
         label=numbered("B", row.get("bookmark", "")),
         follow_up=numbered("F", row.get("follow_up", "")),
@@ -160,7 +144,7 @@ def _points(row: Row) -> tuple[tuple[tuple[float, ...], ...], bool]:
         texts = [row.get(name, "") for name in names]
         if not any(texts):
             continue
-        numbers = [number(text) for text in texts]
+        numbers = [number(decimal(text)) for text in texts]
         if None in numbers:
             return (), True
         points.append(tuple(each for each in numbers if each is not None))

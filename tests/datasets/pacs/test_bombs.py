@@ -9,7 +9,7 @@ import pytest
 
 from datasets import png
 from datasets.pacs.directory import DirectorySource
-from datasets.pacs.readers import export, markup
+from datasets.pacs.readers import export, markup, spreadsheet
 from datasets.pacs.readers.document import NoAnnotations, opened
 from datasets.services.harvest.order import MOST_NUMBERS, BadOrder, accession_numbers
 from tests.datasets.pacs.dicom_files import ct, save
@@ -49,7 +49,7 @@ def test_elements_are_counted_and_so_is_how_deep_they_stand(monkeypatch: pytest.
 
 @pytest.mark.parametrize("what", ["rows", "columns"])
 def test_a_table_of_nothing_but_separators_is_not_read(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "MAX_ROWS", 1000)
+    monkeypatch.setattr(spreadsheet, "MAX_ROWS", 1000)
     head = ",".join(export.REQUIRED)
     text = f"{head}\n" + ",\n" * 2000 if what == "rows" else f"{head}{',' * 2000}\n"
     with pytest.raises(NoAnnotations, match=f"more than [0-9,]+ {what}"):
