@@ -26,6 +26,7 @@ import torch
 from benchmarks import gpu_torchvision as theirs
 from datasets.phantom.release import write_release
 from detection.data.dataset import Batch, Slices, batches, loader
+from detection.data.frame import Frame
 from detection.data.release import Release, open_release
 from detection.data.table import select
 from detection.evaluation.report import report
@@ -285,7 +286,7 @@ def _training(plan: Plan, batch: int) -> Callable[[], Any]:
     network = Detector(plan.paper).to(plan.device, memory_format=torch.channels_last).train()
     optimizer = make_optimizer(network, dataclasses.replace(plan.paper.training, learning_rate=1e-6))
     lesion = torch.tensor([[16.0, 16.0, 40.0, 40.0]], device=plan.device)
-    made = Batch(_noise(plan, batch), [lesion] * batch, list(range(batch)))
+    made = Batch(_noise(plan, batch), [lesion] * batch, list(range(batch)), [Frame(1.0, 1.0)] * batch)
     return lambda: _learn(network, optimizer, made, 1)
 
 

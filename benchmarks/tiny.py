@@ -17,11 +17,11 @@ import torch
 
 from benchmarks import machine
 from datasets.phantom.release import write_release
+from detection import accepted
 from detection.data.release import Release, open_release
 from detection.data.table import SPLITS
 from detection.evaluate import evaluate
 from detection.evaluation.curve import AVERAGED
-from detection.options import positive
 from detection.presets import TINY
 from detection.train import start
 from detection.training.loop import Machine
@@ -37,8 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Train and evaluate once per seed; print a JSON line each, keep all with mean and standard deviation."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tiny", description=__doc__)
     parser.add_argument("--release", type=Path, help="use this release instead of writing a phantom")
-    parser.add_argument("--patients", type=positive, default=300, help="of the phantom (300)")
-    parser.add_argument("--seeds", type=positive, default=3, help="how many seeds, from 0 on (3)")
+    parser.add_argument("--patients", type=accepted.positive, default=300, help="of the phantom (300)")
+    parser.add_argument("--seeds", type=accepted.positive, default=3, help="how many seeds, from 0 on (3)")
     parser.add_argument("--out", type=Path, default=OUT, help=f"file of the result ({OUT.parent.name}/{OUT.name})")
     options = parser.parse_args(arguments)
     torch.set_num_threads(CORES)

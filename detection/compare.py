@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from detection import accepted
 from detection.data.release import open_release
 from detection.data.table import SPLITS, select
 from detection.errors import BadRun, DetectorError
@@ -29,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("release", type=Path, help="release that the runs were evaluated on")
     parser.add_argument("runs", type=Path, nargs="+", help="folders of evaluated runs; the first is compared against")
     parser.add_argument("--split", choices=[*SPLITS, "all"], default="test")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="draws of patients (1000)")
+    parser.add_argument(
+        "--bootstrap", type=accepted.count, default=1000, help="draws of patients (1000); 0 for no bands"
+    )
     options = parser.parse_args(arguments)
     try:
         content = compare(options.release, options.runs, split=options.split, repeats=options.bootstrap)

@@ -33,6 +33,10 @@ class BadRun(DetectorError):
     """A run folder cannot be used for what was asked."""
 
 
+class NoDevice(DetectorError):
+    """The computer has no such device, or not so many."""
+
+
 class DiskFull(DetectorError):
     """There is no room for what is to be written."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detection import accepted
 from detection.data.dataset import Slices
 from detection.data.release import Release, Sample, open_release
 from detection.data.table import SPLITS, select
@@ -18,7 +19,7 @@ from detection.errors import DetectorError
 from detection.evaluation import pictures
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, truth_of, write_detections
-from detection.inference import BATCH, detect, is_fast_in_bfloat16, pick_device, prepare
+from detection.inference import BATCH, LOADERS, detect, is_fast_in_bfloat16, pick_device, prepare
 from detection.training import checkpoint
 from detection.training.settings import replace
 
@@ -53,7 +54,7 @@ def evaluate(
     accelerator: str = "auto",
     precise: bool = False,
     batch: int = BATCH,
-    workers: int = 0,
+    workers: int | None = None,
     cache: Path | None = None,
     count: int = 12,
     repeats: int = 1000,
@@ -67,6 +68,9 @@ def evaluate(
     run : folder that training wrote; `folder` : the release.
     out : RUN/evaluation-{split} unless given.
     precise : compute in float32 also where bfloat16 is faster.
+    workers : loader processes; as `inference.loaders` says unless given.
+    cache : folder that keeps decoded slices; of use only where the same split is evaluated again, as each slice is
+        decoded once.
     count : pictures at random, and as many of the worst misses.
     repeats : draws for the confidence bands.
     which : the checkpoint, see `checkpoint.detector`; the report says which it was.
@@ -158,11 +162,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="folder for the results (RUN/evaluation-SPLIT)")
     parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--precise", action="store_true", help="float32 instead of bfloat16")
-    parser.add_argument("--batch", type=int, default=BATCH)
-    parser.add_argument("--workers", type=int, default=0, help="loader processes (0)")
-    parser.add_argument("--cache", type=Path, help="folder for decoded slices; none is kept without it")
-    parser.add_argument("--pictures", type=int, default=12, help="pictures at random, and of the worst misses (12)")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="draws for the confidence bands (1000)")
+    parser.add_argument("--batch", type=accepted.positive, default=BATCH)
+    parser.add_argument("--workers", type=accepted.count, help=f"loader processes (up to {LOADERS} for a GPU, else 0)")
+    parser.add_argument("--cache", type=Path, help="folder that keeps decoded slices for evaluating again (none)")
+    parser.add_argument(
+        "--pictures", type=accepted.count, default=12, help="pictures at random, and of the worst misses (12)"
+    )
+    parser.add_argument("--bootstrap", type=accepted.count, default=1000, help="draws for the confidence bands (1000)")
     return parser
 
 

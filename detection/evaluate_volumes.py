@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from detection import accepted
 from detection.data import slices
 from detection.data.dataset import Slices
 from detection.data.release import Release, Sample, open_release
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--truth", type=Path, required=True, help="JSON of every lesion's box in 3-D")
     parser.add_argument("--out", type=Path, help="folder for the results (RUN/evaluation-volumes)")
     parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--batch", type=accepted.positive, default=BATCH)
     options = parser.parse_args(arguments)
     out = options.out or options.run / "evaluation-volumes"
     try:
@@ -93,10 +94,13 @@ def _samples(release: Release, name: str) -> list[Sample]:
     present = slices.available(release.images / series)
     none = np.zeros((0, 4))
     return [
-        Sample(f"{series}_{number:03d}.png", series, number, rows[0].patient, rows[0].spacing, rows[0].interval, none)
+        Sample(
+            f"{series}_{number:03d}.png", series, number, rows[0].patient, rows[0].spacing, rows[0].interval,
+            rows[0].image_size, none,
+        )
         for number in range(first, last + 1)
         if rows and number in present
-    ]
+    ]  # fmt: skip
 
 
 def _recount(release: Release, names: set[str], out: Path, present: volumes.Volumes) -> dict[str, Any]:

@@ -1,5 +1,7 @@
-"""Run a trained detector over a dataset."""
+"""Run a trained detector over a dataset, and what a device needs for it."""
 
+import multiprocessing
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,17 +9,45 @@ import torch
 from numpy.typing import NDArray
 
 from detection.data.dataset import Slices, loader
+from detection.errors import NoDevice
 from detection.memory import enough_memory
 from detection.network.detector import Detector
 
 BATCH = 8
+LOADERS = 4
+"""Processes that load for a GPU, at most: what they have ready lies in shared memory."""
 
 
-def pick_device(accelerator: str) -> torch.device:
-    """`auto` is the GPU where there is one."""
+def pick_device(accelerator: str, devices: int = 1) -> torch.device:
+    """`auto` is the GPU where there is one.
+
+    Raises
+    ------
+    NoDevice : there is no GPU, or fewer than `devices`.
+    """
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+        accelerator = "cuda" if there else "cpu"
+    if accelerator == "cuda" and not there:
+        raise NoDevice("PyTorch finds no GPU here; leave --accelerator cuda out to use the processor")
+    if accelerator == "cuda" and there < devices:
+        raise NoDevice(f"PyTorch finds {there} GPUs here, not {devices}; ask for fewer with --devices")
     return torch.device(accelerator)
+
+
+def loaders(device: torch.device, devices: int = 1) -> int:
+    """How many processes load slices for a device, where nobody says it.
+
+    A GPU waits for slices while one process loads them: its share of the cores but one then loads. On the processor
+    the network itself takes all cores, and what loads beside it takes them away. Background services may start none.
+
+    Parameters
+    ----------
+    devices : that this computer's cores are shared by.
+    """
+    if device.type == "cpu" or multiprocessing.current_process().daemon:
+        return 0
+    return max(min(LOADERS, len(os.sched_getaffinity(0)) // devices - 1), 0)
 
 
 def is_fast_in_bfloat16(device: torch.device) -> bool:
@@ -41,9 +71,13 @@ def prepare(network: Detector, device: torch.device, *, fast: bool) -> Detector:
 
 @torch.inference_mode()
 def detect(
-    network: Detector, data: Slices, *, device: torch.device, batch: int = BATCH, workers: int = 0
+    network: Detector, data: Slices, *, device: torch.device, batch: int = BATCH, workers: int | None = None
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Find lesions in every sample, in order.
+
+    Parameters
+    ----------
+    workers : loader processes; as `loaders` says unless given.
 
     Returns
     -------
@@ -56,9 +90,10 @@ def detect(
     picks = [
         [(index, 0) for index in range(start, min(start + batch, len(data)))] for start in range(0, len(data), batch)
     ]
+    workers = loaders(device) if workers is None else workers
     for each in loader(data, picks, workers=workers, pin=device.type == "cuda"):
         with enough_memory():
             results = network(each.hu.to(device, non_blocking=True))
-        for index, found in zip(each.index, results, strict=True):
-            boxes = data.frame(index).to_slice(found.boxes.double().cpu().numpy())
+        for index, frame, found in zip(each.index, each.frames, results, strict=True):
+            boxes = frame.to_slice(found.boxes.double().cpu().numpy())
             yield index, np.column_stack([boxes, found.scores.double().cpu().numpy()])

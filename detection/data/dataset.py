@@ -17,7 +17,7 @@ from detection.data.release import Release, Sample
 from detection.errors import CorruptSlice, DetectorError, MissingSlice
 from detection.presets import Augmentation, Input
 
-Item = tuple[Tensor, Tensor, int]
+Item = tuple[Tensor, Tensor, int, Frame]
 NONE = Augmentation()
 ONE = 1 << 14
 """Of the fixed point in which slices are mixed."""
@@ -36,15 +36,17 @@ class Batch:
     """Per sample (M, 4) x1, y1, x2, y2 in pixels of the input, 0-based."""
     index: list[int]
     """Places in the dataset."""
+    frames: list[Frame]
+    """Where each input lies on its slice, before augmentation."""
 
     def to(self, device: torch.device) -> "Batch":
         """Move it to where the network is."""
         boxes = [each.to(device, non_blocking=True) for each in self.boxes]
-        return Batch(self.hu.to(device, non_blocking=True), boxes, self.index)
+        return Batch(self.hu.to(device, non_blocking=True), boxes, self.index, self.frames)
 
     def pin_memory(self) -> "Batch":
         """For a faster copy to a GPU; the loader calls it."""
-        return Batch(self.hu.pin_memory(), [each.pin_memory() for each in self.boxes], self.index)
+        return Batch(self.hu.pin_memory(), [each.pin_memory() for each in self.boxes], self.index, self.frames)
 
 
 class Slices(Dataset[Item]):
@@ -64,7 +66,7 @@ class Slices(Dataset[Item]):
 
         Parameters
         ----------
-        cache : folder for decoded slices; None decodes them every time.
+        cache : folder for decoded slices; None decodes those of a sample every time that it is taken.
 
         Raises
         ------
@@ -94,20 +96,15 @@ class Slices(Dataset[Item]):
             offsets = tuple(offset + moved if offset else 0.0 for offset in offsets)
         size = self.config.size
         hu = np.empty((len(offsets), size, size), dtype=np.int16)
-        frame = self.frame(index)
+        shown = _Shown(self, sample)
         for channel, offset in zip(hu, offsets, strict=True):
             near, far, share = slices.between(self._series[sample.folder], sample.slice, sample.interval, offset)
-            channel[:] = self._slice(sample, near)
+            channel[:] = shown.slice(near)
             if far != near:
-                _mix(channel, self._slice(sample, far), share)
-        boxes = frame.to_input(sample.boxes)
+                _mix(channel, shown.slice(far), share)
+        boxes = shown.frame.to_input(sample.boxes)
         hu, boxes = augment(hu, boxes, self.augmentation, rng)
-        return torch.from_numpy(hu), torch.from_numpy(_inside(boxes, size)), index
-
-    def frame(self, index: int) -> Frame:
-        """Where a sample's input lies on its slice."""
-        sample = self.samples[index]
-        return self._get(sample, sample.slice)[1]
+        return torch.from_numpy(hu), torch.from_numpy(_inside(boxes, size)), index, shown.frame
 
     def _needed(self, sample: Sample) -> set[int]:
         """Slices that a sample may ask for."""
@@ -127,31 +124,43 @@ class Slices(Dataset[Item]):
         place = f"{sample.folder}/{number}"
         return place if self.config.spacing_mm is None else f"{place}@{sample.slice}"
 
-    def _slice(self, sample: Sample, number: int) -> slices.Hu:
-        return self._get(sample, number)[0]
+    def read(self, sample: Sample, number: int, frame: Frame | None) -> tuple[slices.Hu, Frame]:
+        """A slice of a sample in its frame, from the cache where there is one.
 
-    def _get(self, sample: Sample, number: int) -> tuple[slices.Hu, Frame]:
+        Parameters
+        ----------
+        frame : that of the key slice; None where this is the key slice, which decides it.
+        """
         if self._cache is None:
-            return self._make(sample, number)
-        return self._cache.get(self._key(sample, number), lambda: self._make(sample, number))
+            return self._decode(sample, number, frame)
+        return self._cache.get(self._key(sample, number), lambda: self._decode(sample, number, frame))
 
-    def _make(self, sample: Sample, number: int) -> tuple[slices.Hu, Frame]:
-        series = self._series[sample.folder]
-        hu = slices.read_hu(series[number])
-        if number == sample.slice:
-            _check(sample, hu)
-        whole = number == sample.slice or self.config.spacing_mm is None
-        frame = frame_of(hu if whole else slices.read_hu(series[sample.slice]), sample.spacing, self.config)
+    def _decode(self, sample: Sample, number: int, frame: Frame | None) -> tuple[slices.Hu, Frame]:
+        path = self._series[sample.folder][number]
+        hu = slices.read_hu(path)
+        rows, columns = hu.shape
+        if (columns, rows) != sample.image_size:
+            wanted = "{} x {}".format(*sample.image_size)
+            raise CorruptSlice(
+                f"{sample.folder}/{path.name} has {columns} x {rows} pixels, Image_size of {sample.file_name} is "
+                f"{wanted}; copy it again"
+            )
+        frame = frame or frame_of(hu, sample.spacing, self.config)
         return resample(hu, frame, self.config.size), frame
 
 
-def _check(sample: Sample, key: slices.Hu) -> None:
-    """Refuse an image that the table's boxes were not drawn on."""
-    rows, columns = key.shape
-    if (sample.boxes[:, :2] > [columns - 1, rows - 1]).any():
-        raise CorruptSlice(
-            f"{sample.file_name} has {columns} x {rows} pixels, and a box of the table lies outside; copy it again"
-        )
+class _Shown:
+    """The slices of one sample, each read once however many channels it is in."""
+
+    def __init__(self, data: Slices, sample: Sample) -> None:
+        key, self.frame = data.read(sample, sample.slice, None)
+        self._data, self._sample, self._read = data, sample, {sample.slice: key}
+
+    def slice(self, number: int) -> slices.Hu:
+        """In the frame of the key slice."""
+        if number not in self._read:
+            self._read[number], _ = self._data.read(self._sample, number, self.frame)
+        return self._read[number]
 
 
 def _mix(channel: slices.Hu, other: slices.Hu, share: float) -> None:
@@ -175,8 +184,8 @@ def _inside(
 
 def collate(items: Sequence[Item]) -> Batch:
     """Put samples together."""
-    hu, boxes, index = zip(*items, strict=True)
-    return Batch(torch.stack(hu), list(boxes), list(index))
+    hu, boxes, index, frames = zip(*items, strict=True)
+    return Batch(torch.stack(hu), list(boxes), list(index), list(frames))
 
 
 def batches(count: int, size: int, *, seed: int, epoch: int, rank: int = 0, world: int = 1) -> list[list[Pick]]:

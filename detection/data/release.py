@@ -27,6 +27,8 @@ class Sample:
     patient: int
     spacing: float
     interval: float
+    image_size: tuple[int, int]
+    """Columns, rows."""
     boxes: NDArray[np.float64]
     """(M, 4) x1, y1, x2, y2 in the slice, 0-based, pixel centres at integers."""
 
@@ -110,6 +112,7 @@ def group(lesions: Sequence[Lesion]) -> list[Sample]:
             patient=rows[0].patient,
             spacing=rows[0].spacing,
             interval=rows[0].interval,
+            image_size=rows[0].image_size,
             boxes=np.array([row.box for row in rows], dtype=np.float64),
         )
         for name, rows in sorted(of_image.items())

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from detection import accepted
 from detection.data.table import SPLITS
 from detection.errors import DetectorError
 from detection.evaluation import bootstrap
 from detection.evaluation.matching import match
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, read_truth
-from detection.options import count, seed, share
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,11 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--detections", type=Path, required=True, help="CSV: File_name, x1, y1, x2, y2, score")
     parser.add_argument("--compare", type=Path, help="a second CSV; prints the paired difference to it")
     parser.add_argument("--split", choices=[*SPLITS, "all"], default="test")
-    parser.add_argument("--iou", type=share, default=0.5, help="overlap from which a lesion is hit (0.5)")
+    parser.add_argument("--iou", type=accepted.share, default=0.5, help="overlap from which a lesion is hit (0.5)")
     parser.add_argument("--convention", choices=["deeplesion", "strict"], default="deeplesion")
     parser.add_argument("--interpolation", choices=["lowest", "highest"], default="lowest")
-    parser.add_argument("--bootstrap", type=count, default=1000, help="draws for the bands (1000); 0 for none")
-    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument(
+        "--bootstrap", type=accepted.count, default=1000, help="draws for the bands (1000); 0 for none"
+    )
+    parser.add_argument("--seed", type=accepted.seed, default=0)
     return parser
 
 

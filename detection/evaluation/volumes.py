@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from detection import accepted
 from detection.errors import BadTable, DetectorError, EmptySplit
 from detection.evaluation.curve import Curve, froc
 from detection.evaluation.overlap import Floats, iobb, paired_iou
 from detection.evaluation.tables import read_boxes
-from detection.options import share
 
 POINTS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives per sub-volume that are reported."""
@@ -174,7 +174,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m detection.evaluation.volumes")
     parser.add_argument("--truth", type=Path, required=True, help="JSON of every lesion's box in 3-D")
     parser.add_argument("--detections", type=Path, required=True, help="JSON of boxes with scores, or CSV of slices")
-    parser.add_argument("--iobb", type=share, default=IOBB, help="share of a detection that lies in a lesion (0.3)")
+    parser.add_argument(
+        "--iobb", type=accepted.share, default=IOBB, help="share of a detection that lies in a lesion (0.3)"
+    )
     options = parser.parse_args(arguments)
     try:
         truth = read(options.truth, 6)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from detection.data.dataset import Batch, Slices, batches, loader
 from detection.disk import writing
 from detection.errors import BadRun, NonFiniteLoss
+from detection.inference import loaders
 from detection.memory import enough_memory
 from detection.network.detector import Detector, Losses
 from detection.network.sampler import generators
@@ -41,8 +42,8 @@ class Machine:
 
     accelerator: str = "auto"
     devices: int = 1
-    workers: int = 0
-    """Loader processes per device."""
+    workers: int | None = None
+    """Loader processes per device; as `inference.loaders` says unless given."""
     seconds: float = float("inf")
     """Stop with a checkpoint after so long."""
 
@@ -87,6 +88,7 @@ def _train(
     network.to(**in_order)
     bare = make_optimizer(network, config)
     model, optimizer = fabric.setup(network, bare)
+    workers = loaders(fabric.device, _devices(machine)) if machine.workers is None else machine.workers
     start, best = 0, -1.0
     if resume:
         content = checkpoint.load(folder, settings.preset)
@@ -101,7 +103,7 @@ def _train(
     began = saved = time.monotonic()
     step = start
     try:
-        for step, batch in _stream(fabric, settings, data, machine, start, per_epoch):
+        for step, batch in _stream(fabric, settings, data, workers, start, per_epoch):
             with enough_memory():
                 values = _step(fabric, model, optimizer, batch, settings, step, per_epoch)
             _check(fabric, values, batch, data, step)
@@ -114,7 +116,7 @@ def _train(
             if journal is not None:
                 if validation is not None and looking:
                     with fabric.autocast(), enough_memory():
-                        values |= validate(network, validation, fabric.device, workers=machine.workers)
+                        values |= validate(network, validation, fabric.device, workers=workers)
                 journal.step(step, values)
             if keeping:
                 saved = time.monotonic()
@@ -142,10 +144,19 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
+def _devices(machine: Machine) -> int:
+    """Processes on this computer."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices))
+
+
+def processes(machine: Machine) -> int:
+    """Under torchrun, the processes there are; else as many as there are devices to be used."""
+    return int(os.environ.get("WORLD_SIZE", machine.devices))
+
+
 def _fabric(machine: Machine, precision: Any) -> Fabric:
-    """Under torchrun, the processes there are; else this one, or as many as there are devices to be used."""
-    devices = int(os.environ.get("LOCAL_WORLD_SIZE", machine.devices))
-    nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices
+    devices = _devices(machine)
+    nodes = processes(machine) // devices
     strategy = "ddp" if devices * nodes > 1 else "auto"
     fabric = Fabric(
         accelerator=machine.accelerator, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision
@@ -155,7 +166,7 @@ def _fabric(machine: Machine, precision: Any) -> Fabric:
 
 
 def _stream(
-    fabric: Fabric, settings: Settings, data: Slices, machine: Machine, start: int, per_epoch: int
+    fabric: Fabric, settings: Settings, data: Slices, workers: int, start: int, per_epoch: int
 ) -> Iterator[tuple[int, Batch]]:
     """Batches of this process from the step after `start` on, with their numbers."""
     config = settings.preset.training
@@ -167,7 +178,7 @@ def _stream(
         first = max(start - epoch * per_epoch, 0)
         picks = picks[first : total - epoch * per_epoch]
         pin = fabric.device.type == "cuda"
-        for place, batch in enumerate(loader(data, picks, workers=machine.workers, pin=pin)):
+        for place, batch in enumerate(loader(data, picks, workers=workers, pin=pin)):
             yield epoch * per_epoch + first + place + 1, batch.to(fabric.device)
 
 

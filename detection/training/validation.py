@@ -42,8 +42,8 @@ def validate(network: Detector, data: Slices, device: torch.device, *, workers: 
         shown = batch.to(device)
         learned = network(shown.hu, shown.boxes, generators(0, 0, shown.index))
         losses += [float(learned.total())] * len(shown.index)
-        for index, result in zip(shown.index, network(shown.hu), strict=True):
-            boxes = data.frame(index).to_slice(result.boxes.double().cpu().numpy())
+        for index, frame, result in zip(shown.index, shown.frames, network(shown.hu), strict=True):
+            boxes = frame.to_slice(result.boxes.double().cpu().numpy())
             images += [index] * len(boxes)
             found.append(np.column_stack([boxes, result.scores.double().cpu().numpy()]))
     network.train()

@@ -56,7 +56,7 @@ def folder_with(tmp_path, interval=5.0, size=32, present=(9, 10, 11)):
 
 def test_three_channels_are_interpolated_two_mm_apart(tmp_path):
     release = folder_with(tmp_path)
-    hu, boxes, index = Slices(release, release.samples("train"), Input(size=32))[0, 0]
+    hu, boxes, index, _ = Slices(release, release.samples("train"), Input(size=32))[0, 0]
     assert hu.dtype == torch.int16
     assert hu[:, 3, 4].tolist() == [960, 1000, 1040]
     assert boxes.tolist() == [[5, 6, 15, 18]]
@@ -162,13 +162,26 @@ def test_missing_and_corrupt_images_are_named(tmp_path):
         Slices(release, samples, Input(size=32))
 
 
-def test_a_box_outside_the_image_that_is_there_is_named(tmp_path):
-    folder_with(tmp_path)
-    write_table(tmp_path / "DL_info.csv", [row(size=512, box=(40.0, 5.0, 50.0, 9.0))])
-    release = open_release(tmp_path)
+@pytest.mark.parametrize("number", [10, 11])
+def test_an_image_of_another_size_than_the_tables_is_named(tmp_path, number):
+    release = folder_with(tmp_path)
+    save_png(tmp_path / f"Images_png/000001_01_01/{number:03d}.png", np.zeros((24, 40)))
     data = Slices(release, release.samples("train"), Input(size=32))
-    with pytest.raises(CorruptSlice, match=r"^000001_01_01_010.png has 32 x 32 pixels, and a box of the table lies"):
+    said = f"000001_01_01/{number:03d}.png has 40 x 24 pixels, Image_size of 000001_01_01_010.png is 32 x 32"
+    with pytest.raises(CorruptSlice, match=f"^{said}; copy it again$"):
         data[0, 0]
+
+
+@pytest.mark.parametrize("config", [Input(size=32), Input(size=32, spacing_mm=0.8), Input(size=32, groups=3)])
+def test_a_slice_is_decoded_once_for_a_sample(tmp_path, monkeypatch, config):
+    release = folder_with(tmp_path)
+    decoded = []
+    read = slices.read_hu
+    monkeypatch.setattr(slices, "read_hu", lambda path: decoded.append(path.name) or read(path))
+    data = Slices(release, release.samples("train"), config)
+    (batch,) = loader(data, [[(0, 0)]], workers=0)
+    assert sorted(decoded) == ["009.png", "010.png", "011.png"]
+    np.testing.assert_allclose(batch.frames[0].to_input(data.samples[0].boxes), batch.boxes[0], atol=1e-5)
 
 
 def test_an_eight_bit_picture_is_not_taken_for_hu(tmp_path):
@@ -185,7 +198,7 @@ def test_mirrored_and_zoomed_lesions_stay_in_their_boxes(discs):
     data = Slices(release, release.samples("train"), Input(size=64), augmentation=change)
     seen = set()
     for epoch in range(6):
-        hu, boxes, _ = data[0, epoch]
+        hu, boxes, _, _ = data[0, epoch]
         x1, y1, x2, y2 = boxes[0].round().int().tolist()
         bright = hu[1] > 300
         assert bright[y1 : y2 + 1, x1 : x2 + 1].sum() == bright.sum() > 0
@@ -227,7 +240,7 @@ def test_every_real_slice_loads_in_both_frames():
     for config in (Input(), Input(spacing_mm=0.8)):
         data = Slices(release, have, config)
         for index in range(0, len(have), 1 if config.spacing_mm is None else 4):
-            hu, boxes, _ = data[index, 0]
+            hu, boxes, _, _ = data[index, 0]
             assert hu.shape == (3, 512, 512)
             assert (hu[1] > -200).float().mean() > 0.05, "there is a body"
             assert (boxes[:, 2:] > boxes[:, :2]).all()

@@ -82,3 +82,20 @@ def test_a_run_cut_off_before_its_first_step_is_resumed_from_what_it_started_fro
             start(*arguments, "--out", tmp_path / "part")
     assert start(discs, "--out", tmp_path / "part", "--resume") == 0
     assert lines_of(tmp_path / "part") == lines_of(tmp_path / "whole")
+
+
+def test_a_run_goes_on_as_it_was_started_and_says_where_it_is_asked_to_be_another(discs, tmp_path, capsys):
+    started = ("--preset", "tiny", "--epochs", 2, "--batch", 4, "--seed", 5, "--flip", "--scale", 0.1)
+    assert start(discs, "--out", tmp_path / "run", *started, "--minutes", 1e-9) == 0
+    before = lines_of(tmp_path / "run")
+    for asked in (
+        "--preset paper", "--seed 7", "--fraction 0.5", "--epochs 9", "--batch 2", "--learning-rate 0.1",
+        "--weights random.pth", "--backbone alexnet", "--spacing 0.8", "--scale 0.2", "--z-jitter 1.0",
+        "--ignore-unannotated 0.5",
+    ):  # fmt: skip
+        assert start(discs, "--out", tmp_path / "run", "--resume", *asked.split()) == 1
+        said = f"run was not started with {asked}; leave that out to go on, or start another run.\n"
+        assert capsys.readouterr().err.endswith(said)
+    assert lines_of(tmp_path / "run") == before
+    assert start(discs, "--out", tmp_path / "run", "--resume", *started, "--weights", "imagenet") == 0
+    assert len(lines_of(tmp_path / "run")) == 4

@@ -22,6 +22,22 @@ def above_zero(text: str) -> float:
     return value
 
 
+def below_one(text: str) -> float:
+    """A part of a whole; none, too."""
+    value = _number(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 to below 1")
+    return value
+
+
+def at_least_zero(text: str) -> float:
+    """A length; none, too."""
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 up")
+    return value
+
+
 def positive(text: str) -> int:
     """How many, at least one."""
     return _whole(text, 1)
