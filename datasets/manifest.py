@@ -22,6 +22,11 @@ COORDINATE_CONVENTION = (
     "PNG value = HU + 32768; slices numbered from head to feet"
 )
 
+PUBLISHED, SEVERAL = "published", "several regressors"
+GIVEN = frozenset({PUBLISHED, "phantom"})
+"""Of `location_sources`: places that came with the lesions and were not computed."""
+LONGEST_SOURCE = 64
+
 Counts = dict[str, dict[str, int]]
 
 
@@ -52,6 +57,22 @@ def write(folder: Path, *, extra: Mapping[str, Any]) -> dict[str, Any]:
     temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     temporary.replace(folder / FILE_NAME)
     return content
+
+
+def location_source(folder: Path) -> str:
+    """Who placed the lesions of a release: `published`, or the version of the regressor that computed their places.
+
+    A release without a manifest, as the published download, and a phantom's came with their places. Of several
+    sources no row tells its own.
+    """
+    try:
+        sources = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))["location_sources"]
+        computed = sorted({str(source) for source in sources} - GIVEN)
+    except (OSError, ValueError, KeyError, TypeError):
+        return PUBLISHED
+    if len(computed) > 1:
+        return SEVERAL
+    return computed[0][:LONGEST_SOURCE] if computed else PUBLISHED
 
 
 def verify(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detection import accepted
 from detection.data.dataset import Slices
 from detection.data.release import Release, Sample, open_release
+from detection.data.slices import available
 from detection.data.table import SPLITS, select
 from detection.disk import writing
 from detection.errors import DetectorError
@@ -139,7 +140,7 @@ def _pictures(
     listed = []
     for index, reason in chosen:
         sample = samples[index]
-        path = release.images / sample.folder / f"{sample.slice:03d}.png"
+        path = available(release.images / sample.folder)[sample.slice]
         pictures.draw(path, sample.boxes, found[index], out / PICTURES / sample.file_name)
         listed.append({"file": f"{PICTURES}/{sample.file_name}", "reason": reason})
     return listed

@@ -82,6 +82,7 @@ def write_release(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "generator": f"datasets.phantom {VERSION}",
             "seed": seed,
+            "location_sources": ["phantom"],
         }
         manifest.write(folder, extra=extra)
 

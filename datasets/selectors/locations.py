@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from django.db.models import Count, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from numpy.typing import NDArray
 
+from datasets import manifest
 from datasets.models import Collection, Lesion, LesionLocation, LocationModel
 from datasets.selectors import lesions as lesion_selectors
 
-PUBLISHED = "published"
+PUBLISHED = manifest.PUBLISHED
 """`location_source` of lesions that came with their place."""
 AXES = ("x", "y", "z")
 
@@ -24,6 +25,8 @@ class Source:
 
     collection: str
     version: str
+    here: bool
+    """The model is one of this site; of an imported release it may be another's."""
     lesions: int
 
     @property
@@ -67,6 +70,7 @@ def sources(rows: QuerySet[Lesion]) -> list[Source]:
         lesion_selectors.located(rows)
         .order_by()
         .values_list(f"{_COLLECTION}__title", "location_source")
+        .annotate(here=Exists(LocationModel.objects.filter(version=OuterRef("location_source"))))
         .annotate(n=Count("id"))
     )
     return [Source(*row) for row in sorted(found)]

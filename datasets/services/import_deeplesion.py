@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.db import transaction
 
-from datasets import bulk, dl_info
+from datasets import bulk, dl_info, manifest
 from datasets.models import Collection, Lesion, Patient, Series, Slice, Study
 from datasets.services import import_images, import_rows
 from datasets.services import release as releases
@@ -123,7 +123,7 @@ def import_deeplesion(
     on_rows(0, total)
     with transaction.atomic():
         target.save()
-        writer = import_rows.Writer(target, folders)
+        writer = import_rows.Writer(target, folders, manifest.location_source(csv.parent))
         for batch in _batches(csv, summary, check):
             contradictions = writer.write(batch)
             summary.bad += contradictions

@@ -14,7 +14,6 @@ from datasets.services.measure import BOX, POINTS
 BATCH = 1000
 """Rows that are looked up and written together; few enough for the parameters of one query."""
 
-LOCATION_SOURCE = "published"
 NOISE = '[{"reason": "published"}]'
 
 STATISTICS = ("mean_hu", "std_hu", "min_hu", "max_hu")
@@ -45,12 +44,14 @@ class Writer:
     Parameters
     ----------
     folders : what is there of the images, by name of the series' folder; empty without images.
+    location_source : who placed the lesions.
     """
 
-    def __init__(self, collection: Collection, folders: dict[str, SeriesFolder]) -> None:
+    def __init__(self, collection: Collection, folders: dict[str, SeriesFolder], location_source: str) -> None:
         self.known = 0
         self._collection = collection
         self._folders = folders
+        self._location_source = location_source
         self._now = connection.ops.adapt_datetimefield_value(timezone.now())
         self._series_ids: dict[str, int] = {}
         self._lesions_added = 0
@@ -156,7 +157,7 @@ class Writer:
             new.append((
                 slice_id, number, *row.recist, *row.box, *row.diameters_px, long_mm, short_mm,
                 round(long_mm * 1000), round(short_mm * 1000), *(statistics or (None,) * 4), row.type,
-                *(row.location or (None, None, None)), LOCATION_SOURCE if row.location else "",
+                *(row.location or (None, None, None)), self._location_source if row.location else "",
                 row.noisy, NOISE if row.noisy else "[]", "[]", *row.slice_range,
             ))  # fmt: skip
         self._lesions_added += len(new)

@@ -2,8 +2,8 @@
 
 A score learned from order alone has no zero and no unit. Three ways to give it both, the first that a release allows:
 
-- `locations`: the release has `Normalized_lesion_location` (the published DeepLesion; a release located before). A
-  robust line through z against the score of the lesions' slices.
+- `locations`: the release came with `Normalized_lesion_location` (the published DeepLesion; a phantom, whose truth is
+  known; never what a regressor computed). A robust line through z against the score of the lesions' slices.
 - `types`: no locations, but lesion types. DeepLesion's unit is 1,132 mm (median of 753 series of the official test
   split with two lesions 60 mm or more apart), so the mean slope of the score per mm gives the scale; the
   published median z per type gives the zero.

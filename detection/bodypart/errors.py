@@ -6,11 +6,11 @@ class BodyPartError(Exception):
 
 
 class NotARelease(BodyPartError):
-    """The folder is no release in DeepLesion's layout."""
+    """The folder is no release in DeepLesion's layout, or one of another version."""
 
 
 class UnreadableSlice(BodyPartError):
-    """A slice is missing or no 16-bit PNG."""
+    """A slice is missing, damaged, larger than any slice, or no 16-bit PNG."""
 
 
 class TooFewSeries(BodyPartError):
@@ -26,4 +26,8 @@ class OtherVersion(BodyPartError):
 
 
 class RunExists(BodyPartError):
-    """The folder holds a run of other settings or another release."""
+    """The folder holds a run of other settings or another release, or a checkpoint that is none."""
+
+
+class NoSuchDevice(BodyPartError):
+    """There is no GPU to train on."""

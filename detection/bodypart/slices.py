@@ -16,21 +16,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from detection.bodypart.errors import NotARelease, UnreadableSlice
+from detection.data.identity import Identity, identify
+from detection.data.slices import available, read_hu
+from detection.errors import BadRelease, DetectorError
 
 Picture = NDArray[np.uint8]
 
 WINDOW = (-60.0, 275.0)
 """HU shown as 0 and 255. SSBR begins at -175 and shows fat; a network that sees it takes fat people's chests for
 abdomens, and nothing in its training tells it better."""
-OFFSET = 32768
-"""PNG value = HU + 32768."""
 TRAIN, VAL, TEST = 1, 2, 3
 """Train_Val_Test."""
+GIVEN = frozenset({"published", "phantom"})
+"""Who may have placed lesions for their z to be a scale. What an older regressor computed is none: a newer one that is
+hung on it would repeat its errors and call them published. One such source and the whole column is left alone: no row
+tells its own."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A lesion's slice: published or computed z (0..1) and Coarse_lesion_type, where the release has them."""
+    """A lesion's slice: z (0..1) that no regressor computed, and Coarse_lesion_type, where the release has them."""
 
     slice: int
     z: float | None
@@ -44,6 +49,7 @@ class Volume:
     Attributes
     ----------
     numbers : slice numbers present, ascending, gaps possible.
+    files : of each number.
     interval : mm from one number to the next; None where the release does not say.
     split : 1 train, 2 validation, 3 test.
     """
@@ -53,6 +59,7 @@ class Volume:
     split: int
     interval: float | None
     numbers: tuple[int, ...]
+    files: dict[int, Path]
     marks: tuple[Mark, ...]
 
     @property
@@ -60,11 +67,24 @@ class Volume:
         return self.folder.name
 
     def path(self, number: int) -> Path:
-        return self.folder / f"{number:03d}.png"
+        return self.files[number]
 
     def millimetres(self) -> NDArray[np.float64]:
         """Position of each slice along the series from slice 0, growing towards the feet; without interval 1 mm."""
         return np.array(self.numbers, dtype=np.float64) * (self.interval or 1.0)
+
+
+def identity_of(release: Path) -> Identity:
+    """Name and hash of a release.
+
+    Raises
+    ------
+    NotARelease : it is none, or one of another version.
+    """
+    try:
+        return identify(release)
+    except BadRelease as error:
+        raise NotARelease(str(error)) from error
 
 
 def volumes(release: Path) -> list[Volume]:
@@ -72,14 +92,16 @@ def volumes(release: Path) -> list[Volume]:
 
     Raises
     ------
-    NotARelease : no DL_info.csv, not in its format, or no series folder on disk.
+    NotARelease : it is none, or one of another version; its table has another format; no series folder is on disk.
     """
+    sources = identity_of(release).location_sources
+    given = bool(sources) and GIVEN.issuperset(sources)
     grouped: dict[str, list[dict[str, str]]] = {}
     try:
         with (release / "DL_info.csv").open(encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):
                 grouped.setdefault(row["File_name"].strip().rsplit("_", 1)[0], []).append(row)
-        found = [_volume(release / "Images_png" / name, rows) for name, rows in sorted(grouped.items())]
+        found = [_volume(release / "Images_png" / name, rows, given) for name, rows in sorted(grouped.items())]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, AttributeError) as error:
         raise NotARelease(f"{release.name} has no DL_info.csv in DeepLesion's format") from error
     found = [volume for volume in found if volume.numbers]
@@ -88,8 +110,8 @@ def volumes(release: Path) -> list[Volume]:
     return found
 
 
-def _volume(folder: Path, rows: list[dict[str, str]]) -> Volume:
-    numbers = sorted(int(path.stem) for path in folder.glob("*.png") if path.stem.isdecimal())
+def _volume(folder: Path, rows: list[dict[str, str]], given: bool) -> Volume:
+    files = available(folder)
     intervals = [abs(float(row["Spacing_mm_px_"].split(",")[2])) for row in rows]
     usable = [value for value in intervals if math.isfinite(value) and value > 0]
     return Volume(
@@ -97,15 +119,16 @@ def _volume(folder: Path, rows: list[dict[str, str]]) -> Volume:
         patient=int(rows[0]["Patient_index"]),
         split=int(rows[0]["Train_Val_Test"]),
         interval=usable[0] if usable else None,
-        numbers=tuple(numbers),
-        marks=tuple(_mark(row) for row in rows),
+        numbers=tuple(sorted(files)),
+        files=files,
+        marks=tuple(_mark(row, given) for row in rows),
     )
 
 
-def _mark(row: dict[str, str]) -> Mark:
+def _mark(row: dict[str, str], given: bool) -> Mark:
     z = float((row["Normalized_lesion_location"] or "nan").split(",")[-1])
     kind = int(row["Coarse_lesion_type"])
-    return Mark(int(row["Key_slice_index"]), z if math.isfinite(z) else None, kind if kind > 0 else None)
+    return Mark(int(row["Key_slice_index"]), z if given and math.isfinite(z) else None, kind if kind > 0 else None)
 
 
 def picture(hu: NDArray[np.generic], size: int) -> Picture:
@@ -120,26 +143,17 @@ def picture(hu: NDArray[np.generic], size: int) -> Picture:
     return np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BOX))
 
 
-def read_hu(path: Path) -> NDArray[np.int32]:
-    """Decode one 16-bit slice to HU.
+def read_picture(path: Path, size: int) -> Picture:
+    """Decode one slice to what the network sees.
 
     Raises
     ------
-    UnreadableSlice : missing, not a PNG, or not grey.
+    UnreadableSlice : missing, damaged, or no 16-bit PNG.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            values = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UnreadableSlice(f"slice {path.parent.name}/{path.name} cannot be read") from error
-    if values.ndim != 2:
-        raise UnreadableSlice(f"slice {path.parent.name}/{path.name} is not a grey picture")
-    return values.astype(np.int32) - OFFSET
-
-
-def read_picture(path: Path, size: int) -> Picture:
-    """Decode one slice to what the network sees."""
-    return picture(read_hu(path), size)
+        return picture(read_hu(path), size)
+    except DetectorError as error:
+        raise UnreadableSlice(f"slice {error}") from error
 
 
 class Pictures:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +18,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from detection.bodypart import finish
-from detection.bodypart.errors import RunExists, TooFewSeries
+from detection.bodypart.errors import NoSuchDevice, RunExists, TooFewSeries
 from detection.bodypart.losses import distance_loss, order_loss
 from detection.bodypart.model import Model, save_atomically, save_model
 from detection.bodypart.network import Regressor
 from detection.bodypart.sampling import draw
 from detection.bodypart.settings import Preset
-from detection.bodypart.slices import TEST, VAL, Pictures, Volume, volumes
+from detection.bodypart.slices import TEST, VAL, Pictures, Volume, identity_of, volumes
 
 Progress = Callable[[int, int], None]
 
@@ -55,7 +56,7 @@ def train(
     *,
     preset: Preset,
     seed: int = 0,
-    device: str = "cpu",
+    device: str = "auto",
     seconds: float | None = None,
     threads: int = 2,
     progress: Progress | None = None,
@@ -68,14 +69,17 @@ def train(
     ----------
     release : a release folder; its test patients are left alone.
     seed : decides everything on a processor with the same number of threads.
+    device : cpu or cuda; auto takes the GPU where there is one.
     seconds : stop learning after so long; the learning rate follows the steps, so it is better to lower those.
     threads : for decoding.
     progress : called with steps done and in all.
 
     Raises
     ------
-    NotARelease, UnreadableSlice, TooFewSeries, RunExists
+    NotARelease, UnreadableSlice, TooFewSeries, RunExists, NoSuchDevice
     """
+    device = _device(device)
+    known = identity_of(release)
     learn, check = _divided(volumes(release), preset, seed)
     out.mkdir(parents=True, exist_ok=True)
     pictures = Pictures([*learn, *check], preset.size, threads)
@@ -86,10 +90,11 @@ def train(
         begin = time.monotonic()
         steps = _learn(run, network, out, seconds, progress)
         record = {
-            "release": release.name,
-            "release_sha256": _hash(release / "DL_info.csv"),
+            "release": known.name,
+            "release_sha256": known.sha256,
             "preset": preset.name,
             "seed": seed,
+            "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
             "steps": steps,
             "series": len(learn),
             "validation_series": len(check),
@@ -100,6 +105,13 @@ def train(
         pictures.close()
     save_model(model, out / "model.pt")
     return model
+
+
+def _device(wanted: str) -> str:
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise NoSuchDevice("there is no CUDA device here; train on the processor instead, with cpu")
+    return ("cuda" if there else "cpu") if wanted == "auto" else wanted
 
 
 def _divided(series: list[Volume], preset: Preset, seed: int) -> tuple[list[Volume], list[Volume]]:
@@ -216,22 +228,22 @@ def _resume(
     path = out / "checkpoint.pt"
     if not path.is_file():
         return 0, []
-    stored = torch.load(path, weights_only=True)
-    if stored["identity"] != identity:
-        raise RunExists(f"{out.name} holds a run of other settings or another release; choose another folder")
-    weights, optimizer_state, schedule_state = stored["state"]
-    network.load_state_dict(weights)
-    optimizer.load_state_dict(optimizer_state)
-    schedule.load_state_dict(schedule_state)
-    return stored["step"], stored["lines"]
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        if stored["identity"] != identity:
+            raise RunExists(f"{out.name} holds a run of other settings or another release; choose another folder")
+        weights, optimizer_state, schedule_state = stored["state"]
+        network.load_state_dict(weights)
+        optimizer.load_state_dict(optimizer_state)
+        schedule.load_state_dict(schedule_state)
+        return stored["step"], stored["lines"]
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise RunExists(
+            f"{out.name}/{path.name} is damaged or no checkpoint of this training; remove it, or choose another folder"
+        ) from error
 
 
 def _write_lines(lines: list[dict[str, Any]], path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     temporary.replace(path)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,5 @@
 """A release folder, or the published DeepLesion as it was downloaded: its rows and its images."""
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detection.data.identity import identify
 from detection.data.table import Lesion, read_lesions, select
-from detection.errors import BadRelease, EmptySplit
-
-FORMAT_VERSION = 1
-"""Of manifest.json."""
+from detection.errors import EmptySplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +75,8 @@ def open_release(folder: Path) -> Release:
     BadRelease : it holds no DL_info.csv or no Images_png, or its manifest is of another version.
     BadTable : the table cannot be read.
     """
-    table, images, manifest = folder / "DL_info.csv", folder / "Images_png", folder / "manifest.json"
-    if not table.is_file() or not images.is_dir():
-        raise BadRelease(f"{folder} is no release: it should hold DL_info.csv and Images_png")
-    name, identity = folder.resolve().name, table
-    if manifest.is_file():
-        try:
-            content = json.loads(manifest.read_bytes())
-            version, name = content["format_version"], content["name"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadRelease(f"{manifest} cannot be read; export the release again") from error
-        if version != FORMAT_VERSION:
-            raise BadRelease(
-                f"{name} is a release of version {version!r}, this detector reads {FORMAT_VERSION}; "
-                "export it again with this system"
-            )
-        identity = manifest
-    digest = hashlib.sha256(identity.read_bytes()).hexdigest()
-    return Release(folder, str(name), digest, read_lesions(table))
+    identity = identify(folder)
+    return Release(folder, identity.name, identity.sha256, read_lesions(folder / "DL_info.csv"))
 
 
 def group(lesions: Sequence[Lesion]) -> list[Sample]:

@@ -12,16 +12,23 @@ from detection.errors import CorruptSlice, MissingSlice
 
 OFFSET = 32768
 """PNG value = HU + 32768."""
+MAX_PIXELS = 64 * 2**20
+"""More than any slice has."""
 
 Hu = NDArray[np.int16]
 
 
 def available(folder: Path) -> dict[int, Path]:
-    """Slices of a series by number; empty where the folder is missing."""
+    """Slices of a series by number, however many zeros it is written with; empty where the folder is missing.
+
+    Of two files of one number the one in DeepLesion's way, 009.png, is taken; what bears no number is left out.
+    """
     if not folder.is_dir():
         return {}
-    names = ((re.fullmatch(r"(\d+)\.png", path.name), path) for path in folder.iterdir())
-    return {int(name[1]): path for name, path in names if name}
+    names = ((re.fullmatch(r"([0-9]+)\.png", path.name), path) for path in sorted(folder.iterdir()))
+    found = [(int(name[1]), path) for name, path in names if name]
+    own = [(number, path) for number, path in found if path.name == f"{number:03d}.png"]
+    return dict(found) | dict(own)
 
 
 def read_hu(path: Path) -> Hu:
@@ -34,6 +41,8 @@ def read_hu(path: Path) -> Hu:
     name = f"{path.parent.name}/{path.name}"
     try:
         with Image.open(path, formats=["PNG"]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise CorruptSlice(f"{name} is larger than any slice; copy it again")
             if not image.mode.startswith("I"):
                 raise CorruptSlice(f"{name} is not a 16-bit PNG")
             values = np.asarray(image, dtype=np.int32)

@@ -67,6 +67,20 @@ def test_a_trained_network_finds_discs_and_says_so(run, many):
     assert all(1 <= float(row[edge]) <= 64 for row in rows for edge in ("x1", "y1", "x2", "y2"))
 
 
+def test_slices_of_odd_names_are_evaluated_and_drawn(run, many, tmp_path):
+    odd = tmp_path / "odd"
+    shutil.copytree(many, odd)
+    for folder in (odd / "Images_png").iterdir():
+        (folder / "009.png").rename(folder / "9.png")
+        (folder / "010.png").rename(folder / "0010.png")
+    plain, named = (
+        evaluate(run, folder, accelerator="cpu", repeats=0, count=1, out=tmp_path / folder.name)
+        for folder in (many, odd)
+    )
+    assert named["sensitivity"] == plain["sensitivity"]
+    assert all((tmp_path / "odd" / picture["file"]).is_file() for picture in named["pictures"])
+
+
 def test_bfloat16_finds_what_float32_finds(run, many, tmp_path):
     fast, precise = (
         evaluate(

@@ -9,20 +9,15 @@ from typing import Any
 
 from django.conf import settings
 
-from datasets.models import LocationModel, Release
-from datasets.services.errors import Refused
-from datasets.services.export import export
+from datasets.models import LocationModel
 from detection.bodypart.settings import PRESETS
+from workers.exported import exported, published
 from workers.kind import Kind
 from workers.models import Job
 from workers.params import Params
 from workers.run import Run
 
 MODEL_FILE = "model.pt"
-
-
-class NothingToLearnFrom(Refused):
-    """No such release."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +38,11 @@ def train(params: BodypartParams, run: Run) -> dict[str, Any]:
     from detection.bodypart.training import train as learn
     from workers.phantom_check import check
 
-    release = Release.objects.select_related("collection").filter(name=params.release).first()
-    if release is None:
-        raise NothingToLearnFrom(f"there is no release {params.release}")
-    exported, out = run.folder / release.name, run.folder / "run"
-    if not exported.is_dir():
-        export(release, exported, link=True, progress=partial(run.progress, unit="slices"))
+    release = published(params.release)
+    folder_on_disk = exported(release.name, partial(run.progress, unit="slices"))
+    out = run.folder / "run"
     progress = partial(run.progress, unit="steps")
-    model = learn(exported, out, preset=PRESETS[params.preset], seed=0, progress=progress)
+    model = learn(folder_on_disk, out, preset=PRESETS[params.preset], seed=0, progress=progress)
     folder = folder_of(model.version)
     facts = {**model.record, "anchor": asdict(model.anchor), "known": model.known}
     if params.phantom:

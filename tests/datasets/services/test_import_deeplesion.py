@@ -1,5 +1,6 @@
 """Importing a table: what goes in, and that nothing goes in twice."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,23 @@ def test_an_unknown_location_has_no_source(tmp_path: Path) -> None:
     import_deeplesion(table_of(tmp_path, row(location=None, age=None, sex="")))
     assert Lesion.objects.values_list("x", "location_source").get() == (None, "")
     assert Study.objects.get().age is None
+
+
+@pytest.mark.parametrize(
+    ("sources", "kept"),
+    [
+        (["bpr-small-1"], "bpr-small-1"),
+        (["published"], "published"),
+        (["phantom"], "published"),
+        (["bpr-small-1", "bpr-small-2"], "several regressors"),
+        (7, "published"),
+    ],
+)
+def test_places_that_a_regressor_computed_are_not_called_published(tmp_path: Path, sources, kept: str) -> None:
+    table = table_of(tmp_path, row())
+    (table.parent / "manifest.json").write_text(json.dumps({"format_version": 1, "location_sources": sources}))
+    import_deeplesion(table)
+    assert Lesion.objects.get().location_source == kept
 
 
 def test_lesions_of_one_slice_are_numbered_in_the_order_of_their_rows(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A release of made-up columns: bodies that change smoothly from head to feet, drawn in no time."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -30,9 +31,17 @@ def slice_at(height: float, seed: int, size: int = 64) -> np.ndarray:
 
 
 def write_release(
-    folder: Path, series: Mapping[str, Iterable[int]], interval: float = 5.0, last: int = 40, split: int = 1
+    folder: Path,
+    series: Mapping[str, Iterable[int]],
+    interval: float = 5.0,
+    last: int = 40,
+    split: int = 1,
+    sources: list[str] | None = None,
 ) -> None:
-    """Write series of the given slice numbers; number 0 is the top, `last` the bottom of the body."""
+    """Write series of the given slice numbers; number 0 is the top, `last` the bottom of the body.
+
+    With `sources`, who placed the lesions, there are a manifest and their z.
+    """
     lines = [COLUMNS]
     for at, (name, numbers) in enumerate(series.items()):
         place = folder / "Images_png" / name
@@ -43,8 +52,12 @@ def write_release(
             Image.fromarray(grey).save(place / f"{number:03d}.png", compress_level=1)
         key = present[len(present) // 2] if present else 1
         patient, study, order = (int(part) for part in name.split("_"))
+        where = f"0.5, 0.5, {0.3 + 0.2 * key / last:.4f}" if sources else "NaN, NaN, NaN"
         lines.append(
             f'{name}_{key:03d}.png,{patient},{study},{order},{key},"1, 9, 9, 9, 5, 5, 5, 9","1, 1, 9, 9","8, 4",'
-            f'"NaN, NaN, NaN",-1,0,"1, 9","0.8, 0.8, {interval}","64, 64","-175, 275",F,50,{split}'
+            f'"{where}",-1,0,"1, 9","0.8, 0.8, {interval}","64, 64","-175, 275",F,50,{split}'
         )
+    if sources is not None:
+        content = {"format_version": 1, "name": "columns-1.0", "location_sources": sources, "files": []}
+        (folder / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "DL_info.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -11,8 +11,9 @@ from datasets.phantom.release import write_release
 from detection.bodypart import measures
 from detection.bodypart.series import Finding
 from detection.bodypart.settings import PRESETS
-from detection.bodypart.slices import read_hu, volumes
+from detection.bodypart.slices import volumes
 from detection.bodypart.training import train
+from detection.data.slices import read_hu
 
 
 @pytest.mark.slow

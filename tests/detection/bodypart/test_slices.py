@@ -1,5 +1,7 @@
 """Reading a release's series."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from PIL import Image
 
 from detection.bodypart.errors import NotARelease, UnreadableSlice
-from detection.bodypart.slices import WINDOW, Pictures, picture, read_hu, volumes
+from detection.bodypart.slices import WINDOW, Pictures, picture, read_picture, volumes
 from tests.detection.bodypart.columns import write_release
 
 
@@ -29,6 +31,7 @@ def test_a_series_without_pictures_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [None, "a,b\n1,2\n", "\x00"])
 def test_what_is_no_release_is_named(tmp_path: Path, text: str | None) -> None:
+    (tmp_path / "Images_png").mkdir()
     if text is not None:
         (tmp_path / "DL_info.csv").write_text(text)
     with pytest.raises(NotARelease):
@@ -48,15 +51,72 @@ def test_picture_shows_the_window_at_any_size() -> None:
     assert picture(np.zeros((512, 768)), 128).shape == (128, 128)
 
 
+def test_a_release_of_another_version_is_named(tmp_path: Path) -> None:
+    write_release(tmp_path, {"000001_01_01": range(3, 9)})
+    (tmp_path / "manifest.json").write_text('{"format_version": 99, "name": "later"}')
+    with pytest.raises(NotARelease, match="later is a release of version 99, readable here is version 1"):
+        volumes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sources", "given"),
+    [(["published"], True), (["phantom"], True), (["bpr-small-1"], False), (["bpr-small-1", "published"], False)],
+)
+def test_places_that_a_regressor_computed_are_no_scale(tmp_path: Path, sources: list[str], given: bool) -> None:
+    write_release(tmp_path, {"000001_01_01": range(3, 9)}, sources=sources)
+    assert [(mark.z is not None) for mark in volumes(tmp_path)[0].marks] == [given]
+
+
+def test_a_manifest_that_does_not_say_who_placed_the_lesions_gives_no_scale(tmp_path: Path) -> None:
+    write_release(tmp_path, {"000001_01_01": range(3, 9)}, sources=["published"])
+    (tmp_path / "manifest.json").write_text('{"format_version": 1, "name": "older"}')
+    assert volumes(tmp_path)[0].marks[0].z is None
+    (tmp_path / "manifest.json").unlink()
+    assert volumes(tmp_path)[0].marks[0].z == pytest.approx(0.33), "the published download has no manifest"
+
+
+def test_slices_of_odd_names_are_found_by_their_number(tmp_path: Path) -> None:
+    write_release(tmp_path, {"000001_01_01": range(3, 9)})
+    folder = tmp_path / "Images_png" / "000001_01_01"
+    (folder / "003.png").rename(folder / "3.png")
+    (folder / "004.png").rename(folder / "0004.png")
+    for name in ("5.png", "key.png", "6.PNG", "-7.png", "۷.png"):
+        (folder / name).write_bytes(b"not a slice")
+    volume = volumes(tmp_path)[0]
+    assert volume.numbers == (3, 4, 5, 6, 7, 8)
+    for number in volume.numbers:
+        assert read_picture(volume.path(number), 32).shape == (32, 32)
+
+
 def test_a_damaged_slice_is_named_without_its_path(tmp_path: Path) -> None:
     folder = tmp_path / "000001_01_01"
     folder.mkdir()
     (folder / "001.png").write_bytes(b"\x89PNG but not really")
-    with pytest.raises(UnreadableSlice, match=r"slice 000001_01_01/001\.png cannot be read"):
-        read_hu(folder / "001.png")
     Image.new("RGB", (8, 8)).save(folder / "002.png")
-    with pytest.raises(UnreadableSlice, match="not a grey picture"):
-        read_hu(folder / "002.png")
+    Image.new("L", (8, 8), 120).save(folder / "003.png")
+    for size, number in ((9_000, 4), (20_000, 5)):
+        (folder / f"00{number}.png").write_bytes(claiming(size))
+    for name, words in (
+        ("001.png", "cannot be decoded"),
+        ("002.png", "is not a 16-bit PNG"),
+        ("003.png", "is not a 16-bit PNG"),
+        ("004.png", "is larger than any slice"),
+        ("005.png", "cannot be decoded"),
+        ("006.png", "is not there"),
+    ):
+        with pytest.raises(UnreadableSlice, match=f"^slice 000001_01_01/{name} {words}"):
+            read_picture(folder / name, 64)
+
+
+def claiming(size: int) -> bytes:
+    """A PNG of a few bytes that says it has size x size pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", size, size, 16, 0, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
 
 
 def test_pictures_are_decoded_once(tmp_path: Path) -> None:

@@ -2,20 +2,22 @@
 
 import dataclasses
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from detection.bodypart.errors import NotAModel, OtherVersion, RunExists, TooFewSeries
+from detection.bodypart.errors import NoSuchDevice, NotAModel, OtherVersion, RunExists, TooFewSeries
 from detection.bodypart.model import Model, load_model, save_model
 from detection.bodypart.record import learning_curve
 from detection.bodypart.series import Finding
 from detection.bodypart.settings import PRESETS
-from detection.bodypart.slices import read_hu, volumes
+from detection.bodypart.slices import volumes
 from detection.bodypart.train import main
 from detection.bodypart.training import train
+from detection.data.slices import read_hu
 from tests.detection.bodypart.columns import slice_at, write_release
 
 TINY = dataclasses.replace(PRESETS["small"], size=32, channels=(8, 16, 32), volumes=8, steps=120)
@@ -179,6 +181,39 @@ def test_a_folder_of_another_run_is_refused(release: Path, run: Path) -> None:
         train(release, run, preset=TINY, seed=7, threads=1)
 
 
+@pytest.mark.parametrize("content", [b"garbage", {"x": 1}, {"identity": "", "step": "?"}])
+def test_a_checkpoint_that_is_none_is_named(release: Path, tmp_path: Path, content: object) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+    else:
+        torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(RunExists, match="choose another folder"):
+        train(release, tmp_path, preset=TINY, threads=1)
+    assert not (tmp_path / "model.pt").exists()
+
+
+def test_a_release_is_known_by_its_manifest(tmp_path: Path) -> None:
+    write_release(tmp_path, SERIES, sources=["bpr-small-1"])
+    model = train(tmp_path, tmp_path / "run", preset=dataclasses.replace(TINY, steps=10), threads=1)
+    assert model.record["release"] == "columns-1.0"
+    assert model.record["release_sha256"] == sha256((tmp_path / "manifest.json").read_bytes()).hexdigest()
+    assert model.anchor.method == "median", "hung on an older regressor's places"
+
+
+def test_a_gpu_is_used_where_there_is_one(release: Path, tmp_path: Path, monkeypatch) -> None:
+    if not torch.cuda.is_available():
+        with pytest.raises(NoSuchDevice, match="no CUDA device"):
+            train(release, tmp_path, preset=TINY, device="cuda", threads=1)
+        # Where none is, the driver is what refuses: it was asked.
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
+            train(release, tmp_path, preset=TINY, threads=1)
+        return
+    model = train(release, tmp_path, preset=TINY, threads=1)
+    assert model.record["device"] == torch.cuda.get_device_name()
+    assert load_model(tmp_path / "model.pt").version == model.version
+
+
 def test_too_few_series_are_refused(tmp_path: Path) -> None:
     write_release(tmp_path, {name: SERIES[name] for name in list(SERIES)[:5]})
     with pytest.raises(TooFewSeries, match="5 series"):
@@ -241,4 +276,4 @@ def test_the_command_trains_and_names_mistakes(release: Path, tmp_path: Path, ca
     assert facts["steps"] == 20
     assert facts["version"] == load_model(tmp_path / "run/model.pt").version
     assert main([str(tmp_path), "--out", str(tmp_path / "other")]) == 1
-    assert "has no DL_info.csv" in capsys.readouterr().err
+    assert "should hold DL_info.csv and Images_png" in capsys.readouterr().err

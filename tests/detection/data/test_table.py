@@ -86,7 +86,9 @@ def test_what_is_no_release_or_one_of_another_version_is_refused(tmp_path):
         open_release(tmp_path)
     folder = write_release(tmp_path / "release")
     (folder / "manifest.json").write_text('{"format_version": 7, "name": "later"}')
-    with pytest.raises(BadRelease, match=r"^later is a release of version 7, this detector reads 1; export it again"):
+    with pytest.raises(
+        BadRelease, match=r"^later is a release of version 7, readable here is version 1; export it again"
+    ):
         open_release(folder)
     (folder / "manifest.json").write_text("{")
     with pytest.raises(BadRelease, match="cannot be read; export the release again"):
