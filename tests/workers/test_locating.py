@@ -19,6 +19,8 @@ def released(db, phantom_hospital, settings, tmp_path, monkeypatch):
     """A release of the phantom hospital, and a preset that learns just enough to be kept."""
     settings.DATA_DIR = tmp_path
     settings.IDENTITY_KEY_FILE = tmp_path / "identity_key"
+    # The jobs run in the test's transaction, where no second connection can renew their lease.
+    settings.JOB_LEASE_SECONDS = 600
     enough = dataclasses.replace(presets.PRESETS["small"], steps=40)
     monkeypatch.setitem(presets.PRESETS, "small", enough)
     call_command("harvest", f"dir://{phantom_hospital / 'dicom'}", stdout=StringIO(), collection="phantom")
