@@ -10,8 +10,9 @@ from pathlib import Path
 from django.conf import settings
 
 HOST = """
-import pathlib, sys
+import pathlib, signal, sys
 from deeplesion_site import servers
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background jobs inherit deaf ears.
 servers._web_server = servers._worker = lambda *_: [sys.executable, "-c", sys.argv[2]]
 servers._wait_for_answer = lambda *_: None
 with servers.running(1, pathlib.Path()) as processes:
