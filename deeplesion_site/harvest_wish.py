@@ -15,7 +15,7 @@ from datasets.pacs.addresses import label_of
 from datasets.pacs.deidentify import KeyUnusable
 from datasets.pacs.source import SourceError
 from datasets.services.errors import Refused
-from datasets.services.harvest.order import Order, accession_numbers
+from datasets.services.harvest.order import ANNOTATIONS, Order, accession_numbers, context_mm
 from workers import harvesting
 from workers.errors import InvalidParams
 from workers.params import Params, read
@@ -41,10 +41,12 @@ class HarvestWish(Params):
                 _day(getattr(self, name))
             except ValueError:
                 yield name, f"{name} must be a day, as in 2024-01-31."
+        if set(self.annotations) - ANNOTATIONS:
+            yield "annotations", f"annotations are stored in {' or '.join(sorted(ANNOTATIONS))}."
         try:
-            _context(self.context)
+            context_mm(self.context)
         except ValueError:
-            yield "context", "context must be millimetres, as in 30mm, or series."
+            yield "context", "context must be millimetres, 0 or more, as in 30mm, or series."
         if self.source.startswith("dir:"):
             yield "source", "source must be a server; a folder is harvested by manage.py harvest."
         else:
@@ -64,7 +66,7 @@ class HarvestWish(Params):
             last_date=_day(self.last_date),
             annotated_in=tuple(self.annotations),
             since_last=self.since_last,
-            context_mm=_context(self.context),
+            context_mm=context_mm(self.context),
         )
 
 
@@ -87,7 +89,3 @@ def params_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _day(text: str) -> date | None:
     return date.fromisoformat(text) if text else None
-
-
-def _context(text: str) -> float | None:
-    return None if text == "series" else float(text.removesuffix("mm"))

@@ -62,15 +62,16 @@ def read(cls: type[P], values: Mapping[str, Any]) -> P:
 def _number(value: Any, hint: Any) -> Any:
     """JSON does not tell 30 from 30.0."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if whole and float in _options(hint) and int not in _options(hint) else value
+    return float(value) if whole and float in options(hint) and int not in options(hint) else value
 
 
-def _options(hint: Any) -> tuple[Any, ...]:
-    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+def options(hint: Any) -> tuple[Any, ...]:
+    """The types of a hint: itself, or those that a union joins."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    for option in _options(hint):
+    for option in options(hint):
         if typing.get_origin(option) is Literal:
             if value in typing.get_args(option):
                 return True
@@ -84,7 +85,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _expected(hint: Any) -> str:
     words: list[str] = []
-    for option in _options(hint):
+    for option in options(hint):
         if typing.get_origin(option) is Literal:
             words += [str(value) for value in typing.get_args(option)]
         elif option is not type(None):

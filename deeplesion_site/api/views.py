@@ -6,8 +6,9 @@ from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
@@ -74,12 +75,24 @@ class KnownFormats(DefaultContentNegotiation):
         return found
 
 
+class NamedFormats(SimpleMetadata):
+    """The answer to OPTIONS names the formats of what was asked about."""
+
+    def determine_metadata(self, request: Request, view: Any) -> Any:
+        return {**super().determine_metadata(request, view), "renders": [each.media_type for each in view.formats()]}
+
+
 class VisibleViewSet(ReadOnly, ReadOnlyModelViewSet[Any]):
     """Rows that the account may see, by key."""
 
     pagination_class = KeysetPagination
     filter_backends = (StrictFilterBackend,)
     content_negotiation_class = KnownFormats
+    metadata_class = NamedFormats
+
+    def formats(self) -> list[type[BaseRenderer]]:
+        """What a list or, where `self.detail` is, a single row can be had as."""
+        return [JSONRenderer]
 
     @property
     def visibility(self) -> visible.Visibility:
@@ -141,8 +154,11 @@ class LesionViewSet(VisibleViewSet):
     filterset_class = LesionFilter
     filterset: LesionFilter
 
+    def formats(self) -> list[type[BaseRenderer]]:
+        return [JSONRenderer] if self.detail else [JSONRenderer, LesionCSVRenderer]
+
     def get_renderers(self) -> list[Any]:
-        return [JSONRenderer()] if self.action == "retrieve" else [JSONRenderer(), LesionCSVRenderer()]
+        return [each() for each in (self.formats() if self.action == "list" else [JSONRenderer])]
 
     def get_queryset(self) -> QuerySet[Lesion]:
         if self.action == "retrieve":

@@ -1,79 +1,18 @@
 """A form for every kind of job, made of the types of its parameters, and read by the kind's own reader."""
 
 import dataclasses
-import types
 import typing
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.http import QueryDict
 
-from deeplesion_site import import_wish
-from deeplesion_site.dashboard import job_selectors as selectors
+from deeplesion_site.dashboard.job_choices import CHOICES, DATES, HELP, OTHERWISE, SUGGESTED, Choices
 from deeplesion_site.dashboard.job_words import label
 from deeplesion_site.jobs import WISHES
-from detection.bodypart.settings import PRESETS as BODYPART_PRESETS
-from detection.presets import PRESETS
 from workers.errors import InvalidParams
 from workers.kind import Kind
-from workers.kinds import bodypart, curate, harvest, import_download, release
-from workers.params import Params, read
-
-ABOUT = {
-    "harvest": "Take the measurements of a PACS into a collection; begins with a dry run that takes nothing.",
-    "import": "Import a DeepLesion download: its rows, and what its key images show; then publish a release of it.",
-    "curate": "Mark noise, merge duplicates and propose pairs again, after thresholds changed; verdicts stay.",
-    "release": "Publish a collection, split by patient; the downloads are prepared next.",
-    "manifest": "Prepare the downloads of a release: hash its slices, write its manifest.",
-    "export": "Pack a release as one zip, each image checked: downloads then have a length and a SHA-256, "
-    "and can be resumed.",
-    "bodypart": "Train the body-part regressor on a release; the lesions of its collection are located next.",
-    "locate": "Locate the lesions of a collection in the body with a trained regressor.",
-    "train": "Train the detector on a release; it is evaluated in the test split next.",
-    "evaluate": "Run a trained detector over a split, and count how many lesions it finds.",
-}
-HELP = {
-    "accession_numbers": "One per line; empty for all. They are kept in a file of the workers, never in the database.",
-    "annotations": "SR or PR, one per line; empty for any.",
-    "copy": "Into the site's own storage; otherwise the images stay where they are.",
-    "context": "As in 30mm, or series for the whole volume.",
-    "dry_run": "Counts what would be taken, and takes nothing.",
-    "download": "A folder below IMPORT_DIR, which is set by whoever runs the server, that holds DL_info.csv.",
-    "first_date": "As in 2024-01-31.",
-    "fraction": "Above 0, at most 1.",
-    "last_date": "As in 2024-12-31.",
-    "phantom": "For a release of phantom patients alone.",
-    "release.split": "official for the published one, or percent for training, validation and test, as in 70/15/15.",
-    "strict": "Import nothing when any row is bad; otherwise the good ones go in.",
-    "source": "dicomweb+https://host/root or dimse://AET@host:port. Credentials stand in the workers' environment.",
-}
-
-Choices = list[tuple[str, str]]
-
-
-def _named(names: list[str]) -> Choices:
-    return [(name, name) for name in names]
-
-
-CHOICES: dict[str, Callable[[], Choices]] = {
-    "download": lambda: _named(import_wish.downloads()),
-    "release": lambda: _named(selectors.published_releases()),
-    "collection": selectors.collections,
-    "model": lambda: _named(selectors.location_models()),
-    "run": selectors.trained_runs,
-    "preset": lambda: _named(list(PRESETS)),
-    "weights": lambda: [("", "what suits the preset"), ("imagenet", "imagenet"), ("random", "random")],
-}
-OTHERWISE: dict[tuple[str, str], Callable[[], Choices] | None] = {
-    (harvest.KIND.name, "collection"): None,
-    (import_download.KIND.name, "collection"): None,
-    (import_download.KIND.name, "release"): None,
-    (curate.KIND.name, "collection"): selectors.hospitals,
-    (release.KIND.name, "release"): None,
-    (bodypart.KIND.name, "preset"): lambda: _named(list(BODYPART_PRESETS)),
-}
-"""Where a kind takes a new name, or has choices of its own."""
+from workers.params import Params, options, read
 
 
 @dataclass
@@ -85,10 +24,27 @@ class Field:
     help: str
     required: bool
     shape: str
-    """One of "select", "check", "lines", "text"."""
+    """One of "select", "check", "checks", "lines", "date", "number", "text"."""
     choices: Choices
+    suggested: list[str]
     value: Any
     error: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What is chosen, in words; empty where nothing is."""
+        if self.shape == "check":
+            return "yes" if self.value else ""
+        given = self.value if isinstance(self.value, list) else [self.value]
+        words = dict(self.choices)
+        return ", ".join(words.get(str(value), str(value)) for value in given if value != "")
+
+    @property
+    def sent(self) -> list[str]:
+        """The values that a form sends of it."""
+        if self.shape == "check":
+            return ["on"] if self.value else []
+        return [str(value) for value in (self.value if isinstance(self.value, list) else [self.value])]
 
 
 @dataclass
@@ -108,7 +64,9 @@ class Form:
         for item in self.fields:
             text = given.get(item.name, "").strip()
             item.value = item.name in given if item.shape == "check" else text
-            if item.shape == "check":
+            if item.shape == "checks":
+                item.value = values[item.name] = given.getlist(item.name)
+            elif item.shape == "check":
                 values[item.name] = item.value
             elif item.shape == "lines":
                 values[item.name] = [line.strip() for line in text.splitlines() if line.strip()]
@@ -144,24 +102,37 @@ def _field(kind: str, field: Any, hint: Any) -> Field:
     value = "" if required or field.default in (None, dataclasses.MISSING) else field.default
     offered = OTHERWISE.get((kind, field.name), CHOICES.get(field.name))
     choices = offered() if offered else []
-    if typing.get_origin(hint) is Literal:
-        offered, choices = list, [(name, name) for name in typing.get_args(hint)]
-    kinds = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {hint}
-    shape = "check" if bool in kinds else "select" if offered else "lines" if list[str] in kinds else "text"
+    kinds = options(hint)
+    named = [str(name) for each in kinds if typing.get_origin(each) is Literal for name in typing.get_args(each)]
+    if named and not offered:
+        choices = [(name, name) for name in named]
     return Field(
         field.name,
         label(field.name),
         HELP.get(f"{kind}.{field.name}", HELP.get(field.name, "")),
         required,
-        shape,
+        _shape(field.name, kinds, chosen=bool(named or offered)),
         choices,
+        SUGGESTED.get(f"{kind}.{field.name}", SUGGESTED.get(field.name, [])),
         value,
     )
 
 
+def _shape(name: str, kinds: tuple[Any, ...], *, chosen: bool) -> str:
+    if bool in kinds:
+        return "check"
+    if list[str] in kinds:
+        return "checks" if chosen else "lines"
+    if chosen:
+        return "select"
+    if name in DATES:
+        return "date"
+    return "number" if int in kinds or float in kinds else "text"
+
+
 def _number(text: str, hint: Any) -> Any:
     """A number where one is wanted and given; else the text, which the reader refuses in a sentence."""
-    kinds = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {hint}
+    kinds = options(hint)
     for kind in (int, float):
         if kind in kinds:
             try:

@@ -9,8 +9,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from deeplesion_site import jobs
 from deeplesion_site.access import Right, needs
+from deeplesion_site.dashboard.job_choices import ABOUT
 from deeplesion_site.dashboard.job_cost import cost
-from deeplesion_site.dashboard.job_forms import ABOUT, Form, form_of
+from deeplesion_site.dashboard.job_forms import Form, form_of
 from workers import kinds
 from workers.errors import InvalidParams, JobRefused
 

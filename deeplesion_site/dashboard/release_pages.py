@@ -1,5 +1,6 @@
 """Releases: the list, and the page of one with its downloads."""
 
+from pathlib import Path
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -30,6 +31,7 @@ def release_list(request: HttpRequest) -> HttpResponse:
 def release_page(request: HttpRequest, name: str) -> HttpResponse:
     release = release_or_404(request, name)
     table = release_selectors.types_per_split(release)
+    packed = archive.find(release.name)
     missing = missing_types(table)
     context = {
         **_preparing(release),
@@ -41,7 +43,8 @@ def release_page(request: HttpRequest, name: str) -> HttpResponse:
         "missing_one": len({name for names in missing.values() for name in names}) == 1,
         "citation": citation.of_release(release),
         "leaks": release_selectors.leaks_looked_for(release),
-        "archive": archive.find(release.name),
+        "archive": packed,
+        "lack": None if packed else lack_of_images(release),
         "gate": _gate(request.user, release),
         "convention": manifest.COORDINATE_CONVENTION,
         "site": request.build_absolute_uri("/").rstrip("/"),
@@ -74,6 +77,20 @@ def _gate(user: Any, release: Release) -> str:
 def totals(release: Release) -> dict[str, int]:
     """Patients, studies, series, slices and lesions over all splits."""
     return {what: total for what, _, total in release_selectors.counts_table(release)}
+
+
+def lack_of_images(release: Release) -> str:
+    """What the downloads of a release lack, for their buttons; empty where all its images are there.
+
+    What was missing when it was published is known from then; besides, a folder that images were left in may be gone.
+    """
+    folder = release.collection.image_folder
+    if not totals(release)["slices"]:
+        return "the table alone: the images were not there when it was published"
+    if folder and not Path(folder).is_dir():
+        return "the images cannot be read now: the folder that they were imported from is gone"
+    without = release.compared.get("key_slices_without", 0)
+    return f"the images of {without:,} key slice{'' if without == 1 else 's'} are missing" if without else ""
 
 
 def missing_types(table: dict[int, dict[int, int]]) -> dict[str, list[str]]:

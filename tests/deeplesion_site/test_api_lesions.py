@@ -310,3 +310,15 @@ def test_other_lists_filter_too(client: Client, many: list[Lesion]) -> None:
     assert count("series/?patient=3&study=1") == 1
     assert client.get("/api/v1/patients/?sex=X").json()["errors"][0]["parameter"] == "sex"
     assert client.get("/api/v1/releases/?state=draft").status_code == 400
+
+
+def test_options_name_the_formats_of_a_list_and_of_a_lesion(client: Client, many: list[Lesion]) -> None:
+    for address, formats in (
+        (LESIONS, ["application/json", "text/csv"]),
+        (f"{LESIONS}{many[0].pk}/", ["application/json"]),
+        ("/api/v1/series/", ["application/json"]),
+    ):
+        for accept in ("*/*", "application/json"):
+            answer = client.options(address, headers={"Accept": accept})
+            assert (answer.status_code, answer.json()["renders"]) == (200, formats), address
+    assert client.options(LESIONS, headers={"Accept": "text/csv"}).status_code == 406

@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from django.conf import settings
+from django.core.management import ManagementUtility
 
 HOST = """
 import pathlib, signal, sys
@@ -33,6 +35,15 @@ def test_a_second_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
         time.sleep(0.3)
     host.wait(30)
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.parametrize("text", ["-3mm", "-3", "-.5mm", "nan", "inf", "near"])
+def test_a_context_that_is_none_is_answered_in_one_sentence(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ManagementUtility(["manage.py", "harvest", "dir:///nowhere", "--context", text, "--dry-run"]).execute()
+    assert ended.value.code == 2
+    sentence = f"argument --context: '{text}' is neither millimetres from 0, as in 30mm, nor `series`"
+    assert sentence in " ".join(capsys.readouterr().err.split())
 
 
 def test_ctrl_c_is_answered_in_one_sentence() -> None:

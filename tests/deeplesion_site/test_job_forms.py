@@ -8,7 +8,8 @@ from django.test import Client
 
 from datasets.services.harvest.order import find
 from deeplesion_site.accounts.models import Action, AuditEntry
-from deeplesion_site.dashboard.job_forms import ABOUT, HELP, form_of
+from deeplesion_site.dashboard.job_choices import ABOUT, HELP
+from deeplesion_site.dashboard.job_forms import form_of
 from deeplesion_site.dashboard.job_words import LABELS
 from tests import factories
 from workers import harvesting, kinds
@@ -70,12 +71,58 @@ def test_a_job_for_the_gpu_says_whether_there_is_one(admin: Client, dataset: Sim
     assert "1 lesion<" in answer.content.decode()
 
 
+def test_choices_are_offered_and_days_are_picked(admin: Client, dataset: SimpleNamespace) -> None:
+    train = form_of(kinds.get("train"))
+    shapes = {field.name: field.shape for field in train.fields}
+    assert {shapes[name] for name in ("release", "preset", "weights", "backbone", "precision", "spacing")} == {
+        "select"
+    }
+    assert {shapes[name] for name in ("seed", "batch", "epochs", "learning_rate", "fraction")} == {"number"}
+    assert all(field.help for field in train.fields if field.name != "release")
+    page = admin.get("/jobs/new/train/").content.decode()
+    assert '<option value="resnet50">resnet50</option>' in page
+    assert '<option value="" selected>what is fast on the machine</option>' in page
+    harvest = admin.get("/jobs/new/harvest/").content.decode()
+    assert harvest.count('type="date"') == 2
+    for kind in ("SR", "PR"):
+        assert f'<input type="checkbox" name="annotations" value="{kind}">' in harvest
+
+
+def test_what_was_ticked_is_asked_for(admin: Client, db: None) -> None:
+    wish = {**PACS, "annotations": ["SR", "PR"], "first_date": "2024-01-31"}
+    check = admin.post("/jobs/new/harvest/", wish).content.decode()
+    assert "structured reports (SR), presentation states (PR)" in check
+    for kind in ("SR", "PR"):
+        assert f'<input type="hidden" name="annotations" value="{kind}">' in check
+    change = admin.post("/jobs/new/harvest/", {**wish, "annotations": ["PR"], "change": "1"}).content.decode()
+    assert '<input type="checkbox" name="annotations" value="PR" checked>' in change
+    assert '<input type="checkbox" name="annotations" value="SR">' in change
+    admin.post("/jobs/new/harvest/", {**wish, "start": "1", "key": "k"})
+    assert Job.objects.get().params["annotations"] == ["PR", "SR"]
+
+
+def test_a_chosen_option_reaches_the_training(admin: Client, dataset: SimpleNamespace) -> None:
+    wish = {"release": "first-1.0", "preset": "paper", "spacing": "0.8", "precision": "bf16-mixed", "backbone": ""}
+    admin.post("/jobs/new/train/", {**wish, "start": "1", "key": "k"})
+    params = Job.objects.get(kind="train").params
+    assert (params["spacing"], params["precision"], params.get("backbone")) == (0.8, "bf16-mixed", None)
+
+
 @pytest.mark.parametrize(
     ("kind", "given", "sentence"),
     [
         ("train", {"release": "r", "seed": "x"}, "seed must be a whole number."),
         ("train", {"release": "r", "fraction": "2"}, "fraction must be above 0 and at most 1."),
         ("train", {"preset": "paper"}, "release is missing."),
+        (
+            "train",
+            {"release": "r", "backbone": "odd"},
+            "backbone must be vgg16 or alexnet or resnet50 or densenet121.",
+        ),
+        ("train", {"release": "r", "precision": "odd"}, "precision must be auto or 32-true or bf16-mixed."),
+        ("harvest", {**PACS, "annotations": ["CT"]}, "annotations are stored in PR or SR"),
+        ("harvest", {**PACS, "context": "-3mm"}, "context must be millimetres"),
+        ("harvest", {**PACS, "context": "nan"}, "context must be millimetres"),
         ("evaluate", {"run": "1", "split": "odd"}, "split must be train or val or test or all."),
         ("harvest", {"source": "dir:///etc"}, "a folder is harvested by manage.py harvest"),
         ("harvest", {"source": "ftp://host"}, "source is no address"),

@@ -4,6 +4,7 @@ import json
 import re
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -140,6 +141,34 @@ def test_box_sizes_say_what_they_cut_off(client: Client, dataset: SimpleNamespac
 
 def charts_of(client: Client) -> dict[str, charts.Chart]:
     return {chart.id: chart for chart in client.get("/statistics/").context["lesion_charts"]}
+
+
+def test_a_release_without_images_says_so_at_its_download(client: Client, db: None, tmp_path: Path) -> None:
+    for name, slices, compared in (
+        ("none", 0, {}),
+        ("part", 1, {"slices": 1, "slices_unhashed": 0, "key_slices_without": 2}),
+        ("all", 1, {"slices": 1, "slices_unhashed": 0, "key_slices_without": 0}),
+    ):
+        collection = factories.make_collection(slug=name, image_folder=str(tmp_path / name))
+        series = factories.make_series(
+            study=factories.make_study(patient=factories.make_patient(collection=collection))
+        )
+        lesion = factories.make_lesion(slice=factories.make_slice(series=series))
+        release = factories.make_release([lesion], name=name, published=False)
+        Release.objects.filter(pk=release.pk).update(
+            counts={"train": {"slices": slices}},
+            compared=compared,
+            state=Release.State.PUBLISHED,
+            published=timezone.now(),
+        )
+    assert "the images cannot be read now" in text(client, "/releases/all/")
+    for name in ("none", "part", "all"):
+        (tmp_path / name).mkdir()
+    assert "the table alone: the images were not there" in text(client, "/releases/none/")
+    assert "the images of 2 key slices are missing" in text(client, "/releases/part/")
+    page = text(client, "/releases/all/")
+    assert "table and images" in page
+    assert 'class="lack"' not in page
 
 
 def test_a_release_says_which_types_a_split_lacks(client: Client, db: None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from detection.presets import PRESETS
 from workers import training
@@ -23,11 +23,11 @@ class TrainParams(Params):
     seed: int = 0
     fraction: float = 1.0
     weights: str = ""
-    backbone: str | None = None
+    backbone: Literal["vgg16", "alexnet", "resnet50", "densenet121"] | None = None
     batch: int | None = None
     epochs: int | None = None
     learning_rate: float | None = None
-    precision: str | None = None
+    precision: Literal["auto", "32-true", "bf16-mixed"] | None = None
     spacing: float | None = None
     flip: bool | None = None
     scale: float | None = None

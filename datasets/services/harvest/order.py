@@ -41,6 +41,21 @@ class BadOrder(Refused):
     """A harvest was asked for that makes no sense."""
 
 
+def context_mm(text: str) -> float | None:
+    """Read how much is kept on each side of a lesion: `30mm`, or `series`, which is None.
+
+    Raises
+    ------
+    ValueError : it is neither.
+    """
+    if text == "series":
+        return None
+    value = float(text.removesuffix("mm"))
+    if not 0 <= value < MAX_CONTEXT_MM:
+        raise ValueError
+    return value
+
+
 @dataclass(frozen=True)
 class Order:
     """A harvest to be done."""

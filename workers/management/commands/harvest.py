@@ -1,5 +1,6 @@
 """`manage.py harvest SOURCE`: bookmarks of a PACS to lesions."""
 
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import replace
@@ -14,7 +15,7 @@ from datasets.management.options import check_collection
 from datasets.pacs.deidentify import KeyUnusable
 from datasets.pacs.source import SourceError
 from datasets.services.harvest import DEFAULT_CONTEXT_MM, HarvestStopped, Report
-from datasets.services.harvest.order import Order, accession_numbers
+from datasets.services.harvest.order import Order, accession_numbers, context_mm
 from workers import harvesting, schedules
 from workers.kinds.harvest import KIND
 from workers.management.job_command import JobCommand, bars
@@ -22,10 +23,21 @@ from workers.run import Rehearsal
 
 MOST_BYTES = 8 << 20
 """Of a list of accession numbers."""
+NEGATIVE = re.compile(r"-[.\d]")
 
 
 class Command(JobCommand):
     help = "Takes the RECIST bookmarks of a source into a collection: slices, lesions, and why the others gave none."
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Take what follows --context for its value: `-3mm` alone would be taken for an option of that name."""
+        joined = argv[:2]
+        for word in argv[2:]:
+            if joined[-1] == "--context" and NEGATIVE.match(word):
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        super().run_from_argv(joined)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -158,9 +170,7 @@ def day(text: str) -> date:
 
 def context(text: str) -> float | None:
     """Read `30mm` or `series`."""
-    if text == "series":
-        return None
     try:
-        return float(text.removesuffix("mm"))
+        return context_mm(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is neither millimetres, as in 30mm, nor `series`") from None
+        raise ArgumentTypeError(f"{text!r} is neither millimetres from 0, as in 30mm, nor `series`") from None
