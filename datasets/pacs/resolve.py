@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.geometry import recist
-from datasets.geometry.volume import Flips, ImagePlane, OffPlane
+from datasets.geometry.volume import DUPLICATE_MM, Flips, ImagePlane, OffPlane
 from datasets.pacs import deidentify
 from datasets.pacs.instance import Instance
 from datasets.pacs.readers import Bookmark, Reason, Tool
@@ -49,6 +50,7 @@ class Flag(StrEnum):
     LENGTH_DISAGREES = "length_disagrees"
     SPACING_CORRECTED = "spacing_corrected"
     DUPLICATE_POSITION = "duplicate_position"
+    AMBIGUOUS_SERIES = "ambiguous_series"
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,16 @@ class Rejected:
     """Modality of the image on which it was drawn, "" where that is not known."""
 
 
+class Place(NamedTuple):
+    """Where a bookmark was drawn."""
+
+    volume: Volume
+    index: int
+    """0-based place in the volume."""
+    ambiguous: bool = False
+    """Whether it may as well have been drawn on another series, or on another volume of its own."""
+
+
 _NO_FRAME = {
     True: "no CT series of the study has its frame of reference",
     False: "it names neither series nor frame of reference, and the study's CT series do not share one",
@@ -112,7 +124,7 @@ class StudyImages:
         self.left_out: list[LeftOut]
         self.volumes, self.left_out = volumes(self.by_uid.values())
         self._places = {
-            instance.SOPInstanceUID: (volume, index)
+            instance.SOPInstanceUID: Place(volume, index)
             for volume in self.volumes
             for index, instance in enumerate(volume.instances)
         }
@@ -125,13 +137,13 @@ class StudyImages:
             named = [i for i in self.by_uid.values() if i.FrameOfReferenceUID == bookmark.frame_of_reference]
         return next((instance.Modality for instance in named if instance.Rows), "")
 
-    def locate(self, bookmark: Bookmark) -> tuple[Volume, int] | Rejected:
+    def locate(self, bookmark: Bookmark) -> Place | Rejected:
         """Find the slice on which a bookmark was drawn."""
         if not bookmark.in_mm:
             return self._by_image(bookmark)
         return self._by_position(bookmark)
 
-    def _by_image(self, bookmark: Bookmark) -> tuple[Volume, int] | Rejected:
+    def _by_image(self, bookmark: Bookmark) -> Place | Rejected:
         instance = self.by_uid.get(bookmark.image)
         if instance is None:
             detail = "it names an image that the study does not hold" if bookmark.image else "it names no image"
@@ -147,8 +159,11 @@ class StudyImages:
             return Rejected(Reason.UNSUPPORTED_OBJECT, f"its image cannot be placed: {reason}", instance.Modality)
         return place
 
-    def _by_position(self, bookmark: Bookmark) -> tuple[Volume, int] | Rejected:
-        """Take the nearest slice in the frame of reference, in a series that the report names where it names one."""
+    def _by_position(self, bookmark: Bookmark) -> Place | Rejected:
+        """Take the nearest slice in the frame of reference, in a series that the report names where it names one.
+
+        Of slices that are equally near, that of the first SeriesInstanceUID; refused images only where no other is.
+        """
         modality = self.modality_of(bookmark)
         shared = self._in_frame(bookmark)
         if not shared:
@@ -158,13 +173,12 @@ class StudyImages:
         named = {self.by_uid[u].SeriesInstanceUID for u in (bookmark.image, *bookmark.evidence) if u in self.by_uid}
         named |= {bookmark.series}
         candidates = [each for each in shared if each.SeriesInstanceUID in named] or shared
-        _, volume, index = min(
-            (_nearest(volume, bookmark.points) for volume in candidates), key=lambda found: found[0]
-        )
-        refusal = deidentify.refusal(volume.instances[index])
-        if refusal:
+        found = [_nearest(volume, bookmark.points) for volume in candidates]
+        taken = [near for near in found if near.may_hold and not deidentify.refusal(near.instance)]
+        nearest = min(taken or found, key=lambda near: round(near.away, 2))
+        if refusal := deidentify.refusal(nearest.instance):
             return Rejected(Reason.UNSUPPORTED_OBJECT, refusal, "CT")
-        return volume, index
+        return Place(nearest.volume, nearest.index, ambiguous=len(taken) > 1)
 
     def _in_frame(self, bookmark: Bookmark) -> list[Volume]:
         """The volumes in whose frame of reference a bookmark was drawn; an export need not say in which.
@@ -194,18 +208,19 @@ def resolve(bookmark: Bookmark, images: StudyImages) -> Measurement | Rejected:
     place = images.locate(bookmark)
     if isinstance(place, Rejected):
         return place
-    volume, index = place
+    volume = place.volume
     if volume.angle_to_axial > AXIAL_DEGREES:
         detail = f"its slice is {volume.angle_to_axial:.0f} degrees from axial, where {AXIAL_DEGREES:.0f} are allowed"
         return Rejected(Reason.NON_AXIAL, detail, "CT")
     if volume.flips is None:
         return Rejected(Reason.NON_AXIAL, "its slice is turned by a quarter", "CT")
-    return _measure(bookmark, volume, index, volume.flips)
+    return _measure(bookmark, place, volume.flips)
 
 
-def _measure(bookmark: Bookmark, volume: Volume, index: int, flips: Flips) -> Measurement | Rejected:
+def _measure(bookmark: Bookmark, place: Place, flips: Flips) -> Measurement | Rejected:
+    volume, index, ambiguous = place
     plane = volume.planes[index]
-    flags = set()
+    flags = {Flag.AMBIGUOUS_SERIES} if ambiguous else set()
     if bookmark.in_mm:
         try:
             stored = plane.to_pixel(bookmark.points, volume.slice_spacing)
@@ -271,13 +286,31 @@ def _disagrees(computed: Array, bookmark: Bookmark) -> bool:
     return False
 
 
-def _nearest(volume: Volume, points_mm: tuple[tuple[float, ...], ...]) -> tuple[float, Volume, int]:
+class _Near(NamedTuple):
+    """The slice of a volume that is nearest to points."""
+
+    volume: Volume
+    index: int
+    away: float
+    """Of the farthest point, in mm."""
+
+    @property
+    def instance(self) -> Instance:
+        return self.volume.instances[self.index]
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether the points lie so near that they may have been drawn on it."""
+        return self.away <= self.volume.slice_spacing / 2 + DUPLICATE_MM
+
+
+def _nearest(volume: Volume, points_mm: tuple[tuple[float, ...], ...]) -> _Near:
     """The slice from which the farthest of the points is least far."""
     positions = np.array([plane.position for plane in volume.planes])
     normal = volume.planes[0].normal
     away = np.abs((np.asarray(points_mm)[:, None, :] - positions[None]) @ normal).max(axis=0)
     index = int(np.argmin(away))
-    return float(away[index]), volume, index
+    return _Near(volume, index, float(away[index]))
 
 
 def _pair(values: Array) -> tuple[float, float]:

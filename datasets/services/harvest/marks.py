@@ -90,6 +90,7 @@ def annotation_of(mark: Mark, collection: Collection, study: str, year: int | No
 FLAGS = {
     Flag.SPACING_CORRECTED: "The coordinates were divided by the wrong pixel spacing and have been corrected.",
     Flag.DUPLICATE_POSITION: "Another slice of the series lies at the same position.",
+    Flag.AMBIGUOUS_SERIES: "It may have been drawn on another series of the study; the nearest slice is taken.",
 }
 
 

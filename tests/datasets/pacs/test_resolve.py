@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -103,6 +105,7 @@ def test_evidence_chooses_among_series_that_share_a_frame_of_reference() -> None
     nearest = resolve(bookmark, images)
     assert isinstance(nearest, Measurement)
     assert nearest.instance.SOPInstanceUID == "1.9.6"
+    assert nearest.flags == {Flag.AMBIGUOUS_SERIES}
     evidence = Dataset()
     evidence.ReferencedSOPInstanceUID = "1.2.3.1.1.1000"
     series, study = Dataset(), Dataset()
@@ -112,6 +115,33 @@ def test_evidence_chooses_among_series_that_share_a_frame_of_reference() -> None
     chosen = resolve(bookmark, images)
     assert isinstance(chosen, Measurement)
     assert chosen.instance.SOPInstanceUID == UID
+    assert not chosen.flags
+
+
+def other_series(**changes: Any) -> list[Dataset]:
+    """A second reconstruction of `ct_series` at the same positions, whose UID comes first."""
+    uid = "1.2.3.1.0"
+    return [ct(z=5.0 * n, SeriesInstanceUID=uid, SOPInstanceUID=f"{uid}.{n}", **changes) for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("other", "z", "series", "flags"),
+    [
+        (other_series(), 5.0, "1.2.3.1.0", {Flag.AMBIGUOUS_SERIES}),
+        (other_series(), 5.0001, "1.2.3.1.0", {Flag.AMBIGUOUS_SERIES}),
+        (other_series()[3:], 5.0, "1.2.3.1.1", set()),
+        (other_series(ImageType=["DERIVED", "SECONDARY", "AXIAL"]), 5.0, "1.2.3.1.1", set()),
+        (other_series(FrameOfReferenceUID="1.2.3.8"), 5.0, "1.2.3.1.1", set()),
+        (other_series(ImageOrientationPatient=[1, 0, 0, 0, 0, -1])[:1], 0.0, "1.2.3.1.1", set()),
+    ],
+    ids=["at the same place", "rounding", "elsewhere", "refused", "another frame", "another plane"],
+)
+def test_a_mark_that_several_series_may_hold_goes_to_the_nearest_and_is_flagged(
+    other: list[Dataset], z: float, series: str, flags: set[Flag]
+) -> None:
+    found = measured(bidimensional("", **in_mm(POINTS, ct(z=z))), [*ct_series(), *other])
+    assert found.volume.SeriesInstanceUID == series
+    assert found.flags == flags
 
 
 def test_off_plane_by_more_than_half_the_spacing() -> None:
