@@ -189,7 +189,7 @@ class Stack:
     order: tuple[int, ...]
     """Indices of the given planes, from head to feet."""
     interval: float | None
-    """Median step along the normal in mm; None for a single position."""
+    """Median step along the normal in mm, of two middle ones the smaller; None for a single position."""
     gaps: tuple[int, ...]
     """Places in `order` after which slices are missing."""
     duplicates: tuple[int, ...]
@@ -212,7 +212,8 @@ def stack(planes: Sequence[ImagePlane]) -> Stack:
     heights = _heights(planes)[order]
     steps = -np.diff(heights)
     apart = steps > DUPLICATE_MM
-    interval = float(np.median(steps[apart])) if apart.any() else None
+    # Between two middle steps there may lie none at all: half the slices 5 mm apart, half 10 mm.
+    interval = float(np.quantile(steps[apart], 0.5, method="lower")) if apart.any() else None
     tilt = 0.0
     if interval is not None:
         travel = np.subtract(planes[order[-1]].position, planes[order[0]].position)

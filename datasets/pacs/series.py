@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,8 +112,9 @@ class LeftOut:
 def volumes(instances: Iterable[Instance]) -> tuple[list[Volume], list[LeftOut]]:
     """Group a study's CT slices into volumes.
 
-    One series gives several volumes where orientation, size or spacing change; its largest is number 1. Returns the
-    volumes in the order of SeriesInstanceUID and number, and the slices without usable geometry.
+    One series gives several volumes where orientation, size or spacing change; its largest is number 1. So do phases
+    at the same positions. Returns the volumes in the order of SeriesInstanceUID and number, and the slices without
+    usable geometry.
     """
     by_uid: dict[str, list[list[Member]]] = {}
     left_out: list[LeftOut] = []
@@ -133,7 +136,7 @@ def volumes(instances: Iterable[Instance]) -> tuple[list[Volume], list[LeftOut]]
     found = [
         _volume(series, number, group)
         for series, groups in by_uid.items()
-        for number, group in enumerate(sorted(groups, key=len, reverse=True), start=1)
+        for number, group in enumerate(sorted(chain(*map(_phases, groups)), key=len, reverse=True), start=1)
     ]
     return _compared(found), left_out
 
@@ -154,9 +157,33 @@ def plane_of(instance: Instance) -> ImagePlane:
     )
 
 
+def _phases(group: list[Member]) -> list[list[Member]]:
+    """A group whose every position is taken equally often, and numbered, is so many phases, in the order of numbers.
+
+    One of which a slice is missing cannot be told from a series with slices that were sent twice; it stays as it is.
+    """
+    order = stack([plane for _, plane in group])
+    repeated = set(order.duplicates)
+    places: list[list[Member]] = []
+    for place, index in enumerate(order.order):
+        if place in repeated:
+            places[-1].append(group[index])
+        else:
+            places.append([group[index]])
+    often = len(places[0])
+    numbered = ({each.InstanceNumber for each, _ in members} - {None} for members in places)
+    if often == 1 or len(places) == 1 or {*map(len, places), *map(len, numbered)} != {often}:
+        return [group]
+    return [list(phase) for phase in zip(*(sorted(members, key=_number) for members in places), strict=True)]
+
+
+def _number(member: Member) -> int:
+    return member[0].InstanceNumber or 0
+
+
 def _volume(series: str, number: int, group: list[Member]) -> Volume:
     # Only the geometry decides the order; the number is for slices at one position.
-    group = sorted(group, key=lambda member: (member[0].InstanceNumber or 0, member[0].SOPInstanceUID))
+    group = sorted(group, key=lambda member: (_number(member), member[0].SOPInstanceUID))
     order = stack([plane for _, plane in group])
     planes = tuple(group[index][1] for index in order.order)
     try:
@@ -175,12 +202,15 @@ def _volume(series: str, number: int, group: list[Member]) -> Volume:
 
 
 def _stated_otherwise(group: list[Member], order: Stack) -> str:
-    """Hold the headers' SpacingBetweenSlices against the positions."""
+    """Hold the headers' SpacingBetweenSlices against the positions: along the normal, or along a tilted table."""
     stated = {abs(each.SpacingBetweenSlices) for each, _ in group if each.SpacingBetweenSlices}
     interval = order.interval
     if interval is None:
         return ""
-    wrong = sorted(spacing for spacing in stated if abs(spacing - interval) > CONTRADICTION_RATIO * interval)
+    steps = interval, interval / math.cos(math.radians(order.tilt))
+    wrong = sorted(
+        spacing for spacing in stated if all(abs(spacing - step) > CONTRADICTION_RATIO * step for step in steps)
+    )
     return f"its headers state {wrong[0]:g} mm between slices that lie {interval:g} mm apart" if wrong else ""
 
 

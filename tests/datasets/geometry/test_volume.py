@@ -104,6 +104,15 @@ def test_interval_is_the_median_step_and_gaps_are_named() -> None:
     assert (found.interval, found.gaps, found.duplicates) == (5, (1,), ())
 
 
+@pytest.mark.parametrize(
+    ("places", "interval", "gaps"),
+    [([0, 5, 10, 15, 25, 35, 45], 5, (0, 1, 2)), ([0, 5, 10, 15, 17.5, 20, 22.5], 2.5, (3, 4, 5))],
+)
+def test_the_interval_is_one_that_there_is(places: list[float], interval: float, gaps: tuple[int, ...]) -> None:
+    found = stack([plane(z) for z in places])
+    assert (found.interval, found.gaps) == (interval, gaps)
+
+
 def test_duplicate_positions_neither_crash_nor_shrink_the_interval() -> None:
     found = stack([plane(z) for z in (0, 0, 5, 5, 10, 10)])
     assert (found.interval, found.gaps, found.duplicates) == (5, (), (1, 3, 5))

@@ -1,6 +1,10 @@
 """A study's CT slices become volumes."""
 
+import math
+from collections.abc import Callable
+
 import pytest
+from pydicom.dataset import Dataset
 
 from datasets.pacs.series import volumes
 from tests.datasets.pacs.dicom_files import ct, ct_series, facts, picture
@@ -60,6 +64,54 @@ def test_a_stated_spacing_is_held_against_the_positions(stated: float | None, co
     (volume,), _ = volumes(facts(*ct_series(5, SpacingBetweenSlices=stated)))
     assert volume.interval == 5, "the positions are believed"
     assert volume.contradiction == ("its headers state 2.5 mm between slices that lie 5 mm apart" * contradicts)
+
+
+@pytest.mark.parametrize(("stated", "contradicts"), [(5.0, False), (4.41, False), (2.5, True)])
+def test_the_spacing_of_a_tilted_series_may_be_stated_along_the_table(stated: float, contradicts: bool) -> None:
+    leaning = [1, 0, 0, 0, math.cos(math.radians(28)), math.sin(math.radians(28))]
+    slices = ct_series(5, ImageOrientationPatient=leaning, SpacingBetweenSlices=stated)
+    (volume,), _ = volumes(facts(*slices))
+    assert volume.interval == pytest.approx(5 * math.cos(math.radians(28)))
+    assert bool(volume.contradiction) is contradicts
+
+
+def phases(numbers: Callable[[int, int], int | None], places: int = 6, lost: int = 0) -> list[Dataset]:
+    """Two phases in one series; numbers are given by phase and place, and the last slices are lost."""
+    found = [
+        ct(z=5.0 * place, SOPInstanceUID=f"1.{9 - phase}.{place}", InstanceNumber=numbers(phase, place))
+        for phase in range(2)
+        for place in range(places)
+    ]
+    return found[: len(found) - lost]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [lambda phase, place: 6 * phase + place, lambda phase, place: 2 * place + phase],
+    ids=["after", "in turns"],
+)
+def test_phases_in_one_series_are_volumes_of_their_own(numbers: Callable[[int, int], int]) -> None:
+    found, _ = volumes(facts(*phases(numbers)))
+    assert [(each.number, len(each.instances), each.interval, each.stack.duplicates) for each in found] == [
+        (1, 6, 5, ()),
+        (2, 6, 5, ()),
+    ]
+    for each, phase in zip(found, ("1.9", "1.8"), strict=True):
+        assert {instance.SOPInstanceUID.rpartition(".")[0] for instance in each.instances} == {phase}
+
+
+@pytest.mark.parametrize(
+    "slices",
+    [
+        phases(lambda phase, place: 6 * phase + place, lost=1),
+        phases(lambda phase, place: None),
+        phases(lambda phase, place: phase, places=1),
+    ],
+    ids=["a slice is missing", "not numbered", "one position"],
+)
+def test_what_may_be_no_phases_stays_together(slices: list[Dataset]) -> None:
+    (volume,), _ = volumes(facts(*slices))
+    assert volume.stack.duplicates
 
 
 def test_a_slice_of_another_pixel_spacing_between_two_others_contradicts_them() -> None:
