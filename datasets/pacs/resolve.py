@@ -103,8 +103,8 @@ class Place(NamedTuple):
     """Where a bookmark was drawn."""
 
     volume: Volume
-    index: int
-    """0-based place in the volume."""
+    slice_index: int
+    """0-based place in the volume, from head to feet."""
     ambiguous: bool = False
     """Whether it may as well have been drawn on another series, or on another volume of its own."""
 
@@ -178,7 +178,7 @@ class StudyImages:
         nearest = min(taken or found, key=lambda near: round(near.away, 2))
         if refusal := deidentify.refusal(nearest.instance):
             return Rejected(Reason.UNSUPPORTED_OBJECT, refusal, "CT")
-        return Place(nearest.volume, nearest.index, ambiguous=len(taken) > 1)
+        return Place(nearest.volume, nearest.slice_index, ambiguous=len(taken) > 1)
 
     def _in_frame(self, bookmark: Bookmark) -> list[Volume]:
         """The volumes in whose frame of reference a bookmark was drawn; an export need not say in which.
@@ -290,13 +290,13 @@ class _Near(NamedTuple):
     """The slice of a volume that is nearest to points."""
 
     volume: Volume
-    index: int
+    slice_index: int
     away: float
     """Of the farthest point, in mm."""
 
     @property
     def instance(self) -> Instance:
-        return self.volume.instances[self.index]
+        return self.volume.instances[self.slice_index]
 
     @property
     def may_hold(self) -> bool:
