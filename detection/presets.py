@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from detection.errors import BadRun
 
@@ -166,9 +166,11 @@ def from_json(content: dict[str, Any]) -> Preset:
     """
     parts = {"input": Input, "network": Network, "training": Training, "augmentation": Augmentation}
     try:
+        if content["network"]["backbone"] not in get_args(Backbone):
+            raise KeyError(content["network"]["backbone"])
         made = {name: kind(**_tuples(content[name])) for name, kind in parts.items()}
         return Preset(content["name"], **made)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise BadRun("The run was made by another version of the detector; train it again") from error
 
 

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import os
-import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from detection import torch_file
 from detection.bodypart.anchor import Anchor
 from detection.bodypart.errors import NotAModel, OtherVersion
 from detection.bodypart.familiar import Familiarity
@@ -144,13 +144,15 @@ def load_model(path: Path, device: str = "cpu") -> Model:
     OtherVersion : written by another version of the regressor.
     """
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        stored = torch_file.read(path)
+    except (FileNotFoundError, torch_file.NotReadable) as error:
         raise NotAModel(f"{path.name} is no body-part regressor, or damaged") from error
-    if not isinstance(stored, dict) or stored.get("kind") != "body-part regressor":
+    if stored.get("kind") != "body-part regressor":
         raise NotAModel(f"{path.name} is no body-part regressor")
-    if stored["format"] != FORMAT:
-        raise OtherVersion(f"{path.name} has format {stored['format']}; readable here is format {FORMAT}: train anew")
+    if stored.get("format") != FORMAT:
+        raise OtherVersion(
+            f"{path.name} has format {stored.get('format')}; readable here is format {FORMAT}: train anew"
+        )
     try:
         preset = Preset(**{**stored["preset"], "channels": tuple(stored["preset"]["channels"])})
         network = Regressor(preset.channels, preset.depth)
@@ -164,10 +166,11 @@ def load_model(path: Path, device: str = "cpu") -> Model:
             known=(float(low), float(high)),
             record=stored["record"],
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        version = model.version
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise NotAModel(f"{path.name} is damaged: parts of the model are missing") from error
-    if model.version != stored["version"]:
-        raise NotAModel(f"{path.name} is damaged: its content is not that of {stored['version']}")
+    if version != stored.get("version"):
+        raise NotAModel(f"{path.name} is damaged: its content is not that of {stored.get('version')}")
     return model.to(device)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from detection import accepted
 from detection.bodypart.errors import BodyPartError
 from detection.bodypart.settings import PRESETS
 from detection.bodypart.training import train
@@ -50,26 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("release", type=Path, help="folder with DL_info.csv and Images_png")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a broken-off run goes on")
     parser.add_argument("--preset", choices=sorted(PRESETS), default="small")
-    parser.add_argument("--seed", type=_whole, default=0)
-    parser.add_argument("--steps", type=_positive, help="instead of the preset's")
-    parser.add_argument("--seconds", type=float, help="stop learning after so long")
-    parser.add_argument("--threads", type=_positive, help="processor threads; the result depends on them")
+    parser.add_argument("--seed", type=accepted.seed, default=0)
+    parser.add_argument("--steps", type=accepted.positive, help="instead of the preset's")
+    parser.add_argument("--seconds", type=accepted.above_zero, help="stop learning after so long")
+    parser.add_argument("--threads", type=accepted.positive, help="processor threads; the result depends on them")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     return parser
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return value
 
 
 def _progress(done: int, total: int) -> None:

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from detection import torch_file
 from detection.bodypart import finish
 from detection.bodypart.errors import NoSuchDevice, RunExists, TooFewSeries
 from detection.bodypart.losses import distance_loss, order_loss
@@ -229,7 +229,7 @@ def _resume(
     if not path.is_file():
         return 0, []
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = torch_file.read(path)
         if stored["identity"] != identity:
             raise RunExists(f"{out.name} holds a run of other settings or another release; choose another folder")
         weights, optimizer_state, schedule_state = stored["state"]
@@ -237,7 +237,7 @@ def _resume(
         optimizer.load_state_dict(optimizer_state)
         schedule.load_state_dict(schedule_state)
         return stored["step"], stored["lines"]
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (torch_file.NotReadable, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunExists(
             f"{out.name}/{path.name} is damaged or no checkpoint of this training; remove it, or choose another folder"
         ) from error

@@ -1,13 +1,14 @@
 """ImageNet weights for a backbone, from a file or from PyTorch's own server."""
 
-import pickle
 import re
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import torch
 from torch import Tensor
 
+from detection import torch_file
 from detection.errors import BadCheckpoint
 from detection.network.backbones import Backbone
 
@@ -32,11 +33,11 @@ def from_file(backbone: Backbone, path: Path) -> None:
     BadCheckpoint : the file cannot be read, or a weight is missing or has another shape; nothing was loaded.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise BadCheckpoint(f"{path} cannot be read as a file of weights") from error
-    if not isinstance(content, dict):
-        raise BadCheckpoint(f"{path} holds no weights by name")
+        content = torch_file.read(path)
+    except FileNotFoundError as error:
+        raise BadCheckpoint(f"{path} is not there; name a file of weights, imagenet or random") from error
+    except torch_file.NotReadable as error:
+        raise BadCheckpoint(f"{path} cannot be read as a file of weights by name") from error
     load(backbone, content, path.name)
 
 
@@ -59,14 +60,14 @@ def from_imagenet(backbone: Backbone, name: str) -> str:
     return url.rpartition("/")[2]
 
 
-def load(backbone: Backbone, content: dict[str, Tensor], name: str) -> None:
+def load(backbone: Backbone, content: dict[str, Any], name: str) -> None:
     """Copy weights by name; see `from_file`."""
     content = {_renamed(key): value for key, value in content.items()}
     wanted = backbone.state_dict()
     for key, value in wanted.items():
         if key not in content:
             raise BadCheckpoint(f"{name} lacks {key}: it belongs to another backbone")
-        if content[key].shape != value.shape:
+        if not isinstance(content[key], Tensor) or content[key].shape != value.shape:
             raise BadCheckpoint(f"{name} has another shape for {key}: it belongs to another backbone")
     backbone.load_state_dict({key: content[key] for key in wanted})
 

@@ -2,13 +2,13 @@
 
 import json
 import os
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from detection import torch_file
 from detection.errors import BadCheckpoint
 from detection.network.detector import Detector
 from detection.presets import Preset, to_json
@@ -68,21 +68,27 @@ def load(folder: Path, preset: Preset, *, name: str = FILE) -> dict[str, Any]:
     Raises
     ------
     BadCheckpoint : there is none, it is damaged, or of another preset.
+
+    Returns
+    -------
+    `step`, `best`, and the states for `restore`.
     """
     path = folder / name
+    damaged = f"{path} cannot be read as a checkpoint; train the run again"
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        made = content["preset"]
+        content = torch_file.read(path)
+        made = {part: content["preset"][part] for part in ("name", "input", "network")}
+        values = {"step": int(content["step"]), "best": float(content["best"])}
     except FileNotFoundError as error:
         raise BadCheckpoint(f"{folder} holds no checkpoint yet; train it first") from error
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise BadCheckpoint(f"{path} cannot be read as a checkpoint; train the run again") from error
-    for part in ("input", "network"):
-        if _plain(made[part]) != _plain(to_json(preset)[part]):
-            raise BadCheckpoint(
-                f"{path} is a checkpoint of preset {made['name']}, not of {preset.name}; name the run it belongs to"
-            )
-    return content
+    except (torch_file.NotReadable, ValueError, KeyError, TypeError) as error:
+        raise BadCheckpoint(damaged) from error
+    asked = to_json(preset)
+    if any(_plain(made[part]) != _plain(asked[part]) for part in ("input", "network")):
+        raise BadCheckpoint(
+            f"{path} is a checkpoint of preset {made['name']}, not of {preset.name}; name the run it belongs to"
+        )
+    return content | values
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +116,30 @@ def detector(folder: Path, which: Which = "best") -> Trained:
     """
     settings = run.read(folder)
     taken: Which = "best" if which == "best" and (folder / BEST).is_file() else "last"
-    content = load(folder, settings.preset, name=BEST if taken == "best" else FILE)
+    name = BEST if taken == "best" else FILE
+    content = load(folder, settings.preset, name=name)
     network = Detector(settings.preset)
-    restore(network, content, folder)
-    return Trained(network.eval(), settings, taken, int(content["step"]))
+    restore(network, content, folder / name)
+    return Trained(network.eval(), settings, taken, content["step"])
 
 
-def restore(network: Detector, content: dict[str, Any], folder: Path) -> None:
-    """Put a checkpoint's weights into a network."""
+def restore(
+    network: Detector, content: dict[str, Any], path: Path, optimizer: torch.optim.Optimizer | None = None
+) -> None:
+    """Put a checkpoint's weights into a network, and where the optimiser was into one.
+
+    Raises
+    ------
+    BadCheckpoint : they are another network's, or damaged.
+    """
     try:
         network.load_state_dict(content["network"])
-    except (RuntimeError, KeyError) as error:
-        raise BadCheckpoint(f"{folder / FILE} belongs to another network") from error
+        if optimizer is not None:
+            optimizer.load_state_dict(content["optimizer"])
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadCheckpoint(f"{path} belongs to another network, or is damaged; train the run again") from error
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return dict(json.loads(json.dumps(values)))
+def _plain(values: Any) -> Any:
+    """As JSON holds them: tuples are lists."""
+    return json.loads(json.dumps(values, default=str))

@@ -92,9 +92,8 @@ def _train(
     start, best = 0, -1.0
     if resume:
         content = checkpoint.load(folder, settings.preset)
-        checkpoint.restore(network, content, folder)
-        bare.load_state_dict(content["optimizer"])
-        start, best = int(content["step"]), float(content["best"])
+        checkpoint.restore(network, content, folder / checkpoint.FILE, bare)
+        start, best = content["step"], content["best"]
     model.train()
     per_epoch = len(batches(len(data), config.batch, seed=settings.seed, epoch=0))
     total = total_steps(config, per_epoch)

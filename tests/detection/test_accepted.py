@@ -5,12 +5,14 @@ import torch
 
 from detection import compare, evaluate, evaluate_volumes, train
 from detection.accepted import LARGEST_SEED
+from detection.bodypart import train as bodypart
 from detection.evaluation import froc
 
 TRAIN = (train.main, "release", "--out", "run")
 EVALUATE = (evaluate.main, "run", "release")
 VOLUMES = (evaluate_volumes.main, "run", "release", "--truth", "truth.json")
 FROC = (froc.main, "--truth", "DL_info.csv", "--detections", "found.csv")
+BODYPART = (bodypart.main, "release", "--out", "run")
 COMPARE = (compare.main, "release", "run")
 
 NO_COUNT, NO_POSITIVE = "is no whole number from 0 up", "is no whole number from 1 up"
@@ -41,6 +43,10 @@ NO_SHARE, NOT_ABOVE_ZERO = "is no number above 0 and at most 1", "is no number a
         (FROC, "--iou", ("0", "-1", "2", "nan"), NO_SHARE),
         (FROC, "--bootstrap", ("-1", "x"), NO_COUNT),
         (COMPARE, "--bootstrap", ("-1",), NO_COUNT),
+        (BODYPART, "--steps", ("0", "-1"), NO_POSITIVE),
+        (BODYPART, "--threads", ("0",), NO_POSITIVE),
+        (BODYPART, "--seed", ("-1",), NO_COUNT),
+        (BODYPART, "--seconds", ("0", "nan"), NOT_ABOVE_ZERO),
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("--") else "",
 )
