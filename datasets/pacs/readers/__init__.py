@@ -43,6 +43,9 @@ _UNSUPPORTED: dict[str, tuple[Carrier, str]] = {
     "66.4": (Carrier.OTHER, "a segmentation"),
     "66.5": (Carrier.OTHER, "a surface segmentation"),
     "66.7": (Carrier.OTHER, "a segmentation"),
+    "88.50": (Carrier.SR, "a report of computer-aided detection"),
+    "88.65": (Carrier.SR, "a report of computer-aided detection"),
+    "88.69": (Carrier.SR, "a report of computer-aided detection"),
     "88.59": (Carrier.OTHER, "a key object selection"),
     "91.1": (Carrier.OTHER, "a microscopy annotation"),
 }

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
-from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
+from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool, length
 from datasets.pacs.readers.lines import Line, Point, from_corner, pairs
 from datasets.pacs.readers.markup import SCHEMA_TYPE, below, child, name_of, number, value
 from datasets.pacs.readers.report import LONG_AXIS, SHORT_AXIS, TO_MM
@@ -151,10 +151,10 @@ def _lengths(annotation: Element) -> tuple[float | None, float | None]:
         concept = next((each for each in (LONG_AXIS, SHORT_AXIS) if code and each.names(code)), None)
         result = next(below(calculation, "CalculationResult"), calculation)
         values = (number(value(each, "value")) for each in (*below(calculation, "CalculationData"), result))
-        length = next((each for each in values if each is not None), None)
-        if concept is not None and length is not None:
-            found.setdefault(concept is LONG_AXIS, length * TO_MM.get(value(result, "unitOfMeasure"), 1.0))
-    return found.get(True), found.get(False)
+        stated = next((each for each in values if each is not None), None)
+        if concept is not None and stated is not None:
+            found.setdefault(concept is LONG_AXIS, stated * TO_MM.get(value(result, "unitOfMeasure"), 1.0))
+    return length(found.get(True)), length(found.get(False))
 
 
 def _described(bare: Bookmark, annotation: Element) -> Bookmark:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +42,11 @@ class Reason(StrEnum):
     UNSUPPORTED_OBJECT = "unsupported_object"
     UNDECODABLE = "undecodable"
     OTHER_MODALITY = "other_modality"
+
+
+def length(mm: float | None) -> float | None:
+    """A reported length, in mm; None where no axis can have it, which counts as not reported."""
+    return mm if mm is not None and math.isfinite(mm) and mm > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from xml.etree.ElementTree import Element
 
-from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
+from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool, length
 from datasets.pacs.readers.markup import below, name_of, number
 from datasets.pacs.readers.numbered import numbered
 from datasets.pacs.readers.spreadsheet import decimal, rows_of
@@ -127,8 +127,8 @@ def _bookmark(row: Row, report: str, item: str) -> Bookmark:
         image=row.get("sop_instance_uid", ""),
         frame_of_reference=row.get("frame_of_reference_uid", ""),
         series=row.get("series_instance_uid", ""),
-        long_mm=number(decimal(row.get("long_mm", ""))),
-        short_mm=number(decimal(row.get("short_mm", ""))),
+        long_mm=length(number(decimal(row.get("long_mm", "")))),
+        short_mm=length(number(decimal(row.get("short_mm", "")))),
         site=Code("", "", site) if site else None,
         label=numbered("B", row.get("bookmark", "")),
         follow_up=numbered("F", row.get("follow_up", "")),

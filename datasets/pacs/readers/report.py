@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pydicom.dataset import Dataset
 
 from datasets.pacs.instance import value_of
-from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
+from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool, length
 from datasets.pacs.readers.content import Concept, Item, items_of, tree
 from datasets.pacs.readers.lines import from_corner
 from datasets.pacs.readers.numbered import numbered
 
-LONG_AXIS = Concept.of("SCT 103339001", "SRT G-A185", meanings=("long axis",))
-SHORT_AXIS = Concept.of("SCT 103340004", "SRT G-A186", meanings=("short axis",))
+LONG_AXIS = Concept.of("SCT 103339001", "SRT G-A185", "SCT 131187009", meanings=("long axis",))
+SHORT_AXIS = Concept.of("SCT 103340004", "SRT G-A186", "SCT 131188004", meanings=("short axis",))
 LENGTH = Concept.of("SCT 410668003", "SRT G-A22A", "SRT G-D7FE", meanings=("length",))
 GROUP = Concept.of("DCM 125007", meanings=("measurement group",))
 FINDING = Concept.of("DCM 121071", meanings=("finding",))
@@ -78,7 +78,7 @@ def read_report(report: Dataset) -> list[Bookmark]:
     )
     found: list[Bookmark] = []
     for item in by_path.values():
-        if axes := _pairs(item):
+        if (axes := _pairs(item)) and not _is_of_segment(item):
             found += [_bidimensional(bare, item, long, short, by_path) for long, short in axes]
         elif _is_other_mark(item):
             found.append(_other(bare, item, by_path))
@@ -94,6 +94,12 @@ def _pairs(item: Item) -> list[tuple[Item | None, Item | None]]:
     shorts = [child for child in item.named(SHORT_AXIS) if child.type in ("NUM", "")]
     count = max(len(longs), len(shorts))
     return [(longs[i] if i < len(longs) else None, shorts[i] if i < len(shorts) else None) for i in range(count)]
+
+
+def _is_of_segment(item: Item) -> bool:
+    """A group that measures a segment and draws nothing itself."""
+    below = list(item.below())
+    return any(SEGMENT.names(each.name) for each in below) and not any(each.points for each in below)
 
 
 def _is_other_mark(item: Item) -> bool:
@@ -216,7 +222,7 @@ def _millimetres(axis: Item) -> float | None:
     if axis.number is None:
         return None
     value, unit = axis.number
-    return value * TO_MM.get(unit.value, 1.0)
+    return length(value * TO_MM.get(unit.value, 1.0))
 
 
 def _line(axis: Item, group: Item, by_path: dict[str, Item]) -> _Line:

@@ -162,6 +162,12 @@ def test_annotations_of_another_study_are_left_to_it() -> None:
     assert [each.image for each in read(document, study="1.9")] == ["1.9.1"]
 
 
+@pytest.mark.parametrize("stated", ["0", "-1.6", "1e308"])
+def test_a_length_that_no_axis_can_have_counts_as_missing(stated: str) -> None:
+    document = aim3((MULTI, LONG + SHORT)).replace(b'value="1.6"', f'value="{stated}"'.encode())
+    assert [each.long_mm for each in read(document)] == [None]
+
+
 def test_annotations_keep_their_identity_when_the_document_grows_at_its_beginning() -> None:
     old, new = annotation4((MULTI, LONG + SHORT)), annotation4((MULTI, SHORT + LONG))
     (before,), after = read(aim4(old)), read(aim4(new, old.replace("\n", "\n  "), old))

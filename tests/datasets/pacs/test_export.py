@@ -122,6 +122,13 @@ def test_other_rows_are_kept_with_their_reason(
     assert bookmark.detail
 
 
+@pytest.mark.parametrize("stated", ["0", "-16.0", "inf", "n/a"])
+def test_a_length_that_no_axis_can_have_counts_as_missing(hospital: Path, tmp_path: Path, stated: str) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(f"{COLUMNS}\n{line().replace(',16.0,', f',{stated},')}\n")
+    assert bookmarks(hospital, path)[0][0].long_mm is None
+
+
 def test_rows_keep_their_identity_when_the_export_grows(hospital: Path, tmp_path: Path) -> None:
     path = tmp_path / "export.csv"
     path.write_text(f"{COLUMNS}\n{line()}\n{line()}\n")

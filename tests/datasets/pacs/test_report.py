@@ -1,5 +1,6 @@
 """Structured reports become bookmarks, whatever viewer wrote them and whatever they lack."""
 
+import math
 from io import BytesIO
 
 import pydicom
@@ -35,6 +36,7 @@ def test_scoord_origin_is_the_pixel_corner() -> None:
     [
         (code("103339001", "SCT", "Long Axis"), code("103340004", "SCT", "Short Axis")),
         (code("G-A185", "SNM3", ""), code("G-A186", "SNM3", "")),
+        (code("131187009", "SCT", "Major Axis"), code("131188004", "SCT", "Minor Axis")),
         (code("1", "99LOCAL", "LONG AXIS"), code("2", "99LOCAL", "Short axis")),
     ],
 )
@@ -46,6 +48,12 @@ def test_axes_are_known_by_code_old_code_or_meaning(long: Items, short: Items) -
 def test_a_missing_number_does_not_cost_the_measurement() -> None:
     bookmark = only(report(bidimensional(IMAGE, long_mm=None)))
     assert (bookmark.long_mm, bookmark.short_mm, bookmark.reason) == (None, 12.8, None)
+
+
+@pytest.mark.parametrize("stated", [math.inf, -math.inf, math.nan, 0.0, -16.0, 1e308])
+def test_a_length_that_no_axis_can_have_counts_as_missing(stated: float) -> None:
+    bookmark = only(report(bidimensional(IMAGE, long_mm=stated, unit="cm")))
+    assert (bookmark.long_mm, bookmark.reason) == (None, None)
 
 
 def test_an_item_without_name_does_not_cost_the_report() -> None:
@@ -119,6 +127,13 @@ OHIF = "Cornerstone3DTools@^0.1.0:"
         ),
         (Tool.TEXT, [text(code("121071", "DCM", "Finding"), "a cyst?")]),
         (Tool.SEGMENTATION, [content("IMAGE", code("121191", "DCM", "Referenced Segment"))]),
+        (
+            Tool.SEGMENTATION,
+            [
+                content("IMAGE", code("121191", "DCM", "Referenced Segment")),
+                content("NUM", code("131187009", "SCT", "Major Axis")),
+            ],
+        ),
     ],
 )
 def test_other_marks_are_named_and_are_not_recist(tool: Tool, children: list[Dataset]) -> None:
@@ -190,6 +205,13 @@ def test_what_no_reader_understands_is_said_to_be_unsupported(sop_class: str, mo
     assert readers.is_annotation(dicom.facts(dataset)[0])
     bookmark = only(dataset)
     assert (bookmark.reason, bookmark.carrier) == (Reason.UNSUPPORTED_OBJECT, carrier)
+
+
+@pytest.mark.parametrize("suffix", ["50", "65", "69"])
+def test_what_a_computer_found_is_no_measurement_of_a_radiologist(suffix: str) -> None:
+    bookmark = only(report(bidimensional(IMAGE), SOPClassUID=f"1.2.840.10008.5.1.4.1.1.88.{suffix}"))
+    assert (bookmark.reason, bookmark.carrier) == (Reason.UNSUPPORTED_OBJECT, Carrier.SR)
+    assert bookmark.detail == "a report of computer-aided detection is not read"
 
 
 def test_dose_reports_and_images_are_no_annotations() -> None:
