@@ -169,19 +169,6 @@ def canonical(plane: ImagePlane) -> Flips:
     return Flips(columns=plane.x[0] < 0, rows=plane.y[1] < 0)
 
 
-def flipped(plane: ImagePlane, flips: Flips) -> ImagePlane:
-    """The plane of the flipped image, so that the same patient point keeps its place."""
-    corner = [plane.columns - 1 if flips.columns else 0, plane.rows - 1 if flips.rows else 0]
-    return ImagePlane(
-        _vector(plane.to_patient([corner])[0]),
-        _vector(np.multiply(plane.x, -1 if flips.columns else 1)),
-        _vector(np.multiply(plane.y, -1 if flips.rows else 1)),
-        plane.spacing,
-        plane.rows,
-        plane.columns,
-    )
-
-
 @dataclass(frozen=True)
 class Stack:
     """How parallel slices lie on each other."""

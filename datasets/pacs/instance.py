@@ -47,7 +47,6 @@ class Instance:
     PatientPosition: str
     AccessionNumber: str
     StudyDate: str
-    ContentDate: str
     FrameOfReferenceUID: str
     ImageType: tuple[str, ...]
     BurnedInAnnotation: str
@@ -58,7 +57,6 @@ class Instance:
     SpacingBetweenSlices: float | None
     WindowCenter: tuple[float, ...]
     WindowWidth: tuple[float, ...]
-    SeriesNumber: int | None
     InstanceNumber: int | None
     Rows: int | None
     Columns: int | None

@@ -44,6 +44,18 @@ class Reason(StrEnum):
     OTHER_MODALITY = "other_modality"
 
 
+SHAPES = {
+    Tool.BIDIMENSIONAL: "a bidimensional mark without its two measurements",
+    Tool.LINE: "a single line",
+    Tool.ARROW: "an arrow",
+    Tool.ELLIPSE: "an ellipse",
+    Tool.TEXT: "a text",
+    Tool.SEGMENTATION: "a segmentation",
+    Tool.OTHER: "a mark of another kind",
+}
+"""What a mark that is no RECIST measurement is told to be."""
+
+
 def length(mm: float | None) -> float | None:
     """A reported length, in mm; None where no axis can have it, which counts as not reported."""
     return mm if mm is not None and math.isfinite(mm) and mm > 0 else None

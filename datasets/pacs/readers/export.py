@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from xml.etree.ElementTree import Element
 
-from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool, length
+from datasets.pacs.readers.bookmark import SHAPES, Bookmark, Carrier, Code, Reason, Tool, length
 from datasets.pacs.readers.markup import below, name_of, number
 from datasets.pacs.readers.numbered import numbered
 from datasets.pacs.readers.spreadsheet import decimal, rows_of
@@ -40,14 +40,6 @@ TOOLS = {
     "arrow": Tool.ARROW,
     "ellipse": Tool.ELLIPSE,
     "text": Tool.TEXT,
-}
-
-_DETAILS = {
-    Tool.LINE: "a single line",
-    Tool.ARROW: "an arrow",
-    Tool.ELLIPSE: "an ellipse",
-    Tool.TEXT: "a text",
-    Tool.OTHER: "a mark of another kind",
 }
 
 
@@ -112,7 +104,7 @@ def _bookmark(row: Row, report: str, item: str) -> Bookmark:
     reason, detail = None, ""
     points, damaged = _points(row)
     if tool is not Tool.BIDIMENSIONAL:
-        reason, detail = Reason.NOT_RECIST, _DETAILS[tool]
+        reason, detail = Reason.NOT_RECIST, SHAPES[tool]
     elif damaged:
         reason, detail = Reason.NOT_RECIST, "a coordinate of its row is no number"
     elif len(points) != 4:

@@ -11,19 +11,11 @@ from dataclasses import dataclass, replace
 from pydicom.dataset import Dataset
 
 from datasets.pacs.instance import value_of
-from datasets.pacs.readers.bookmark import Bookmark, Carrier, Reason, Tool
+from datasets.pacs.readers.bookmark import SHAPES, Bookmark, Carrier, Reason, Tool
 from datasets.pacs.readers.content import items_of
 from datasets.pacs.readers.lines import Line, Point, from_corner, pairs
 
 _COMPOUND = {"ARROW": Tool.ARROW, "ELLIPSE": Tool.ELLIPSE, "RULER": Tool.LINE, "RANGELINE": Tool.LINE}
-
-_DETAILS = {
-    Tool.LINE: "a single line",
-    Tool.ARROW: "an arrow",
-    Tool.ELLIPSE: "an ellipse",
-    Tool.TEXT: "a text",
-    Tool.OTHER: "a mark of another kind",
-}
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,7 @@ def read_presentation(state: Dataset) -> list[Bookmark]:
                 places[item] = place
                 lines.append(Line((points[0], points[1]), place.image, place.frame, item))
             else:
-                found.append(replace(mark, points=points, reason=Reason.NOT_RECIST, detail=_DETAILS[tool]))
+                found.append(replace(mark, points=points, reason=Reason.NOT_RECIST, detail=SHAPES[tool]))
         if not drawn and _says_something(annotation):
             found.append(_text(bare, annotation, number, place))
     found += [_of_lines(bare, long, short, places[long.item]) for long, short in pairs(lines)]
@@ -78,7 +70,7 @@ def _of_lines(bare: Bookmark, long: Line, short: Line | None, place: _Place) -> 
         frame=long.frame,
     )
     if short is None:
-        return replace(mark, reason=Reason.NOT_RECIST, detail=_DETAILS[Tool.LINE])
+        return replace(mark, reason=Reason.NOT_RECIST, detail=SHAPES[Tool.LINE])
     if place.trouble:
         return replace(mark, reason=Reason.UNRESOLVED_IMAGE, detail=place.trouble)
     return mark
@@ -96,7 +88,7 @@ def _text(bare: Bookmark, annotation: Dataset, number: int, place: _Place) -> Bo
         image=place.image,
         frame=place.frame,
         reason=Reason.NOT_RECIST,
-        detail=_DETAILS[tool],
+        detail=SHAPES[tool],
     )
 
 

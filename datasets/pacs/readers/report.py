@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pydicom.dataset import Dataset
 
 from datasets.pacs.instance import value_of
-from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool, length
+from datasets.pacs.readers.bookmark import SHAPES, Bookmark, Carrier, Code, Reason, Tool, length
 from datasets.pacs.readers.content import Concept, Item, items_of, tree
 from datasets.pacs.readers.lines import from_corner
 from datasets.pacs.readers.numbered import numbered
@@ -47,16 +47,6 @@ _TOOL_NAMES = {
 """Parts of the tool names that viewers write into the Tracking Identifier."""
 
 _GRAPHICS = {"ELLIPSE": Tool.ELLIPSE, "CIRCLE": Tool.ELLIPSE, "ELLIPSOID": Tool.ELLIPSE}
-
-_DETAILS = {
-    Tool.BIDIMENSIONAL: "a bidimensional mark without its two measurements",
-    Tool.LINE: "a single line",
-    Tool.ARROW: "an arrow",
-    Tool.ELLIPSE: "an ellipse",
-    Tool.TEXT: "a text",
-    Tool.SEGMENTATION: "a segmentation",
-    Tool.OTHER: "a mark of another kind",
-}
 
 
 @dataclass(frozen=True)
@@ -160,7 +150,7 @@ def _other(bare: Bookmark, group: Item, by_path: dict[str, Item]) -> Bookmark:
         frame=line.frame,
         frame_of_reference=line.frame_of_reference,
         reason=Reason.NOT_RECIST,
-        detail=_DETAILS[tool],
+        detail=SHAPES[tool],
     )
 
 

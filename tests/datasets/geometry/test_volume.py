@@ -15,7 +15,6 @@ from datasets.geometry.volume import (
     NotCanonical,
     OffPlane,
     canonical,
-    flipped,
     order_head_to_feet,
     stack,
 )
@@ -52,6 +51,19 @@ def planes(draw: st.DrawFn) -> ImagePlane:
 @given(planes(), st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=4))
 def test_a_pixel_placed_in_the_patient_comes_back(image: ImagePlane, points: list[tuple[float, float]]) -> None:
     assert_allclose(image.to_pixel(image.to_patient(points), slice_spacing=0.1), points, atol=1e-6)
+
+
+def flipped(plane: ImagePlane, flips: Flips) -> ImagePlane:
+    """The plane of the flipped image, so that the same patient point keeps its place."""
+    corner = [plane.columns - 1 if flips.columns else 0, plane.rows - 1 if flips.rows else 0]
+    return ImagePlane(
+        tuple(plane.to_patient([corner])[0]),
+        tuple(np.multiply(plane.x, -1 if flips.columns else 1)),
+        tuple(np.multiply(plane.y, -1 if flips.rows else 1)),
+        plane.spacing,
+        plane.rows,
+        plane.columns,
+    )
 
 
 @given(planes(), st.booleans(), st.booleans(), st.tuples(coordinates, coordinates))
