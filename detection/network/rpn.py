@@ -76,12 +76,18 @@ class ProposalNetwork(nn.Module):
         self, logits: Tensor, deltas: Tensor, boxes: Tensor, lesions: list[Tensor], size: int,
         config: Training, generators: Sequence[torch.Generator],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Classification and regression loss over sampled anchors of a batch."""
-        inside = ((boxes[:, :2] >= 0) & (boxes[:, 2:] <= size - 1)).all(dim=1)
+        """Classification and regression loss over sampled anchors of a batch.
+
+        Anchors that cross the image's border take no part, as in Faster R-CNN: also not as the one that overlaps a
+        lesion most, so that a lesion at the border has the best of the others to stand for it.
+        """
+        inside = ((boxes[:, :2] >= 0) & (boxes[:, 2:] <= size - 1)).all(dim=1).nonzero().squeeze(1)
+        boxes = boxes[inside]
         scores, targets, differences, wanted, count = [], [], [], [], 0
-        for logit, delta, truth, generator in zip(logits, deltas, lesions, generators, strict=True):
+        for logit, delta, truth, generator in zip(
+            logits[:, inside], deltas[:, inside], lesions, generators, strict=True
+        ):
             labels, which = match(boxes, truth, high=config.anchor_overlap, low=LOW, force=True)
-            labels = labels.where(inside, labels.new_tensor(-1))
             positive, negative = sample(labels, config.anchors_per_image, 0.5, generator)
             scores += [logit[positive], logit[negative]]
             targets += [torch.ones_like(logit[positive]), torch.zeros_like(logit[negative])]
