@@ -11,8 +11,9 @@ from typing import Any
 from django.db import transaction
 
 from datasets import manifest as file_format
+from datasets.dl_info import SPLITS
 from datasets.models import Release, ReleaseManifest
-from datasets.selectors.releases import leaks_looked_for
+from datasets.selectors.releases import COUNTED, leaks_looked_for
 from datasets.services import release_contents
 from datasets.services.errors import Refused
 from datasets.services.fence import Fence
@@ -125,9 +126,14 @@ def _header(release: Release) -> dict[str, Any]:
         "collection": release.collection.slug,
         "split": release.split_method,
         "location_sources": release.location_sources,
-        "counts": release.counts,
-        "leaks": {**release.compared, "summary": leaks_looked_for(release)},
+        "counts": _in_order(release.counts),
+        "leaks": {**dict(sorted(release.compared.items())), "summary": leaks_looked_for(release)},
     }
+
+
+def _in_order(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """The same counts in one order: a database may keep the names of an object in its own."""
+    return {split: {what: counts[split][what] for what in COUNTED} for split in SPLITS.values() if split in counts}
 
 
 def _images(release: Release, progress: Progress | None) -> Iterator[Entry]:

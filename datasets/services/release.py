@@ -24,13 +24,13 @@ from datasets.models import (
     ReleasePatient,
     Review,
 )
+from datasets.selectors.releases import COUNTED
 from datasets.services import leakage, release_contents, release_lines
 from datasets.services.errors import Refused
 from datasets.services.hashing import Progress, hash_slices
 from datasets.services.split import check_shares, share_out
 
 OFFICIAL: Final = "official"
-COUNTED = ("patients", "studies", "series", "slices", "lesions")
 Shares = tuple[int, int, int]
 OnDamage = Callable[[str], None]
 

@@ -75,6 +75,8 @@ def test_the_manifest_describes_every_file(release: Release, tmp_path: Path) -> 
     assert content["created"] == release.published.isoformat()
     assert content["coordinate_convention"] == manifest.COORDINATE_CONVENTION
     assert content["counts"] == release.counts == manifest.count(tmp_path / "out")
+    assert list(content["counts"]) == ["train", "val", "test"]
+    assert list(content["counts"]["val"]) == ["patients", "studies", "series", "slices", "lesions"]
     assert content["counts"]["test"] == {"patients": 1, "studies": 1, "series": 1, "slices": 5, "lesions": 1}
     assert manifest.verify(tmp_path / "out") == []
 

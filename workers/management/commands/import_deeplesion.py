@@ -62,7 +62,9 @@ class Command(JobCommand):
         return damaged
 
     def _say(self, found: dict[str, Any], wanted: str, damaged: int) -> None:
-        added = [counted(count, SINGULAR[what], what) for what, count in found["added"].items() if count]
+        added = [
+            counted(found["added"][what], one, what) for what, one in SINGULAR.items() if found["added"].get(what)
+        ]
         there = "was there already" if found["lesions_known"] == 1 else "were there already"
         bad, odd, images = found["rows_left_out"], found["deviations"], found["images_left_out"] + damaged
         parts = [

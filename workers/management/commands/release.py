@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from datasets import dl_info
 from datasets.management.failures import Incomplete, one_sentence
 from datasets.management.progress import bar
 from datasets.management.words import counted
@@ -149,8 +150,8 @@ def _described(release: Release) -> str:
         return f"{head}; {_lesions(release.members.count(), release.patients.count())}"
     parts = [
         f"{name} {_lesions(counts['lesions'], counts['patients'])}"
-        for name, counts in release.counts.items()
-        if counts["patients"]
+        for name in dl_info.SPLITS.values()
+        if (counts := release.counts.get(name, {})).get("patients")
     ]
     return f"{head}; {', '.join(parts)}"
 
