@@ -62,6 +62,7 @@ class DicomwebSource:
         self.problems: list[Problem] = []
         self._address = address
         self._local = threading.local()
+        self._telling = threading.Lock()
         self._sizes: Counter[str] = Counter()
         """Objects per series of the study that was listed last."""
         self._finder = StudyFinder(self._find, lambda value: PLAIN.fullmatch(value) is not None, self.problems)
@@ -142,7 +143,15 @@ class DicomwebSource:
             self._local.client = http.client(self._address)
         return cast(DICOMwebClient, self._local.client)
 
-    def _find(self, keys: Mapping[str, str]) -> Iterator[Study]:
+    def _find(self, *searches: Mapping[str, str]) -> Iterator[Study]:
+        """Search side by side; one search alone page by page."""
+        if len(searches) == 1:
+            yield from self._search(searches[0])
+            return
+        for found in map_ahead(lambda keys: list(self._search(keys)), searches, THREADS, len(searches)):
+            yield from found
+
+    def _search(self, keys: Mapping[str, str]) -> Iterator[Study]:
         options = {"search_filters": dict(keys), "fields": STUDY_KEYWORDS}
         for answer in self._pages(self._client.search_for_studies, self._doubt, **options):
             yield study_of(answer)
@@ -152,8 +161,9 @@ class DicomwebSource:
         sentence = (
             f"it ends after {count} studies and cannot be asked to go on; there may be more, so ask for fewer days"
         )
-        if count > 1 and not any(problem.place == LIST for problem in self.problems):
-            self.problems.append(Problem(LIST, sentence, TruncatedAnswer))
+        with self._telling:
+            if count > 1 and not any(problem.place == LIST for problem in self.problems):
+                self.problems.append(Problem(LIST, sentence, TruncatedAnswer))
 
     def _pages(
         self, search: Any, doubt: Callable[[int], None] = lambda count: None, **options: Any

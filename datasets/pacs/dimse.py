@@ -89,8 +89,9 @@ class DimseSource:
         not_sent = Unreadable("the server did not send it")
         return [(each, _checked(arrived.get(each.SOPInstanceUID, not_sent), each)) for each in instances]
 
-    def _find(self, keys: Mapping[str, str]) -> Iterable[Study]:
-        return map(study_of, self._link.find(_identifier("STUDY", STUDY_KEYWORDS, **keys)))
+    def _find(self, *searches: Mapping[str, str]) -> Iterable[Study]:
+        """Search over one association."""
+        return map(study_of, self._link.find(*(_identifier("STUDY", STUDY_KEYWORDS, **keys) for keys in searches)))
 
     def _headers(self, listed: list[Header]) -> list[Header]:
         """The headers of listed objects out of the objects themselves, which is slow, where the list has none."""

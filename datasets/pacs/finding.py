@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
+from typing import Protocol, TypeVar
 
 from datasets.pacs.instance import Header, value_of
 from datasets.pacs.source import NotFound, Problem, Progress, Query, Study, merged
 
-Find = Callable[[Mapping[str, str]], Iterable[Study]]
-"""Searches a server for the studies with given values of matching keys."""
+T = TypeVar("T")
+
+BATCH = 64
+"""Searches given to a server at once: it takes them over one association, or several side by side."""
 
 STUDY_KEYWORDS = (
     "StudyInstanceUID", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyDate", "ModalitiesInStudy",
@@ -21,12 +25,19 @@ STUDY_KEYWORDS = (
 """What `study_of` reads."""
 
 
+class Find(Protocol):
+    """Runs searches on a server, each given by the values of its matching keys."""
+
+    def __call__(self, *searches: Mapping[str, str]) -> Iterable[Study]:
+        """Give what any of them finds."""
+
+
 class StudyFinder:
     """The studies of one server.
 
     Parameters
     ----------
-    find : searches the server.
+    find : runs searches on the server.
     can_ask_for : whether the server understands a value as it stands. For one that it does not, an empty answer
         proves nothing.
     problems : where accession numbers go that no study has.
@@ -42,25 +53,27 @@ class StudyFinder:
         without_history = replace(query, changed=None)
         missing = set(query.accession_numbers)
         candidates = merged(self._counted(self._candidates(query), progress))
-        for candidate in candidates:
-            if query.accession_numbers and candidate.AccessionNumber not in query.accession_numbers:
-                continue
-            study = self._whole(candidate) if query.narrows else candidate
+        if query.accession_numbers:
+            candidates = [each for each in candidates if each.AccessionNumber in query.accession_numbers]
+        for study in self._whole(candidates) if query.narrows else candidates:
             if without_history.wants(study):
                 missing.discard(study.AccessionNumber)
                 if query.wants(study):
                     yield study
         self._problems += not_found(missing)
 
-    def _whole(self, study: Study) -> Study:
-        """Look a study up by its UID alone: a search may have met a part of it only."""
-        parts = self._find({"StudyInstanceUID": study.StudyInstanceUID})
-        return next(iter(merged(part for part in parts if part.StudyInstanceUID == study.StudyInstanceUID)), study)
+    def _whole(self, studies: Iterable[Study]) -> Iterator[Study]:
+        """Look studies up by their UID alone: a search may have met a part of one only."""
+        for batch in _batches(studies):
+            by_uid = {study.StudyInstanceUID: study for study in batch}
+            parts = self._find(*({"StudyInstanceUID": uid} for uid in by_uid))
+            found = {each.StudyInstanceUID: each for each in merged(parts)}
+            yield from (found.get(uid, study) for uid, study in by_uid.items())
 
     def _candidates(self, query: Query) -> Iterator[Study]:
         keys = _range(query)
-        for accession in sorted(filter(self._can_ask_for, query.accession_numbers)):
-            yield from self._find({**keys, "AccessionNumber": accession})
+        for batch in _batches(sorted(filter(self._can_ask_for, query.accession_numbers))):
+            yield from self._find(*({**keys, "AccessionNumber": accession} for accession in batch))
         if not query.accession_numbers or not all(map(self._can_ask_for, query.accession_numbers)):
             for modality in sorted(query.annotated_in) or [""]:
                 yield from self._find({**keys, "ModalitiesInStudy": modality} if modality else keys)
@@ -71,6 +84,12 @@ class StudyFinder:
             if progress is not None:
                 progress(done, None)
             yield study
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(items)
+    while batch := list(islice(left, BATCH)):
+        yield batch
 
 
 def not_found(accession_numbers: Iterable[str]) -> list[Problem]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -261,6 +262,23 @@ def test_a_list_that_ignores_the_offset_may_be_cut_and_that_is_told_once(listed:
             assert len(list(source.studies())) == listed
     assert [problem.error for problem in source.problems] == [TruncatedAnswer] * told
     assert all(f"ends after {listed} studies" in str(problem) for problem in source.problems)
+
+
+def test_accession_numbers_are_asked_for_side_by_side() -> None:
+    meeting = Barrier(2)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        query = parse_qs(urlsplit(handler.path).query)
+        if "AccessionNumber" in query and query["offset"] == ["0"]:
+            # Alone, a request waits here in vain, and is answered with a failure.
+            meeting.wait(10)
+        send(handler, b"[]", JSON)
+
+    with serving(answer) as url:
+        source = source_at(url)
+        assert list(source.studies(Query(accession_numbers=["A1", "A2"]))) == []
+    assert not meeting.broken
+    assert [problem.place for problem in source.problems] == ["A1", "A2"]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from datasets.pacs.addresses import open_source
-from datasets.pacs.finding import StudyFinder, study_of
+from datasets.pacs.finding import BATCH, StudyFinder, study_of
 from datasets.pacs.source import Problem, Query, Study, merged
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
 
@@ -48,10 +50,11 @@ def test_all_conditions_hold_together(query: Query, numbers: list[int]) -> None:
     assert [each.StudyInstanceUID for each in STUDIES if query.wants(each)] == [f"1.2.{n}" for n in numbers]
     asked: list[Mapping[str, str]] = []
 
-    def careless(keys: Mapping[str, str]) -> Iterator[Study]:
+    def careless(*searches: Mapping[str, str]) -> Iterator[Study]:
         """A server that gives everything whatever it is asked for."""
-        asked.append(keys)
-        yield from reversed(STUDIES)
+        asked.extend(searches)
+        for _ in searches:
+            yield from reversed(STUDIES)
 
     found = StudyFinder(careless, str.isalnum, []).studies(query)
     assert [each.StudyInstanceUID for each in found] == [f"1.2.{n}" for n in numbers]
@@ -98,7 +101,10 @@ def test_a_filtered_search_that_meets_a_part_of_a_study_looks_up_the_whole() -> 
     def find(keys: Mapping[str, str]) -> list[Study]:
         return [loose] if "ModalitiesInStudy" in keys else [loose, whole]
 
-    (found,) = StudyFinder(find, str.isalnum, []).studies(Query(annotated_in=frozenset(["SR"])))
+    def find_all(*searches: Mapping[str, str]) -> Iterator[Study]:
+        return chain.from_iterable(map(find, searches))
+
+    (found,) = StudyFinder(find_all, str.isalnum, []).studies(Query(annotated_in=frozenset(["SR"])))
     assert (found.PatientID, found.NumberOfStudyRelatedInstances) == ("4711", 4)
 
 
@@ -106,15 +112,35 @@ def test_an_empty_answer_for_a_value_that_cannot_be_asked_for_proves_nothing() -
     odd = study(1, AccessionNumber="A 1")
     asked: list[Mapping[str, str]] = []
 
-    def find(keys: Mapping[str, str]) -> list[Study]:
-        asked.append(dict(keys))
-        return [] if "AccessionNumber" in keys else [odd, study(2)]
+    def find(*searches: Mapping[str, str]) -> list[Study]:
+        asked.extend(map(dict, searches))
+        return [found for keys in searches if "AccessionNumber" not in keys for found in (odd, study(2))]
 
     problems: list[Problem] = []
     finder = StudyFinder(find, str.isalnum, problems)
     assert list(finder.studies(Query(accession_numbers=frozenset(["A 1", "A9"])))) == [odd]
     assert [problem.place for problem in problems] == ["A9"]
     assert {"AccessionNumber": "A 1"} not in asked
+
+
+def test_a_long_list_of_accession_numbers_is_asked_for_in_a_few_batches() -> None:
+    held = {
+        f"A{number}": study(1, StudyInstanceUID=f"1.2.{number}", AccessionNumber=f"A{number}") for number in range(300)
+    }
+    batches: list[int] = []
+
+    def find(*searches: Mapping[str, str]) -> Iterator[Study]:
+        batches.append(len(searches))
+        for keys in searches:
+            yield from (each for each in held.values() if keys.items() <= asdict(each).items())
+
+    problems: list[Problem] = []
+    numbers = [*list(held)[:200], "A999"]
+    found = list(StudyFinder(find, str.isalnum, problems).studies(Query(accession_numbers=numbers)))
+    assert [each.AccessionNumber for each in found] == sorted(numbers[:200])
+    assert [problem.place for problem in problems] == ["A999"]
+    assert sum(batches) == 201 + 200
+    assert len(batches) <= 2 * (201 // BATCH + 1)
 
 
 class Answer(dict[str, object]):
