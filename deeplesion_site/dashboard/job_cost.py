@@ -16,13 +16,18 @@ from workers import engine
 from workers.kind import Kind
 from workers.models import Job
 
+ON_A_PROCESSOR = {"bodypart": "small", "train": "tiny"}
+"""Presets that need no graphics card."""
+
 
 def cost(kind: Kind[Any], params: dict[str, Any]) -> list[tuple[str, str]]:
     """Rows and slices it works on, free disk, whether a graphics card and a worker are there: name and words."""
     found = [*_size(kind, params), ("Disk free", filesizeformat(shutil.disk_usage(settings.DATA_DIR).free))]
     if kind.queue == Job.Queue.GPU:
         card = CARDS.is_dir() and any(CARDS.iterdir())
-        found.append(("Graphics card", "there is one" if card else "none seen here; on a CPU it takes very long"))
+        fits = ON_A_PROCESSOR.get(kind.name) == params.get("preset")
+        without = "none seen here; " + ("this preset is made for a CPU" if fits else "on a CPU it takes very long")
+        found.append(("Graphics card", "there is one" if card else without))
     at_work = engine.worker_at_work(kind.queue)
     found.append(("Worker", f"one serves {kind.queue}" if at_work else f"none serves {kind.queue} now; the job waits"))
     return found

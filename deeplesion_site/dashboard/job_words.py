@@ -10,6 +10,7 @@ from workers.models import Job
 LABELS = {
     "accession_numbers": "Accession numbers",
     "annotations": "Annotations in",
+    "batch": "Images per step",
     "checkpoint": "Checkpoint",
     "collection": "Collection",
     "copy": "Copy the images",
@@ -18,6 +19,7 @@ LABELS = {
     "documents": "Files with annotations",
     "download": "Download",
     "first_date": "From",
+    "flip": "Mirror left and right",
     "dry_run": "Dry run",
     "fraction": "Share of the training patients",
     "ignore_unannotated": "Unannotated lesions ignored",
@@ -29,14 +31,17 @@ LABELS = {
     "preset": "Preset",
     "release": "Release",
     "run": "Trained run",
+    "scale": "Random zoom",
     "seed": "Seed",
     "since_last": "Only what changed since the last harvest",
     "source": "Source",
+    "spacing": "Part of the slice",
     "title": "Title of a new collection",
     "split": "Split",
     "strict": "All rows or none",
     "table": "Table",
     "weights": "Weights to start from",
+    "z_jitter": "Neighbours moved by, mm",
 }
 UNSAID = ("order",)
 """What means something to a worker alone."""

@@ -8,13 +8,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from datasets.selectors.harvest_report import PARTS
 from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard import job_selectors as selectors
 from deeplesion_site.dashboard import job_words
 from deeplesion_site.dashboard.partial import is_partial
 from workers import kinds
+from workers.kinds import harvest
 from workers.models import Job
 
+REPORTED = {*PARTS, "errors", "failed_studies", "noted", "noted_studies"}
 PAGE = 50
 EVENTS = 200
 PAUSES = ((15, 2), (39, 5))
@@ -62,7 +65,8 @@ def job_page(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     context = {
         "job": job,
-        "tables": result_tables(job.result),
+        "facts": result_facts(job),
+        "tables": result_tables(job),
         "asked": job_words.asked(job),
         "produced": job_words.produced(job),
         "events": selectors.events(job, EVENTS),
@@ -85,19 +89,21 @@ def pause(refreshed: int) -> int:
     return next((seconds for count, seconds in PAUSES if refreshed < count), LAST_PAUSE)
 
 
-def result_tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[Any]]]]:
-    """Lay out what a job reports: title, head and rows of one table for each part."""
-    plain = [[_words(key), _said(value)] for key, value in result.items() if not isinstance(value, dict | list)]
-    tables: list[tuple[str, list[str], list[list[Any]]]] = []
-    if plain:
-        tables.append(("Summary", ["what", "value"], plain))
-    for key, value in result.items():
-        if isinstance(value, dict) and value:
-            rows = [[_words(name), number] for name, number in value.items()]
-            tables.append((_words(key).capitalize(), ["what", "value"], rows))
-        elif isinstance(value, list) and value:
-            tables.append(_list_table(key, value))
-    return tables
+def result_facts(job: Job) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """What a job reports by name: title, names and values of each part; without what the report of a harvest has."""
+    said = {key: value for key, value in job.result.items() if job.kind != harvest.KIND.name or key not in REPORTED}
+    plain = [(_words(key), _said(value)) for key, value in said.items() if not isinstance(value, dict | list)]
+    parts = [
+        (_words(key).capitalize(), [(_words(name), _said(number)) for name, number in value.items()])
+        for key, value in said.items()
+        if isinstance(value, dict) and value
+    ]
+    return [*([("Summary", plain)] if plain else []), *parts]
+
+
+def result_tables(job: Job) -> list[tuple[str, list[str], list[list[Any]]]]:
+    """What a job reports in lists: title, head and rows of each."""
+    return [_list_table(key, value) for key, value in job.result.items() if isinstance(value, list) and value]
 
 
 def _list_table(key: str, items: list[Any]) -> tuple[str, list[str], list[list[Any]]]:
@@ -109,6 +115,8 @@ def _list_table(key: str, items: list[Any]) -> tuple[str, list[str], list[list[A
 
 
 def _said(value: Any) -> Any:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return ("yes" if value else "no") if isinstance(value, bool) else value
 
 

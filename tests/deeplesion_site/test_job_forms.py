@@ -68,6 +68,8 @@ def test_the_cost_is_shown_and_then_it_starts_once(admin: Client, dataset: Simpl
 def test_a_job_for_the_gpu_says_whether_there_is_one(admin: Client, dataset: SimpleNamespace) -> None:
     answer = admin.post("/jobs/new/train/", {"release": "first-1.0", "preset": "paper", "seed": "7"})
     assert "Graphics card" in answer.content.decode()
+    tiny = admin.post("/jobs/new/train/", {"release": "first-1.0", "preset": "tiny"}).content.decode()
+    assert "takes very long" not in tiny
     assert "1 lesion<" in answer.content.decode()
 
 

@@ -100,9 +100,9 @@ def test_numbers_of_nought_and_dry_runs_are_told(admin: Client) -> None:
     job = factories.make_job(kind="train", params={"release": "r", "seed": 0, "flip": False})
     page = text(admin, f"/jobs/{job.pk}/")
     assert "<dt>Seed</dt><dd>0</dd>" in page
-    assert "Flip" not in page
+    assert "Mirror" not in page
     dry = factories.make_job(state="succeeded", params={"dry_run": True}, result={"dry_run": True})
-    assert '<td class="long">yes</td>' in text(admin, f"/jobs/{dry.pk}/")
+    assert "<dd>yes</dd>" in text(admin, f"/jobs/{dry.pk}/")
     assert text(admin, "/jobs/").count('<span class="badge">dry run</span>') == 1
 
 
@@ -203,3 +203,20 @@ def test_no_other_site_can_cancel(client_of: ClientOf) -> None:
     client.handler.enforce_csrf_checks = True
     job = factories.make_job(state="queued")
     assert client.post(f"/jobs/{job.pk}/cancel/").status_code == 403
+
+
+def test_what_a_job_reports_by_name_is_told_as_facts(admin: Client) -> None:
+    found = {"dry_run": False, "studies": 1200, "reasons": {"non_axial": 3}, "curated": {"merged": 6}}
+    report = {**found, "noted_studies": {"MissingSlices": [4, 7]}}
+    page = admin.get(
+        f"/jobs/{factories.make_job(kind='harvest', state='succeeded', result=report).pk}/"
+    ).content.decode()
+    for fact in ("dry run</dt><dd>no</dd>", "studies</dt><dd>1,200</dd>", "merged</dt><dd>6</dd>"):
+        assert fact in page
+    assert "non axial" not in page, "the report of the harvest has it"
+    other = {"damaged": ["a", "b"], "checked": {"places": [4, 7]}}
+    page = admin.get(
+        f"/jobs/{factories.make_job(kind='release', state='succeeded', result=other).pk}/"
+    ).content.decode()
+    assert "places</dt><dd>4, 7</dd>" in page
+    assert '<h2 id="t-1">Damaged</h2>' in page

@@ -7,10 +7,10 @@ import pytest
 import torch
 from django.core.management import CommandError, call_command
 
-from datasets.models import LesionLocation, LocationModel, SeriesLocation
+from datasets.models import LesionLocation, LocationModel, Release, SeriesLocation
 from detection.bodypart import settings as presets
 from tests import factories
-from workers import engine, tasks
+from workers import engine, phantom_check, tasks
 from workers.models import Job
 
 
@@ -44,13 +44,21 @@ def test_training_keeps_the_model_and_sends_for_locating(released, tmp_path):
     assert waiting.result["lesions"] == LesionLocation.objects.count()
 
 
-def test_the_command_trains_and_locates(released):
+def test_the_command_trains_measures_and_locates(released, monkeypatch):
+    monkeypatch.setattr(phantom_check, "SIZE", 48)
     out = StringIO()
-    call_command("train_bodypart", "demo-1.0", stdout=out)
+    call_command("train_bodypart", "demo-1.0", phantom=2, stdout=out)
     assert "is trained." in out.getvalue()
     assert "lesions located" in out.getvalue()
     asked = Job.objects.filter(kind__in=("bodypart", "locate")).order_by("pk")
     assert list(asked.values_list("kind", flat=True)) == ["bodypart", "locate"]
+    facts = LocationModel.objects.get().facts
+    measured = facts["phantom"]
+    assert (measured["patients"], measured["landmarks"] > 2) == (2, True)
+    assert 0 <= measured["smoothed_monotonic"] <= 1
+    assert -1 <= measured["rank_correlation"] <= 1
+    assert measured["landmark_error"] > 0
+    assert facts["release_sha256"] == Release.objects.get().manifest.sha256
 
 
 def test_what_is_not_there_is_told_in_a_sentence(db):

@@ -50,9 +50,13 @@ def train(params: BodypartParams, run: Run) -> dict[str, Any]:
             model.score, patients=params.phantom, progress=partial(run.progress, unit="phantom patients measured")
         )
     with run.fence():
-        LocationModel.objects.get_or_create(
+        known, new = LocationModel.objects.get_or_create(
             version=model.version, defaults={"trained_on": release.name, "facts": facts}
         )
+        if not new:
+            # The same model, trained again: what was measured of it since is added.
+            known.facts |= facts
+            known.save(update_fields=["facts"])
         if not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             out.replace(folder)

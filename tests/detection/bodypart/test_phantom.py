@@ -14,10 +14,11 @@ from detection.bodypart.settings import PRESETS
 from detection.bodypart.slices import volumes
 from detection.bodypart.training import train
 from detection.data.slices import read_hu
+from workers import phantom_check
 
 
 @pytest.mark.slow
-def test_unseen_patients_are_put_in_order(tmp_path: Path, record_property) -> None:
+def test_unseen_patients_are_put_in_order(tmp_path: Path, record_property, monkeypatch) -> None:
     """With few patients, coarse slices and less than a third of the small preset's steps.
 
     Single scores of short series are noisy then; `benchmarks.bodypart_accuracy` measures the whole preset.
@@ -31,6 +32,8 @@ def test_unseen_patients_are_put_in_order(tmp_path: Path, record_property) -> No
             tmp_path / "train", tmp_path / "run", preset=dataclasses.replace(PRESETS["small"], steps=200), threads=1
         )
         series = [each for each in volumes(tmp_path / "held") if np.ptp(each.millimetres()) > 100]
+        monkeypatch.setattr(phantom_check, "SIZE", 64)
+        measured = phantom_check.check(model.score, patients=3)
         scores = [model.score([(n, read_hu(each.path(n))) for n in each.numbers], each.interval) for each in series]
     finally:
         torch.set_num_threads(threads)
@@ -42,6 +45,10 @@ def test_unseen_patients_are_put_in_order(tmp_path: Path, record_property) -> No
     off = [abs(z - place) for z, place in found if z is not None and place is not None]
     record_property("rank correlation within volumes, error of z", f"{np.median(within):.3f}, {np.median(off):.3f}")
     print(f"rank correlation {np.median(within):.3f}, median error of z {np.median(off):.3f} over {len(off)} lesions")
+    print(measured)
     assert np.median(within) > 0.7
+    assert measured["rank_correlation"] > 0.88
+    assert measured["landmark_error"] < 0.03
+    assert measured["landmarks"] == len(phantom_check.LANDMARKS)
     assert all(each.finding in (Finding.FINE, Finding.UNFAMILIAR, Finding.UNCLEAR) for each in scores)
     assert np.median(off) < 0.05
