@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,9 @@ def _lesion(path: Path, line: int, row: dict[str, str]) -> Lesion:
         except (TypeError, ValueError, AttributeError) as error:
             raise BadTable(f"{path.name} line {line}: {column} cannot be read; correct the cell") from error
 
+    name, number = read("File_name", _file_name), read("Key_slice_index", int)
+    if number != int(name.rpartition("_")[2].removesuffix(".png")):
+        raise BadTable(f"{path.name} line {line}: File_name and Key_slice_index name different slices; correct one")
     x1, y1, x2, y2 = read("Bounding_boxes", lambda text: _numbers(text, 4))
     if not (x2 > x1 and y2 > y1):
         raise BadTable(f"{path.name} line {line}: the box in Bounding_boxes has no extent; correct or remove the line")
@@ -110,9 +114,9 @@ def _lesion(path: Path, line: int, row: dict[str, str]) -> Lesion:
     long, short = read("Lesion_diameters_Pixel_", lambda text: _numbers(text, 2))
     spacing, interval = read("Spacing_mm_px_", _spacing)
     return Lesion(
-        file_name=read("File_name", str.strip),
+        file_name=name,
         patient=read("Patient_index", int),
-        slice=read("Key_slice_index", int),
+        slice=number,
         box=(x1 - 1, y1 - 1, x2 - 1, y2 - 1),
         diameter_mm=(long + short) / 2 * spacing,
         type=read("Coarse_lesion_type", int),
@@ -122,6 +126,13 @@ def _lesion(path: Path, line: int, row: dict[str, str]) -> Lesion:
         image_size=(int(columns), int(rows)),
         split=read("Train_Val_Test", int),
     )
+
+
+def _file_name(text: str) -> str:
+    """A series' folder and a slice's number, as in 000001_01_01_109.png; nothing outside the folder of images."""
+    if not re.fullmatch(r"[^/\\]+_[0-9]{3,}\.png", text.strip()):
+        raise ValueError(text)
+    return text.strip()
 
 
 def _spacing(text: str) -> tuple[float, float]:

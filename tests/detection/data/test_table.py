@@ -44,6 +44,20 @@ def test_the_real_table_is_read_whole():
             ({"Spacing_mm_px_": spacing}, "DL_info.csv line 3: Spacing_mm_px_ cannot be read; correct the cell")
             for spacing in ("NaN, NaN, NaN", "-1, -1, 2", "0, 0, 2", "inf, inf, 2", "0.8, NaN, 2")
         ),
+        *(
+            ({"File_name": name}, "DL_info.csv line 3: File_name cannot be read; correct the cell")
+            for name in (
+                "x.png",
+                "_010.png",
+                "../../000001_01_01_010.png",
+                "000001_01_01_010.jpg",
+                "000001_01_01_.png",
+            )
+        ),
+        (
+            {"Key_slice_index": "9"},
+            "DL_info.csv line 3: File_name and Key_slice_index name different slices; correct one",
+        ),
         ({"Key_slice_index": "x"}, "DL_info.csv line 3: Key_slice_index cannot be read; correct the cell"),
     ],
 )

@@ -1,5 +1,6 @@
 """The project's operators against naive references."""
 
+import importlib.util
 import math
 
 import pytest
@@ -144,7 +145,14 @@ def test_no_boxes_and_nan_boxes_pool_to_nothing(pool):
     assert not pool(maps, spoiled, torch.zeros(1, dtype=torch.int64), size=7, scale=1 / 8).any()
 
 
-@pytest.mark.skipif(operators.OPS is None, reason="torchvision does not load here")
+INSTALLED = importlib.util.find_spec("torchvision") is not None
+WHY_NOT = (
+    "the torchvision here was built for another PyTorch, and does not load" if INSTALLED
+    else "torchvision, which the project can do without, is absent"
+)  # fmt: skip
+
+
+@pytest.mark.skipif(operators.OPS is None, reason=WHY_NOT)
 def test_torchvision_computes_the_same():
     generator = torch.Generator().manual_seed(0)
     boxes, scores = random_boxes(500, generator, 400.0), torch.rand(500, generator=generator)
