@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,9 +33,12 @@ Progress = Callable[[int, int], None]
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate a run; returns the exit status."""
     options = _parser().parse_args(arguments)
+    out = options.out or options.run / f"evaluation-{options.split}"
+    if (out / REPORT).is_file():
+        sys.stderr.write(f"{out} holds an evaluation, which this one replaces; to keep it, name another --out.\n")
     try:
         content = evaluate(
-            options.run, options.release, split=options.split, out=options.out, accelerator=options.accelerator,
+            options.run, options.release, split=options.split, out=out, accelerator=options.accelerator,
             precise=options.precise, batch=options.batch, workers=options.workers, cache=options.cache,
             count=options.pictures, repeats=options.bootstrap, which=options.checkpoint, progress=_tell,
         )  # fmt: skip
@@ -67,7 +71,7 @@ def evaluate(
     Parameters
     ----------
     run : folder that training wrote; `folder` : the release.
-    out : RUN/evaluation-{split} unless given.
+    out : RUN/evaluation-{split} unless given. An earlier evaluation there is replaced once everything is detected.
     precise : compute in float32 also where bfloat16 is faster.
     workers : loader processes; as `inference.loaders` says unless given.
     cache : folder that keeps decoded slices; of use only where the same split is evaluated again, as each slice is
@@ -104,12 +108,20 @@ def evaluate(
         "precision": "bfloat16" if fast else "float32", "device": str(device),
     }  # fmt: skip
     with writing(out, full):
+        _clear(out)
         rows = zip(samples, found, strict=True)
         write_detections(out / DETECTIONS, [(sample.file_name, _in_csv(boxes)) for sample, boxes in rows])
         content = _report(release, split, out, repeats) | facts
         content["pictures"] = _pictures(release, samples, found, out, count, settings.seed)
         replace(out / REPORT, json.dumps(content, indent=1) + "\n")
     return content
+
+
+def _clear(out: Path) -> None:
+    """Remove an earlier evaluation, its report first: a report is never beside what it does not speak of."""
+    (out / REPORT).unlink(missing_ok=True)
+    (out / DETECTIONS).unlink(missing_ok=True)
+    shutil.rmtree(out / PICTURES, ignore_errors=True)
 
 
 def _facts(trained: checkpoint.Trained) -> dict[str, Any]:
