@@ -8,12 +8,15 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from numpy.typing import NDArray
 
 from datasets import manifest
-from datasets.models import Collection, Lesion, LesionLocation, LocationModel
+from datasets.models import Collection, Lesion, LesionLocation, LocationModel, SeriesLocation, SliceLocation
 from datasets.selectors import lesions as lesion_selectors
 
 PUBLISHED = manifest.PUBLISHED
 """`location_source` of lesions that came with their place."""
 AXES = ("x", "y", "z")
+UNPLACED_SLICE = (
+    "The series is placed, but this slice shows no body, or lies beyond the part that the regressor knows."
+)
 
 _POINT = np.dtype([("id", "<f8"), ("x", "<f4"), ("z", "<f4"), ("type", "i1")])
 _COLLECTION = "slice__series__study__patient__collection"
@@ -88,6 +91,21 @@ def differences(model: LocationModel) -> list[Difference]:
             columns = zip(AXES, np.median(off, axis=0).tolist(), off.max(axis=0).tolist(), strict=True)
             found.append(Difference(collection.title, len(off), list(columns)))
     return found
+
+
+def why_unplaced(lesion: Lesion) -> str:
+    """What the model that places a lesion's collection found in its series; empty where it has not looked, or placed
+    it."""
+    if lesion.z is not None:
+        return ""
+    series = lesion.slice.series
+    said = SeriesLocation.objects.filter(
+        series=series, model=series.study.patient.collection.location_model_id
+    ).first()
+    if said is None:
+        return ""
+    placed = SliceLocation.objects.filter(slice__series=series, model=said.model_id, z__isnull=False).exists()
+    return UNPLACED_SLICE if placed else said.sentence
 
 
 def _columns(rows: QuerySet[LesionLocation], width: int) -> NDArray[np.float64]:

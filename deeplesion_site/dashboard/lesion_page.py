@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets.models import Lesion, Slice
 from datasets.selectors import lesions as lesion_selectors
+from datasets.selectors import locations
 from datasets.selectors import reviews as review_selectors
 from datasets.selectors.paging import beside
 from datasets.services.errors import Refused
@@ -55,6 +56,7 @@ def lesion_page(request: HttpRequest, pk: int) -> HttpResponse:
     said = list(review_selectors.said_of(lesion)) if reviewing else []
     context = {
         "lesion": lesion,
+        "unplaced": locations.why_unplaced(lesion),
         "previous": previous,
         "following": following,
         "query": list_query(request.GET),

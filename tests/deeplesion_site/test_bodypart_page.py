@@ -93,6 +93,30 @@ def test_figures_measured_on_the_phantom_are_named_so(client: Client, located: S
     assert "0.00310 (LMSE) over 7 vertebral and pelvic landmarks, phantom" in page
 
 
+@pytest.mark.parametrize(
+    ("finding", "sentence"),
+    [
+        ("too few", "Too few slices, or too short a stretch, to check a location; none is given."),
+        ("", "not known yet"),
+    ],
+)
+def test_a_lesion_without_a_place_says_why(
+    client: Client, located: SimpleNamespace, finding: str, sentence: str
+) -> None:
+    patient = factories.make_patient(collection=located.lesions[0].slice.series.study.patient.collection)
+    series = factories.make_series(study=factories.make_study(patient=patient))
+    place = factories.make_slice(series=series)
+    lesion = factories.make_lesion(slice=place, x=None, y=None, z=None, location_source="")
+    factories.make_release([lesion])
+    if finding:
+        SeriesLocation.objects.create(series=series, model=located.model, finding=finding, sentence=sentence)
+    assert sentence in text(client, f"/lesions/{lesion.pk}/")
+    if finding:
+        other = factories.make_slice(series=series)
+        SliceLocation.objects.create(slice=other, model=located.model, score=0.5, z=0.5)
+        assert "this slice shows no body" in text(client, f"/lesions/{lesion.pk}/")
+
+
 def test_the_strip_shows_each_height_in_different_patients(client: Client, located: SimpleNamespace) -> None:
     rows = {row.z: row.slices for row in client.get("/bodypart/").context["strip"]}
     assert list(rows) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]

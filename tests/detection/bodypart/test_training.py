@@ -137,6 +137,46 @@ def test_metal_in_a_few_slices_moves_no_location_far(model: Model) -> None:
     assert np.isfinite(found.z[np.isfinite(clean.z)]).all()
 
 
+@pytest.mark.parametrize("strength", [300, 1500, 4000])
+def test_metal_in_all_slices_gets_no_location(model: Model, strength: int) -> None:
+    y, x = np.mgrid[-1:1:64j, -1:1:64j]
+    streaks = strength * np.cos(9 * np.arctan2(y - 0.1, x - 0.3)) / (0.15 + np.hypot(x - 0.3, y - 0.1))
+    found = model.score([(number, hu + streaks) for number, hu in body(101)], 5.0)
+    assert found.finding is Finding.UNFAMILIAR
+    assert np.isnan(found.z).all()
+
+
+@pytest.mark.parametrize(("draw", "above"), [(head, True), (legs, False)])
+def test_a_part_that_was_never_seen_beside_a_body_moves_no_location(model: Model, draw, above: bool) -> None:
+    clean = model.score(body(101), 5.0)
+    strange, first = [draw(number) for number in range(30)], 30 if above else 0
+    slices = [hu for _, hu in body(101)]
+    found = model.score(list(enumerate([*strange, *slices] if above else [*slices, *strange])), 5.0)
+    assert found.finding is Finding.FINE
+    placed = found.z[first : first + 41]
+    np.testing.assert_allclose(placed, clean.z, atol=0.01)
+    outer = found.z[:30] if above else found.z[41:]
+    # What lies within reach of the known part is placed by the line, the rest is left open.
+    assert 0 < np.isnan(outer).sum() < 30
+    assert np.nanmin(outer) > clean.z.min() - 0.1
+    assert np.nanmax(outer) < clean.z.max() + 0.1
+
+
+def test_every_other_slice_empty_moves_no_location(model: Model) -> None:
+    clean = model.score(body(102), 5.0)
+    holes = [(number, np.full((64, 64), -1000.0) if number % 2 else hu) for number, hu in body(102)]
+    found = model.score(holes, 5.0)
+    assert found.finding is Finding.FINE
+    assert np.isnan(found.z[1::2]).all()
+    np.testing.assert_allclose(found.z[::2], clean.z[::2], atol=0.01)
+
+
+def test_one_slice_many_times_gets_no_location(model: Model) -> None:
+    found = model.score([(number, body(102)[10][1]) for number in range(30)], 5.0)
+    assert found.finding is Finding.UNCLEAR
+    assert np.isnan(found.z).all()
+
+
 def test_an_empty_slice_in_a_series_stays_unknown(model: Model) -> None:
     slices = body(102)
     slices[20] = (20, np.full((64, 64), -1000.0))
