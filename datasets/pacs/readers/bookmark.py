@@ -100,6 +100,8 @@ class Bookmark:
     site: Code | None = None
     tracking_uid: str = ""
     """Links the same lesion over time; "" where the writer's identifiers are known not to."""
+    name: str = ""
+    """What the writer calls the lesion, where it numbers it; links it over time by its keyed hash and is not kept."""
     label: str = ""
     """The bookmark's number, such as B06."""
     follow_up: str = ""

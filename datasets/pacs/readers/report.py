@@ -6,6 +6,7 @@ out. A group is any item that holds long or short axes, whatever it calls itself
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
@@ -14,7 +15,7 @@ from datasets.pacs.instance import value_of
 from datasets.pacs.readers.bookmark import SHAPES, Bookmark, Carrier, Code, Reason, Tool, length
 from datasets.pacs.readers.content import Concept, Item, items_of, tree
 from datasets.pacs.readers.lines import from_corner
-from datasets.pacs.readers.numbered import numbered
+from datasets.pacs.readers.numbered import name_in, numbered
 
 LONG_AXIS = Concept.of("SCT 103339001", "SRT G-A185", "SCT 131187009", meanings=("long axis",))
 SHORT_AXIS = Concept.of("SCT 103340004", "SRT G-A186", "SCT 131188004", meanings=("short axis",))
@@ -75,7 +76,9 @@ def read_report(report: Dataset) -> list[Bookmark]:
     if not found:
         detail = "the report holds no measurement that is read"
         found.append(replace(bare, reason=Reason.UNSUPPORTED_OBJECT, detail=detail))
-    return found
+    # A name that several marks of one report have is none of a lesion.
+    often = Counter(mark.name for mark in found)
+    return [replace(mark, name="") if often[mark.name] > 1 else mark for mark in found]
 
 
 def _pairs(item: Item) -> list[tuple[Item | None, Item | None]]:
@@ -185,6 +188,7 @@ def _described(bare: Bookmark, group: Item) -> Bookmark:
         finding=_coded(group, FINDING),
         site=_coded(group, FINDING_SITE),
         tracking_uid="" if _is_tool_name(identifier) else uid,
+        name="" if _is_tool_name(identifier) else name_in(identifier),
         label=numbered("B", identifier),
         follow_up=numbered("F", identifier),
     )

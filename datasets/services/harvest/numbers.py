@@ -91,10 +91,11 @@ class Numbers:
         return series
 
     def follow_up(self, patient: Patient, bookmark: Bookmark) -> FollowUp | None:
-        """The follow-up set that a bookmark names by its Tracking UID, or else by its number."""
-        if not bookmark.follow_up and not bookmark.tracking_uid:
+        """The follow-up set that a bookmark names by its Tracking UID, or else by its number, or else by its name."""
+        names = (("uid", bookmark.tracking_uid), ("number", bookmark.follow_up), ("name", bookmark.name))
+        name = next((each for each in names if each[1]), None)
+        if name is None:
             return None
-        name = ("uid", bookmark.tracking_uid) if bookmark.tracking_uid else ("number", bookmark.follow_up)
         identity = self.pseudonymiser.digest("follow-up", patient.collection.slug, str(patient.number), *name)
         known = FollowUp.objects.filter(patient=patient, identity=identity).first()
         if known is not None:

@@ -153,6 +153,29 @@ def test_bookmark_and_follow_up_numbers_come_from_the_identifier() -> None:
     assert (bookmark.label, bookmark.follow_up, bookmark.tracking_uid) == ("B06", "F03", "1.2.9")
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("Lesion 1", "lesion 1"),
+        ("TARGET  Lesion 02", "target lesion 2"),
+        ("T2", "t2"),
+        ("B06", ""),
+        ("F03", ""),
+        ("Lesion", ""),
+        ("F4711 Smith", ""),
+        ("Measurement 2015", ""),
+        ("OHIF:Bidirectional", ""),
+    ],
+)
+def test_a_name_with_a_number_is_the_lesions_own(words: str, name: str) -> None:
+    assert only(report(bidimensional(IMAGE, identifier(words)))).name == name
+
+
+def test_a_name_that_two_marks_of_a_report_share_is_none() -> None:
+    two = readers.read(report(*(bidimensional(IMAGE, identifier(name)) for name in ("Lesion 1", "lesion 1", "T2"))))
+    assert [each.name for each in two] == ["", "", "t2"]
+
+
 @pytest.mark.parametrize("words", ["F4711", "F 60 B 12", "vitamin B12", "F4711 Smith, ward B 1204", "B06 F4711"])
 def test_no_number_comes_from_free_text(words: str) -> None:
     for said in (text(code("121106", "DCM", "Comment"), words), identifier(words)):

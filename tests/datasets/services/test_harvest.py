@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from io import BytesIO, StringIO
 from pathlib import Path
 
@@ -234,6 +235,18 @@ def test_studies_follow_time_and_patients_are_told_apart_by_issuer(tmp_path):
     assert [d for p, d in days if p == two] == [0, 425]
 
 
+def test_an_earlier_study_that_comes_later_moves_no_day(tmp_path):
+    folder = tmp_path / "pacs"
+    for number, date in enumerate(["20160101", "20150101", "20160201"]):
+        study, series = f"{STUDY}.{number}", f"{STUDY}.{number}.1"
+        common = {"StudyInstanceUID": study, "StudyDate": date, "PatientID": "4711"}
+        save(ct(SOPInstanceUID=f"{series}.5", SeriesInstanceUID=series, **common), folder / f"{number}-image")
+        save(report(bidimensional(f"{series}.5"), SOPInstanceUID=f"{study}.9", **common), folder / f"{number}-report")
+        run(folder)
+    days = Study.objects.order_by("number").values_list("number", "days_since_first")
+    assert list(days) == [(1, 0), (2, -365), (3, 31)]
+
+
 def test_a_follow_up_number_links_the_lesion_over_time(tmp_path):
     folder = tmp_path / "pacs"
     for number, date in enumerate(["20150101", "20150401"]):
@@ -246,6 +259,24 @@ def test_a_follow_up_number_links_the_lesion_over_time(tmp_path):
     run(folder)
     assert {lesion.follow_up.number for lesion in Lesion.objects.all()} == {3}
     assert list(Annotation.objects.order_by("pk").values_list("label", flat=True)) == ["B01", "B02"]
+
+
+def test_a_name_links_the_lesion_over_time_where_nothing_else_does(tmp_path):
+    folder = tmp_path / "pacs"
+    for number, patient in enumerate(["4711", "4711", "4712"]):
+        study, series = f"{STUDY}.{number}", f"{STUDY}.{number}.1"
+        common = {"StudyInstanceUID": study, "PatientID": patient}
+        save(ct(SOPInstanceUID=f"{series}.5", SeriesInstanceUID=series, **common), folder / f"{number}-image")
+        for place, name in enumerate(("Lesion 1", "Lesion 2")):
+            long, short = ([x + 25 * place * (1 - axis % 2) for axis, x in enumerate(line)] for line in CROSS)
+            mark = bidimensional(f"{series}.5", identifier(name), long=long, short=short)
+            save(report(mark, SOPInstanceUID=f"{study}.9.{place}", **common), folder / f"{number}-{place}-report")
+    run(folder)
+    sets = Lesion.objects.values_list("slice__series__study__patient", "follow_up__number")
+    assert sorted(Counter(sets).values()) == [1, 1, 2, 2]
+    stored = StringIO()
+    call_command("dumpdata", "datasets", stdout=stored)
+    assert "lesion 1" not in stored.getvalue().lower(), "it is free text, and only its hash is kept"
 
 
 def test_a_tracking_uid_goes_before_a_number_of_the_report(tmp_path):
