@@ -39,8 +39,11 @@ def from_corner(points: Sequence[Point]) -> tuple[Point, ...]:
 def pairs(lines: Sequence[Line]) -> list[tuple[Line, Line | None]]:
     """Put lines together that cross each other and no third line; the others come alone.
 
-    The longer line of a pair comes first.
+    The longer line of a pair comes first. A line that is drawn once more comes alone, behind the others.
     """
+    once: dict[object, Line] = {}
+    again = [line for line in lines if once.setdefault(_drawn(line), line) is not line]
+    lines = list(once.values())
     crossing = _crossings(lines)
     found: list[tuple[Line, Line | None]] = []
     for i, line in enumerate(lines):
@@ -49,17 +52,25 @@ def pairs(lines: Sequence[Line]) -> list[tuple[Line, Line | None]]:
             found.append((line, None))
         elif partner > i:
             found.append(_longer_first(line, lines[partner]))
-    return found
+    return found + [(line, None) for line in again]
+
+
+def _drawn(line: Line) -> object:
+    """The same for a line that is drawn twice, from whichever end."""
+    return line.image, line.frame, frozenset(tuple(round(number, 1) for number in end) for end in line.ends)
 
 
 def _crossings(lines: Sequence[Line]) -> list[list[int]]:
-    """For each line, the others on its image that cross it."""
+    """For each line, the others on its image that cross it. Two that share an end are an angle."""
     ends = np.array([line.ends for line in lines], dtype=np.float64).reshape(-1, 2, 2)
+    lengths = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=-1)
     sound = np.asarray(np.isfinite(ends).all(axis=(1, 2)))
     found = []
     for i, line in enumerate(lines):
         first = np.broadcast_to(ends[i], ends.shape)
         met = np.asarray(recist.cross(np.concatenate([first, ends], axis=1), SLACK) & sound & sound[i])
+        apart = np.linalg.norm(ends[:, :, None] - ends[i], axis=-1).min(axis=(1, 2))
+        met &= apart > SLACK * np.minimum(lengths, lengths[i])
         others = (int(j) for j in np.flatnonzero(met) if j != i)
         found.append([j for j in others if (lines[j].image, lines[j].frame) == (line.image, line.frame)])
     return found

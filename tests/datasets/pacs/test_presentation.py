@@ -103,6 +103,27 @@ def test_lines_on_two_images_are_two_lines() -> None:
     assert [(each.tool, each.reason) for each in found] == [(Tool.LINE, Reason.NOT_RECIST)] * 2
 
 
+@pytest.mark.parametrize(
+    ("second", "tools"),
+    [
+        ((10.5, 20.5, 20.5, 28.5), [Tool.LINE, Tool.LINE]),
+        ((30.4, 20.9, 20.5, 28.5), [Tool.LINE, Tool.LINE]),
+        ((20.5, 20.5, 20.5, 28.5), [Tool.BIDIMENSIONAL]),
+        ((20.5, 21.2, 20.5, 38.5), [Tool.BIDIMENSIONAL]),
+        ((20.5, 22.5, 20.5, 28.5), [Tool.LINE, Tool.LINE]),
+    ],
+    ids=["an angle", "nearly an angle", "one ends on the other", "nearly so", "not so"],
+)
+def test_lines_that_meet_at_an_end_of_both_are_an_angle(second: Sequence[float], tools: list[Tool]) -> None:
+    found = read(annotation(graphic(LONG), graphic(second)))
+    assert [each.tool for each in found] == tools
+
+
+def test_a_measurement_that_was_drawn_twice_is_one_and_the_rest_are_lines() -> None:
+    found = read(annotation(graphic(LONG), graphic(SHORT)), annotation(graphic(LONG[2:] + LONG[:2]), graphic(SHORT)))
+    assert [each.tool for each in found] == [Tool.BIDIMENSIONAL, Tool.LINE, Tool.LINE]
+
+
 def test_lines_that_do_not_cross_are_two_lines() -> None:
     found = read(annotation(graphic(LONG), graphic((40.5, 12.5, 40.5, 28.5))))
     assert [each.tool for each in found] == [Tool.LINE] * 2

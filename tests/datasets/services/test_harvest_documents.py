@@ -18,10 +18,7 @@ ANNOTATION = annotation4((MULTI, LONG + SHORT))
 
 
 @pytest.fixture
-def hospital(tmp_path, settings):
-    settings.DATA_DIR = tmp_path / "data"
-    settings.DATA_DIR.mkdir()
-    settings.IDENTITY_KEY_FILE = settings.DATA_DIR / "identity_key"
+def hospital(tmp_path, data_dir):
     for number, each in enumerate(ct_series()):
         save(each, tmp_path / "pacs" / f"{number}.dcm")
     return tmp_path / "pacs"
