@@ -2,7 +2,7 @@
 
 `python -m benchmarks.gpu` goes through its stages, or those that are named, and prints one JSON line per result:
 
-- `speed`: milliseconds per image and images per second, against torchvision's Faster R-CNN where that loads;
+- `speed`: milliseconds per image and images per second of both, against torchvision's Faster R-CNN where that loads;
 - `paper`, `context`, `torchvision`: train for a fixed budget on a phantom release and score the test split;
 - `curve`: the same for the paper's network with 10, 25 and 50 percent of the patients (100 is `paper`).
 
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,27 +152,30 @@ def speed(plan: Plan, device_name: str, results: Results) -> None:
     """Milliseconds per image, images per second, share of the device's peak, ours and theirs."""
     peak = next((value for key, value in PEAK.items() if key in device_name), None)
     size = plan.paper.input.size
-    makers: dict[str, tuple[Maker, Maker]] = {
-        plan.paper.name: (lambda batch: _detecting(plan, batch), lambda batch: _training(plan, batch))
-    }
+    makers: list[tuple[str, Preset | None, Maker, Maker]] = [
+        (preset.name, preset, partial(_detecting, plan, preset), partial(_training, plan, preset))
+        for preset in (plan.paper, plan.context)
+    ]
     if theirs.available():
-        makers[theirs.NAME] = (
-            lambda batch: theirs.detecting(plan.device, size, batch),
-            lambda batch: theirs.training(plan.device, size, batch),
-        )
-    for name, (detecting, training) in makers.items():
+        pair = partial(theirs.detecting, plan.device, size), partial(theirs.training, plan.device, size)
+        makers.append((theirs.NAME, None, *pair))
+    for name, preset, detecting, training in makers:
         for what, make, sizes, cost in (
-            ("inference", detecting, plan.batches, flop(plan.paper)),
-            ("training", training, plan.batches[1:], flop_of_learning(plan.paper)),
+            ("inference", detecting, plan.batches, flop),
+            ("training", training, plan.batches[1:], flop_of_learning),
         ):
             for batch in sizes:
                 line: dict[str, Any] = {"network": name, "what": what, "batch": batch}
                 if results.has(line):
                     continue
-                seconds = _time(plan, make(batch))
+                try:
+                    seconds = _time(plan, make(batch))
+                except torch.OutOfMemoryError:
+                    results.add(line | {"skipped": "the device's memory is too small"})
+                    continue
                 line |= {"ms_per_image": 1000 * seconds / batch, "images_per_second": batch / seconds}
-                if peak and name == plan.paper.name:
-                    line["share_of_bf16_peak"] = cost * batch / seconds / peak
+                if peak and preset is not None:
+                    line["share_of_bf16_peak"] = cost(preset) * batch / seconds / peak
                 results.add(line)
 
 
@@ -271,9 +275,9 @@ def _learn(network: Detector, optimizer: torch.optim.Optimizer, batch: Batch, st
     optimizer.step()
 
 
-def _detecting(plan: Plan, batch: int) -> Callable[[], Any]:
-    network = prepare(Detector(plan.paper), plan.device, fast=plan.device.type == "cuda")
-    hu = _noise(plan, batch)
+def _detecting(plan: Plan, preset: Preset, batch: int) -> Callable[[], Any]:
+    network = prepare(Detector(preset), plan.device, fast=plan.device.type == "cuda")
+    hu = _noise(plan, preset, batch)
 
     def work() -> None:
         with torch.inference_mode():
@@ -282,16 +286,16 @@ def _detecting(plan: Plan, batch: int) -> Callable[[], Any]:
     return work
 
 
-def _training(plan: Plan, batch: int) -> Callable[[], Any]:
-    network = Detector(plan.paper).to(plan.device, memory_format=torch.channels_last).train()
-    optimizer = make_optimizer(network, dataclasses.replace(plan.paper.training, learning_rate=1e-6))
+def _training(plan: Plan, preset: Preset, batch: int) -> Callable[[], Any]:
+    network = Detector(preset).to(plan.device, memory_format=torch.channels_last).train()
+    optimizer = make_optimizer(network, dataclasses.replace(preset.training, learning_rate=1e-6))
     lesion = torch.tensor([[16.0, 16.0, 40.0, 40.0]], device=plan.device)
-    made = Batch(_noise(plan, batch), [lesion] * batch, list(range(batch)), [Frame(1.0, 1.0)] * batch)
+    made = Batch(_noise(plan, preset, batch), [lesion] * batch, list(range(batch)), [Frame(1.0, 1.0)] * batch)
     return lambda: _learn(network, optimizer, made, 1)
 
 
-def _noise(plan: Plan, batch: int) -> torch.Tensor:
-    shape = (batch, plan.paper.input.channels, plan.paper.input.size, plan.paper.input.size)
+def _noise(plan: Plan, preset: Preset, batch: int) -> torch.Tensor:
+    shape = (batch, preset.input.channels, preset.input.size, preset.input.size)
     return torch.randint(-1000, 1000, shape, dtype=torch.int16, device=plan.device)
 
 

@@ -22,8 +22,11 @@ def test_the_gpu_benchmark_runs_reduced_in_stages_without_the_other_packages(tmp
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert (lines[0]["device"], lines[0]["torchvision"]) == ("CPU", None)
-    speeds = [(line["what"], line["batch"]) for line in lines if "batch" in line]
-    assert speeds == [("inference", 1), ("inference", 2), ("training", 2)], "and none of them twice"
+    speeds = [(line["network"], line["what"], line["batch"]) for line in lines if "batch" in line]
+    measured = (("inference", 1), ("inference", 2), ("training", 2))
+    assert speeds == [(name, *each) for name in ("tiny", "tiny-context") for each in measured], (
+        "and none of them twice"
+    )
     assert all(line["ms_per_image"] > 0 for line in lines if "batch" in line)
     trained = [(line["network"], line["share"]) for line in lines if "steps" in line]
     assert trained == [("tiny-context", 1.0), ("tiny", 1.0), ("tiny", 0.1), ("tiny", 0.25), ("tiny", 0.5)]
