@@ -1,6 +1,7 @@
 """Command line: `python -m detection.train RELEASE --preset paper --out RUN`, or torchrun with the same module."""
 
 import dataclasses
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from detection.training import checkpoint, command
 from detection.training import settings as run
 from detection.training.journal import Progress
 from detection.training.loop import Machine, check_batch, is_first_process, processes, train
-from detection.training.optimizer import make_optimizer
+from detection.training.optimizer import make_optimizer, total_steps
 from detection.training.settings import Settings
 from detection.training.validation import some
 
@@ -65,7 +66,7 @@ def start(
         had, training starts from random weights, says so and records it.
     fraction : share of the training patients.
     precision : `32-true`, `bf16-mixed`, or `auto`: the latter where the device is fast in it. Recorded.
-    cache : folder of decoded slices, OUT/cache unless given.
+    cache : folder of decoded slices; unless given OUT/cache, which goes when the training is over.
 
     Raises
     ------
@@ -93,7 +94,9 @@ def start(
             checkpoint.Keeper(out, preset, network, make_optimizer(network, preset.training)).keep(0, {})
         run.write(out, settings)
     validation = _validation(release, settings, cache, out)
-    return train(out, settings, network, data, machine, progress=progress, validation=validation)
+    steps = train(out, settings, network, data, machine, progress=progress, validation=validation)
+    _tidy(out, settings, data, steps)
+    return steps
 
 
 def resume(
@@ -114,13 +117,22 @@ def resume(
     network = Detector(settings.preset)
     _freeze(network, settings)
     validation = _validation(release, settings, cache, out)
-    return train(out, settings, network, data, machine, resume=True, progress=progress, validation=validation)
+    steps = train(out, settings, network, data, machine, resume=True, progress=progress, validation=validation)
+    _tidy(out, settings, data, steps)
+    return steps
 
 
 def _checked(machine: Machine, preset: Preset) -> torch.device:
     """The device, before anything is written."""
     check_batch(preset.training.batch, processes(machine))
     return pick_device(machine.accelerator, machine.devices)
+
+
+def _tidy(out: Path, settings: Settings, data: Slices, steps: int) -> None:
+    """Remove the run's own slice cache at its end: nobody reads it again, and it takes half a megabyte per slice."""
+    config = settings.preset.training
+    if is_first_process() and steps >= total_steps(config, -(-len(data) // config.batch)):
+        shutil.rmtree(out / "cache", ignore_errors=True)
 
 
 def _freeze(network: Detector, settings: Settings) -> None:

@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
                          help="GPUs or CPU processes (1); torchrun says it itself")  # fmt: skip
     machine.add_argument("--workers", type=accepted.count,
                          help=f"loader processes per device (up to {LOADERS} for a GPU, else 0)")  # fmt: skip
-    machine.add_argument("--cache", type=Path, help="folder for decoded slices (RUN/cache)")
+    machine.add_argument(
+        "--cache", type=Path, help="folder that keeps decoded slices (RUN/cache, until the training is over)"
+    )
     machine.add_argument("--minutes", type=accepted.above_zero, default=float("inf"),
                          help="stop with a checkpoint after so long")  # fmt: skip
     beyond = made.add_argument_group("beyond the paper")

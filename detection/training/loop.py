@@ -6,7 +6,7 @@ stopped.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,11 +103,11 @@ def _train(
     step = start
     try:
         for step, batch in _stream(fabric, settings, data, workers, start, per_epoch):
+            now = time.monotonic()
+            clock = (now - began > machine.seconds, now - saved > SAVE_SECONDS)
             with enough_memory():
-                values = _step(fabric, model, optimizer, batch, settings, step, per_epoch)
+                values, (over, due) = _step(fabric, model, optimizer, batch, settings, step, per_epoch, clock)
             _check(fabric, values, batch, data, step)
-            over = _agreed(fabric, time.monotonic() - began > machine.seconds)
-            due = _agreed(fabric, time.monotonic() - saved > SAVE_SECONDS)
             looking = step % (config.validate_every or per_epoch) == 0 or step == total
             keeping = step % per_epoch == 0 or looking or over or due
             if keeping:
@@ -183,8 +183,9 @@ def _stream(
 
 def _step(
     fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, settings: Settings, step: int,
-    per_epoch: int,
-) -> dict[str, float]:  # fmt: skip
+    per_epoch: int, clock: Sequence[bool],
+) -> tuple[dict[str, float], list[bool]]:  # fmt: skip
+    """Learn from a batch; losses of all processes together, and what the first one's clock says, so that all agree."""
     config = settings.preset.training
     rate = learning_rate(config, step, per_epoch)
     for group in optimizer.param_groups:
@@ -195,22 +196,24 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
     fabric.backward(total)
     norm: Any = fabric.clip_gradients(model, optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
-    # Of all processes together; where one is not finite, neither is the mean, and all stop.
-    values = _mean(fabric, torch.stack([total, *losses, norm]).detach().float()).tolist()
+    told = torch.stack([total, *losses, norm]).detach().float()
+    # One exchange a step: what is told and the clock together.
+    every = _of_all(fabric, torch.cat([told, told.new_tensor(clock)]))
+    # Where one process's is not finite, neither is the mean, and all stop.
+    values = [sum(column) / len(every) for column in zip(*every, strict=True)][: len(told)]
     # A finite loss may have a gradient that is not, which clipping would turn into NaN in every weight.
     if all(map(_is_finite, values)):
         optimizer.step()
     names = ("loss", *(f"loss_{name}" for name in losses._fields), GRADIENT)
-    return {**dict(zip(names, values, strict=True)), "learning_rate": rate}
+    agreed = [value > 0 for value in every[0][len(told) :]]
+    return {**dict(zip(names, values, strict=True)), "learning_rate": rate}, agreed
 
 
-def _mean(fabric: Fabric, values: Tensor) -> Tensor:
-    """Mean over the processes."""
-    if fabric.world_size == 1:
-        return values
-    every: Any = fabric.all_gather(values)
-    mean: Tensor = every.mean(dim=0)
-    return mean
+def _of_all(fabric: Fabric, values: Tensor) -> list[list[float]]:
+    """Values of every process, the first one's first."""
+    every: Any = fabric.all_gather(values) if fabric.world_size > 1 else values[None]
+    rows: list[list[float]] = every.tolist()
+    return rows
 
 
 def _check(fabric: Fabric, values: dict[str, float], batch: Batch, data: Slices, step: int) -> None:
@@ -236,8 +239,3 @@ def _advice(fabric: Fabric, batch: Batch, data: Slices) -> str:
 
 def _is_finite(value: float) -> bool:
     return value - value == 0
-
-
-def _agreed(fabric: Fabric, wanted: bool) -> bool:
-    """What the first process wants, so that all do the same."""
-    return bool(fabric.broadcast(wanted)) if fabric.world_size > 1 else wanted

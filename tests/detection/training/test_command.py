@@ -61,6 +61,18 @@ def test_the_command_says_and_records_that_it_starts_from_random_weights(discs, 
     assert (kept.weights, kept.fraction, kept.release) == ("random", 0.5, "discs")
 
 
+def test_the_slice_cache_stays_until_the_training_is_over_unless_it_was_named(discs, tmp_path):
+    arguments = (discs, "--preset", "tiny", "--out", tmp_path / "run", "--epochs", 2, "--batch", 4)
+    assert start(*arguments, "--minutes", 1e-9) == 0
+    assert any((tmp_path / "run/cache").iterdir())
+    assert start(*arguments, "--resume") == 0
+    assert len(lines_of(tmp_path / "run")) == 4
+    assert not (tmp_path / "run/cache").exists()
+    named = tmp_path / "named"
+    assert start(discs, "--preset", "tiny", "--out", tmp_path / "other", "--epochs", 1, "--cache", named) == 0
+    assert any(named.iterdir())
+
+
 def test_a_release_without_a_validation_split_trains_all_the_same(tmp_path, capsys):
     release = write_release(tmp_path / "release", patients=2)
     assert start(release, "--preset", "tiny", "--out", tmp_path / "run", "--epochs", 1, "--batch", 2) == 0
