@@ -37,6 +37,7 @@ _DEPLOYMENT = (
     "PUBLIC_READ",
     "SECRET_KEY",
     "SESSION_COOKIE_NAME",
+    "TAKE_DERIVED_IMAGES",
 )
 _DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 _BROWSER_FIXTURES = {"browser", "page"}

@@ -105,7 +105,7 @@ def refusal(instance: Instance) -> str:
     kind = tuple(part.upper() for part in instance.ImageType)
     if "SCREEN SAVE" in kind:
         return "it is a screen save"
-    if kind[:2] == ("DERIVED", "SECONDARY"):
+    if kind[:2] == ("DERIVED", "SECONDARY") and os.environ.get("TAKE_DERIVED_IMAGES") != "1":
         return "it is a secondary image derived from others"
     return ""
 

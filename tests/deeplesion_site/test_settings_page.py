@@ -40,7 +40,7 @@ print(json.dumps(told, default=str))
 """
 
 ELSEWHERE = {"REQUESTS_CA_BUNDLE", "DICOMWEB_PASSWORD", "DICOMWEB_TOKEN", "DIMSE_TLS_CA", "DIMSE_TLS_CERTIFICATE",
-             "DIMSE_TLS_KEY"}  # fmt: skip
+             "DIMSE_TLS_KEY", "TAKE_DERIVED_IMAGES"}  # fmt: skip
 """Read by the sources of a PACS, which know no Django."""
 NOT_OURS = {"DATA_DIR", "CURL_CA_BUNDLE", "DJANGO_SETTINGS_MODULE"}
 """DATA_DIR is in the table already; the others belong to libraries."""

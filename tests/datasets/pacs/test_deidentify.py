@@ -101,6 +101,26 @@ def test_images_that_may_show_text_are_refused(changes: dict[str, object], refus
 
 
 @pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"ImageType": ["DERIVED", "SECONDARY", "REFORMATTED"]}, False),
+        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, True),
+        ({"ImageType": ["DERIVED", "SECONDARY"], "BurnedInAnnotation": "YES"}, True),
+        ({"ImageType": ["DERIVED", "SECONDARY"], "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, True),
+    ],
+)
+def test_derived_images_are_taken_only_where_that_is_set_and_nothing_else_speaks_against_them(
+    changes: dict[str, object], refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (instance,) = facts(ct(**changes))
+    for setting in ("", "0", "yes"):
+        monkeypatch.setenv("TAKE_DERIVED_IMAGES", setting)
+        assert deidentify.refusal(instance)
+    monkeypatch.setenv("TAKE_DERIVED_IMAGES", "1")
+    assert bool(deidentify.refusal(instance)) is refused
+
+
+@pytest.mark.parametrize(
     ("text", "day"),
     [("20150420", date(2015, 4, 20)), ("2015.04.20", date(2015, 4, 20)), ("", None), ("20151340", None), ("x", None)],
 )
