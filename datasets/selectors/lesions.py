@@ -49,8 +49,11 @@ def located(rows: QuerySet[Lesion]) -> QuerySet[Lesion]:
 
 
 def sample(rows: QuerySet[Lesion], count: int, seed: int) -> list[Lesion]:
-    """A few lesions with pictures, drawn from a stretch at a random place of the table, never sorting it whole."""
-    shown = rows.filter(slice__stored=True).order_by("id")
+    """A few lesions with pictures, drawn from a stretch at a random place of the table, never sorting it whole.
+
+    Those that may be noise are no example; lesions of an unknown type come last.
+    """
+    shown = rows.filter(slice__stored=True, possibly_noisy=False).order_by("id")
     last = shown.order_by("-id").values_list("id", flat=True).first()
     if last is None:
         return []
@@ -60,7 +63,8 @@ def sample(rows: QuerySet[Lesion], count: int, seed: int) -> list[Lesion]:
     if len(found) < _STRETCH:
         found += shown.filter(id__lt=start).values_list("id", flat=True)[: _STRETCH - len(found)]
     picked = random.sample(found, min(count, len(found)))
-    return list(Lesion.objects.filter(pk__in=picked).select_related(_PLACE).order_by("type", "id"))
+    chosen = Lesion.objects.filter(pk__in=picked).select_related(_PLACE)
+    return sorted(chosen, key=lambda lesion: (lesion.type < 1, lesion.type, lesion.pk))
 
 
 def get(pk: int, visibility: Visibility) -> Lesion | None:

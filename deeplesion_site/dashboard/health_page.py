@@ -31,10 +31,12 @@ CARDS = Path("/proc/driver/nvidia/gpus")
 def health_page(request: HttpRequest) -> HttpResponse:
     found = health.state()
     disk = shutil.disk_usage(settings.DATA_DIR)
+    queues = standing.queues() if found["database"] else []
     context = {
         "parts": [(name, found[name], trouble) for name, trouble in PARTS.items()],
         "well": all(found.values()),
-        "queues": standing.queues() if found["database"] else [],
+        "queues": queues,
+        "stuck": [queue.name for queue in queues if queue.stuck],
         "workers": standing.living() if found["database"] else [],
         "disk": disk,
         "disk_percent": round(100 * disk.used / disk.total),

@@ -75,10 +75,14 @@ def work(db: None) -> None:
 
 def test_the_health_page_tells_what_waits_for_nobody(client_of: Callable[[str], Client], work: None) -> None:
     content = client_of("admin").get("/health/").content.decode()
-    assert "Everything that the site stands on works." in content
+    assert "Jobs wait, and no worker comes for them: gpu." in content
     assert content.count("nobody comes for it") == 1
     assert "here:1" in content
     assert "gone:2" not in content
+
+
+def test_the_health_page_says_that_all_is_well_where_it_is(client_of: Callable[[str], Client], db: None) -> None:
+    assert "Everything that the site stands on works." in client_of("admin").get("/health/").content.decode()
 
 
 def test_prometheus_reads_jobs_queues_and_parts(client: Client, work: None) -> None:

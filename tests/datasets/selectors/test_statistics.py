@@ -134,6 +134,11 @@ def test_a_sample_is_the_same_all_day_and_has_pictures(db: None) -> None:
     assert lesion_selectors.sample(rows, 4, seed=1) == first
     assert set(lesion_selectors.sample(rows, 99, seed=2)) == set(stored)
     assert lesion_selectors.sample(Lesion.objects.none(), 4, seed=1) == []
+    Lesion.objects.filter(pk=stored[0].pk).update(possibly_noisy=True)
+    Lesion.objects.filter(pk=stored[1].pk).update(type=-1)
+    shown = lesion_selectors.sample(rows, 99, seed=2)
+    assert stored[0] not in shown
+    assert shown[-1] == stored[1]
 
 
 def test_types_per_split_of_a_release(three: list[Lesion]) -> None:
