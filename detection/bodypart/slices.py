@@ -6,6 +6,8 @@ DeepLesion's scale (`anchor`), never to train.
 
 import csv
 import math
+import os
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -157,14 +159,32 @@ def read_picture(path: Path, size: int) -> Picture:
 
 
 class Pictures:
-    """The pictures of many series, decoded once each when first asked for and kept as 8-bit greys."""
+    """The pictures of many series, decoded once each when first asked for and kept as 8-bit greys.
 
-    def __init__(self, series: Sequence[Volume], size: int, threads: int) -> None:
+    In a file, as those of all series of DeepLesion take more memory than many computers have. It has no name, so that
+    it goes with the process, however that ends.
+    """
+
+    def __init__(self, series: Sequence[Volume], size: int, threads: int, folder: Path) -> None:
+        """Begin with none.
+
+        Parameters
+        ----------
+        threads : for decoding; folder : on the disk that holds the file.
+
+        Raises
+        ------
+        OSError : there is no room for all of them.
+        """
         self._volumes = series
         self._size = size
         ends = np.cumsum([len(volume.numbers) for volume in series])
         self._starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-        self._greys = np.empty((int(ends[-1]), size, size), dtype=np.uint8)
+        shape = (int(ends[-1]), size, size)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # Its place is taken now: a process that writes to a mapped page without one is killed.
+            os.posix_fallocate(file.fileno(), 0, math.prod(shape))
+            self._greys = np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
         self._known = np.zeros(len(self._greys), dtype=bool)
         self._pool = ThreadPoolExecutor(threads)
 

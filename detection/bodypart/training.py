@@ -82,7 +82,7 @@ def train(
     known = identity_of(release)
     learn, check = _divided(volumes(release), preset, seed)
     out.mkdir(parents=True, exist_ok=True)
-    pictures = Pictures([*learn, *check], preset.size, threads)
+    pictures = Pictures([*learn, *check], preset.size, threads, out)
     run = Run(preset, seed, learn, check, pictures, device)
     try:
         torch.manual_seed(seed)

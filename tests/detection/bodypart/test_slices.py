@@ -122,12 +122,14 @@ def claiming(size: int) -> bytes:
 def test_pictures_are_decoded_once(tmp_path: Path) -> None:
     write_release(tmp_path, {"000001_01_01": range(3, 9), "000002_01_02": [4, 5, 9]})
     series = volumes(tmp_path)
-    pictures = Pictures(series, 32, threads=1)
+    pictures = Pictures(series, 32, threads=1, folder=tmp_path)
     before = pictures.get([(0, 0), (1, 2), (0, 0)])
     for each in series:
         each.path(each.numbers[0]).unlink()
     np.testing.assert_array_equal(pictures.get([(0, 0)])[0], before[0])
     np.testing.assert_array_equal(before[0], before[2])
+    assert type(before) is np.ndarray
     with pytest.raises(UnreadableSlice):
         pictures.get([(1, 0)])
+    assert {path.name for path in tmp_path.iterdir()} == {"DL_info.csv", "Images_png"}, "the file has no name"
     pictures.close()
