@@ -13,6 +13,9 @@ from datasets.selectors.statistics import SIZE_BINS, BoxSizes
 
 Pairs = Sequence[tuple[Any, int]]
 
+FEW = 6
+"""Counts from which a scale is divided into whole numbers by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:
@@ -70,7 +73,7 @@ def bars(
     }
     if shares:
         trace["customdata"] = parts
-    layout = _axes(names, values, horizontal=horizontal)
+    layout = _axes(names, values, max(counts, default=0), horizontal=horizontal)
     if horizontal:
         # Each bar carries its number, so the axis need not.
         layout |= {"margin": {"l": 8, "r": 104 if shares else 56, "t": 8, "b": 8}}
@@ -163,8 +166,9 @@ def stacked(
                 f"%{{{'x' if horizontal else 'y'}:,}}<extra></extra>",
             }
         )
+    sums = map(sum, zip(*(counts for counts, _ in layers.values()), strict=True))
     layout = {
-        **_axes(names, values, horizontal=horizontal),
+        **_axes(names, values, max(sums, default=0), horizontal=horizontal),
         "barmode": "stack",
     }
     rows = [(label, *(counts[index] for counts, _ in layers.values())) for index, label in enumerate(labels)]
@@ -184,7 +188,13 @@ def box_sizes(found: BoxSizes) -> Chart:
         "colorscale": "scale:figure",
         "hovertemplate": f"width %{{x:g}} ± {step / 2:g} mm, height %{{y:g}} ± {step / 2:g} mm: %{{z:,}} lesions"
         "<extra></extra>",
-        "colorbar": {"title": {"text": "lesions"}, "thickness": 10, "outlinewidth": 0, "len": 0.8},
+        "colorbar": {
+            "title": {"text": "lesions"},
+            "thickness": 10,
+            "outlinewidth": 0,
+            "len": 0.8,
+            **_whole(max(map(max, found.grid), default=0)),
+        },
         "xgap": 1,
         "ygap": 1,
     }
@@ -313,17 +323,22 @@ def splits_by_type(table: dict[int, dict[int, int]]) -> Chart:
     )
 
 
-def _axes(names: str, values: str, *, horizontal: bool) -> dict[str, Any]:
-    """Layout of the axis of names and the axis of counts."""
+def _axes(names: str, values: str, greatest: int, *, horizontal: bool) -> dict[str, Any]:
+    """Layout of the axis of names and the axis of counts, of which `greatest` is the largest."""
     name_axis: dict[str, Any] = {
         "type": "category",
         "showgrid": False,
         "title": {"text": "" if horizontal else names},
     }
-    count_axis = {"title": {"text": values}, "rangemode": "tozero", "tickformat": ",~d"}
+    count_axis = {"title": {"text": values}, "rangemode": "tozero", "tickformat": ",~d", **_whole(greatest)}
     if horizontal:
         return {"xaxis": count_axis, "yaxis": name_axis | {"autorange": "reversed"}}
     return {"xaxis": name_axis, "yaxis": count_axis}
+
+
+def _whole(greatest: int) -> dict[str, Any]:
+    """Ticks of a scale of counts: few of them would be divided into halves, which are written as wholes twice."""
+    return {"dtick": 1} if greatest < FEW else {}
 
 
 def _figure(data: list[dict[str, Any]], layout: dict[str, Any]) -> dict[str, Any]:

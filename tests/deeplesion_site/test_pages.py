@@ -139,6 +139,16 @@ def test_box_sizes_say_what_they_cut_off(client: Client, dataset: SimpleNamespac
     )
 
 
+def test_a_few_lesions_are_counted_in_whole_numbers() -> None:
+    few, many = (
+        charts.stacked("k", "t", "c", ["a", "b"], {"x": ([1, n], "red"), "y": ([2, n], "blue")}, names="n", values="v")
+        for n in (1, 9)
+    )
+    assert few.figure["layout"]["yaxis"]["dtick"] == 1
+    assert "dtick" not in many.figure["layout"]["yaxis"]
+    assert charts.bars("k", "t", "c", [], names="n", values="v").figure["layout"]["yaxis"]["dtick"] == 1
+
+
 def charts_of(client: Client) -> dict[str, charts.Chart]:
     return {chart.id: chart for chart in client.get("/statistics/").context["lesion_charts"]}
 
@@ -235,6 +245,7 @@ def test_jobs_ask_again_only_while_one_is_unfinished(client_of: Callable[[str], 
     client = client_of("admin")
     assert "No jobs yet" in text(client, "/jobs/")
     done = factories.make_job(
+        kind="manifest",
         state="succeeded",
         result={"counts": {"lesions": 812}, "reasons": {"not_recist": 300}, "problems": ["IM3 is odd"]},
     )
