@@ -3,8 +3,9 @@
 import csv
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -119,13 +120,20 @@ def _lesion(path: Path, line: int, row: dict[str, str]) -> Lesion:
         slice=number,
         box=(x1 - 1, y1 - 1, x2 - 1, y2 - 1),
         diameter_mm=(long + short) / 2 * spacing,
-        type=read("Coarse_lesion_type", int),
+        type=read("Coarse_lesion_type", partial(_one_of, TYPES)),
         noisy=read("Possibly_noisy", int) == 1,
         spacing=spacing,
         interval=interval,
         image_size=(int(columns), int(rows)),
-        split=read("Train_Val_Test", int),
+        split=read("Train_Val_Test", partial(_one_of, SPLITS.values())),
     )
+
+
+def _one_of(known: Collection[int], text: str) -> int:
+    value = int(text)
+    if value not in known:
+        raise ValueError(text)
+    return value
 
 
 def _file_name(text: str) -> str:

@@ -139,7 +139,7 @@ def read_stacked(path: Path, names: Iterable[str]) -> Volumes:
 
     Raises
     ------
-    BadTable
+    BadTable : see `read_boxes`; a name is no slice's; or there are detections, but in no sub-volume.
     """
     of_series: dict[str, dict[int, list[tuple[float, ...]]]] = {}
     for image, row in read_boxes(path):
@@ -152,6 +152,8 @@ def read_stacked(path: Path, names: Iterable[str]) -> Volumes:
         series, first, last = parts(name)
         own = of_series.get(series, {})
         result[name] = stack({key: np.array(rows) for key, rows in own.items() if first <= key <= last})
+    if of_series and not any(map(len, result.values())):
+        raise BadTable(f"{path.name} holds no detection in any of the {len(result)} sub-volumes")
     return result
 
 
@@ -184,6 +186,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise EmptySplit(f"{options.truth.name} holds no sub-volume")
         flat = options.detections.suffix == ".csv"
         found = read_stacked(options.detections, truth) if flat else read(options.detections, 7)
+        if not flat and any(map(len, found.values())) and not any(len(found.get(name, ())) for name in truth):
+            raise BadTable(f"{options.detections.name} holds no detection in any of the {len(truth)} sub-volumes")
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
         return 1

@@ -58,6 +58,8 @@ def test_the_real_table_is_read_whole():
             {"Key_slice_index": "9"},
             "DL_info.csv line 3: File_name and Key_slice_index name different slices; correct one",
         ),
+        ({"Coarse_lesion_type": "99"}, "DL_info.csv line 3: Coarse_lesion_type cannot be read; correct the cell"),
+        ({"Train_Val_Test": "0"}, "DL_info.csv line 3: Train_Val_Test cannot be read; correct the cell"),
         ({"Key_slice_index": "x"}, "DL_info.csv line 3: Key_slice_index cannot be read; correct the cell"),
     ],
 )

@@ -74,6 +74,20 @@ def test_what_is_no_truth_is_refused(tmp_path, text):
         volumes.read(path, 6)
 
 
+@pytest.mark.parametrize("name", ["found.csv", "found.json"])
+def test_detections_in_none_of_the_sub_volumes_are_refused(tmp_path, capsys, name):
+    truth, found = tmp_path / "truth.json", tmp_path / name
+    truth.write_text(json.dumps({NAME: [LESION]}))
+    found.write_text(
+        json.dumps({"000002_01_01_005-010": [[*LESION, 0.5]]}) if name.endswith("json")
+        else "File_name,x1,y1,x2,y2,score\n000001_01_01_020.png,50,50,60,60,1\n"
+    )  # fmt: skip
+    assert volumes.main(["--truth", str(truth), "--detections", str(found)]) == 1
+    assert capsys.readouterr().err == f"{name} holds no detection in any of the 1 sub-volumes.\n"
+    found.write_text("{}" if name.endswith("json") else "File_name,x1,y1,x2,y2,score\n")
+    assert volumes.main(["--truth", str(truth), "--detections", str(found)]) == 0, "a detector that finds nothing"
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "2", "nan", "inf", "much"])
 def test_a_share_that_makes_no_sense_is_refused(capsys, value):
     with pytest.raises(SystemExit) as ended:
