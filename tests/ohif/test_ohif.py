@@ -20,8 +20,9 @@ from pydicom.dataset import Dataset
 from datasets.geometry.volume import ImagePlane
 from datasets.pacs import readers
 from datasets.pacs.directory import DirectorySource
+from datasets.pacs.placing import StudyImages
 from datasets.pacs.readers import Bookmark, Reason, Tool
-from datasets.pacs.resolve import Flag, Measurement, StudyImages, resolve
+from datasets.pacs.resolve import Flag, Measurement, resolve
 from tests.peers.needed import required
 
 HERE = Path(__file__).parent

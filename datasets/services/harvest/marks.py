@@ -8,8 +8,9 @@ from datasets.models.annotation import Reason
 from datasets.pacs import readers
 from datasets.pacs.deidentify import Pseudonymiser
 from datasets.pacs.instance import Instance
+from datasets.pacs.placing import Rejected, StudyImages
 from datasets.pacs.readers import Bookmark
-from datasets.pacs.resolve import Flag, Measurement, Rejected, StudyImages, resolve
+from datasets.pacs.resolve import Flag, Measurement, resolve
 from datasets.pacs.source import Source, Unreadable
 
 MODALITIES = frozenset(["CT", "MR", "PT", "NM", "CR", "DX", "US", "MG", "XA", "RF", "OT", "SC", "ES", "SM", "OP"])

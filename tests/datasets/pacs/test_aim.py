@@ -11,9 +11,10 @@ from pydicom.dataset import Dataset
 
 from datasets.pacs import readers
 from datasets.pacs.addresses import open_source
+from datasets.pacs.placing import StudyImages
 from datasets.pacs.readers import Bookmark, Carrier, Code, Reason, Tool
 from datasets.pacs.readers.document import ENCAPSULATED_XML
-from datasets.pacs.resolve import Measurement, StudyImages, resolve
+from datasets.pacs.resolve import Measurement, resolve
 from datasets.pacs.source import Unreadable
 from tests.datasets.pacs.archive import found as listed
 from tests.datasets.pacs.archive import own_study, store, web

@@ -22,7 +22,8 @@ from datasets.geometry.volume import Flips
 from datasets.pacs import deidentify, pixels, readers
 from datasets.pacs.directory import DirectorySource, read_stream
 from datasets.pacs.instance import Instance
-from datasets.pacs.resolve import StudyImages, resolve
+from datasets.pacs.placing import StudyImages
+from datasets.pacs.resolve import resolve
 from datasets.pacs.source import Source, Unreadable
 from tests.datasets.pacs import test_aim as aim
 from tests.datasets.pacs import test_presentation as presentation

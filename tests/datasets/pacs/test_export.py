@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose
 
 from datasets.pacs import readers
 from datasets.pacs.addresses import open_source
+from datasets.pacs.placing import Rejected, StudyImages
 from datasets.pacs.readers import Bookmark, Carrier, Reason, Tool
-from datasets.pacs.resolve import Measurement, Rejected, StudyImages, resolve
+from datasets.pacs.resolve import Measurement, resolve
 from datasets.pacs.source import Query, SourceNotFound
 from datasets.pacs.types import coarse_type
 from tests.datasets.pacs.archive import found as listed

@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 
 from datasets.geometry.volume import ImagePlane
 from datasets.pacs import readers
-from datasets.pacs.resolve import Flag, Measurement, StudyImages, resolve
+from datasets.pacs.placing import StudyImages
+from datasets.pacs.resolve import Flag, Measurement, resolve
 from tests.datasets.pacs.dicom_files import COLUMNS, ROWS, bidimensional, ct, facts, report
 
 CENTRED = np.array([[-9, -2], [8, 3], [1, -6], [-2, 7]], dtype=float)

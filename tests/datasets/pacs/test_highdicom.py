@@ -31,9 +31,10 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from datasets.pacs import readers
+from datasets.pacs.placing import StudyImages
 from datasets.pacs.readers import Code, Reason, Tool
 from datasets.pacs.resolve import Measurement as Resolved
-from datasets.pacs.resolve import StudyImages, resolve
+from datasets.pacs.resolve import resolve
 from datasets.pacs.types import coarse_type
 from tests.datasets.pacs.dicom_files import FRAME, ct_series, facts
 

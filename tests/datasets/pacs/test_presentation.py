@@ -14,8 +14,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, GrayscaleSoftcopyPresentationStateStorage
 
 from datasets.pacs import readers
+from datasets.pacs.placing import StudyImages
 from datasets.pacs.readers import Bookmark, Carrier, Reason, Tool
-from datasets.pacs.resolve import Measurement, StudyImages, resolve
+from datasets.pacs.resolve import Measurement, resolve
 from tests.datasets.pacs.dicom_files import STUDY, ct_series, facts
 
 IMAGE = "1.2.3.1.1.1050"

@@ -11,8 +11,9 @@ from pydicom.dataset import Dataset
 
 from datasets.geometry.volume import ImagePlane
 from datasets.pacs import readers
+from datasets.pacs.placing import Rejected, StudyImages
 from datasets.pacs.readers import Reason
-from datasets.pacs.resolve import Flag, Measurement, Rejected, StudyImages, resolve
+from datasets.pacs.resolve import Flag, Measurement, resolve
 from tests.datasets.pacs import dicom_files as dicom
 from tests.datasets.pacs.dicom_files import bidimensional, ct, ct_series, facts, report
 
