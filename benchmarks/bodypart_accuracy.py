@@ -37,7 +37,8 @@ def run(seeds: int) -> Iterator[Result]:
         write_release(release, patients=LEARN, seed=LEARN_SEED, size=SIZE, context_mm=WHOLE_MM)
         for seed in range(seeds):
             begin = time.process_time()
-            model = train(release, Path(folder) / f"run-{seed}", preset=PRESETS["small"], seed=seed, threads=1)
+            out = Path(folder) / f"run-{seed}"
+            model = train(release, out, preset=PRESETS["small"], seed=seed, device="cpu", threads=1)
             seconds = time.process_time() - begin
             yield Result("training", seconds, f"s of processor time, one thread, seed {seed}", at_most=180.0)
             for place, patients in enumerate(SETS, start=1):

@@ -29,7 +29,11 @@ def test_unseen_patients_are_put_in_order(tmp_path: Path, record_property, monke
     torch.set_num_threads(1)
     try:
         model = train(
-            tmp_path / "train", tmp_path / "run", preset=dataclasses.replace(PRESETS["small"], steps=200), threads=1
+            tmp_path / "train",
+            tmp_path / "run",
+            preset=dataclasses.replace(PRESETS["small"], steps=200),
+            threads=1,
+            device="cpu",
         )
         series = [each for each in volumes(tmp_path / "held") if np.ptp(each.millimetres()) > 100]
         monkeypatch.setattr(phantom_check, "SIZE", 64)
