@@ -27,6 +27,7 @@ from datasets.models import (
 from datasets.selectors.releases import COUNTED
 from datasets.services import leakage, release_contents, release_lines
 from datasets.services.errors import Refused
+from datasets.services.fence import Fence
 from datasets.services.hashing import Progress, hash_slices
 from datasets.services.split import check_shares, share_out
 
@@ -89,6 +90,7 @@ def create(
     publish: bool = True,
     on_images: Progress = _unwatched,
     on_damage: OnDamage = _unwatched,
+    fence: Fence = transaction.atomic,
 ) -> Release:
     """Make a release of a collection.
 
@@ -98,6 +100,7 @@ def create(
     seed : the same seed and data give the same split.
     publish : False leaves a draft.
     on_images, on_damage : see `hashing.hash_slices`, which comes before publishing.
+    fence : entered last, for the moment of publishing: a job's row is not held while everything is compared.
 
     Raises
     ------
@@ -119,7 +122,7 @@ def create(
         bulk.insert(ReleasePatient, fields, ((release.pk, patient, code) for patient, code in patients.items()))
         release_lines.write(release, releasable(collection))
         if publish:
-            _freeze(release)
+            _freeze(release, fence)
     return release
 
 
@@ -194,7 +197,7 @@ def _shared_out(collection: Collection, shares: Shares, seed: int) -> dict[int, 
     return {ids[number]: codes[placed[number]] for number in sorted(placed)}
 
 
-def _freeze(release: Release) -> None:
+def _freeze(release: Release, fence: Fence = transaction.atomic) -> None:
     """Check and count a draft, then publish it; from here on the database refuses every change."""
     if not release.members.exists():
         raise ReleaseRefused(f"{release.name} would hold no lesion")
@@ -221,4 +224,5 @@ def _freeze(release: Release) -> None:
     release.location_sources = sorted(set(located) - {""})
     release.state = Release.State.PUBLISHED
     release.published = timezone.now()
-    release.save()
+    with fence():
+        release.save()

@@ -52,6 +52,7 @@ def publish(params: ReleaseParams, run: Run) -> dict[str, Any]:
             seed=params.seed,
             on_images=progress,
             on_damage=damaged.append,
+            fence=run.fence,
         )
     run.then("manifest", {"release": release.name})
     return {"release": release.name, "compared": release.compared, "damaged": damaged[:SHOWN]}
