@@ -15,12 +15,14 @@ from django.db.models.functions import Now
 
 from datasets.services.errors import Refused
 from workers import engine
+from workers.errors import JobRefused
 from workers.kinds import harvest
 from workers.models import LEFT_OUT, HarvestSchedule, Job
 
 logger = logging.getLogger(__name__)
 
 LONGEST_HOURS = 24 * 31
+OUTCOME_CHARACTERS = 100
 
 
 class BadSchedule(Refused):
@@ -95,14 +97,21 @@ def _run(pk: int) -> Job | None:
     key = f"schedule-{schedule.pk}-{moment.isoformat()}"
     before = schedule.last_job
     job = before if before is not None and before.unfinished else None
-    if job is None:
-        job = engine.enqueue(kind=harvest.KIND.name, params=schedule.params, key=key)
-    new = job.key == key
-    if new:
-        schedule.last_job = job
-        schedule.outcome = f"queued job {job.pk}"
+    new = False
+    try:
+        if job is None:
+            job = engine.enqueue(kind=harvest.KIND.name, params=schedule.params, owner=schedule.owner, key=key)
+            new = job.key == key
+    except JobRefused as refused:
+        # Those that are due after it must not wait for what cannot be done.
+        schedule.outcome = f"{LEFT_OUT}{refused}"[:OUTCOME_CHARACTERS]
+        logger.warning("schedule %d is left out: no job can be made of it", schedule.pk)
     else:
-        schedule.outcome = f"{LEFT_OUT}job {job.pk} was still at it"
-        logger.warning("schedule %d is left out this time: job %d is still at it", schedule.pk, job.pk)
+        if new:
+            schedule.last_job = job
+            schedule.outcome = f"queued job {job.pk}"
+        else:
+            schedule.outcome = f"{LEFT_OUT}job {job.pk} was still at it"
+            logger.warning("schedule %d is left out this time: job %d is still at it", schedule.pk, job.pk)
     schedule.save(update_fields=["next_run", "last_run", "last_job", "outcome"])
     return job if new else None

@@ -10,10 +10,12 @@ from celery import current_app
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import F
+from django.db.models.functions import Now
 from pytest_django import Settings
 
 from datasets.models import Lesion
 from datasets.services.harvest.order import Order
+from tests import factories
 from workers import engine, harvesting, schedules, tasks
 from workers.models import HarvestSchedule, Job
 from workers.schedules import BadSchedule
@@ -106,6 +108,19 @@ def test_a_schedule_that_rests_gives_no_job(source: Path) -> None:
     assert not schedules.switch(pk=made.pk, on=False)[1], "it rests already"
     schedules.switch(pk=made.pk, on=True)
     assert len(schedules.tick()) == 1
+
+
+@pytest.mark.django_db
+def test_one_that_no_job_can_be_made_of_says_so_and_holds_up_no_other(source: Path) -> None:
+    owner = factories.make_user("admin")
+    HarvestSchedule.objects.create(order="b" * 64, params={"nonsense": 1}, every_hours=1, next_run=Now())
+    plan(source, owner=owner)
+    (job,) = schedules.tick()
+    assert job.owner == owner
+    bad = HarvestSchedule.objects.get(order="b" * 64)
+    assert bad.left_out
+    assert "There is no parameter nonsense." in bad.outcome
+    assert schedules.tick() == [], "neither is due before its next time"
 
 
 @pytest.mark.django_db(transaction=True)
