@@ -33,7 +33,7 @@ def issue(*, owner: Any, name: str, scopes: list[str], days: int) -> tuple[Acces
     BadToken
     """
     name = name.strip()
-    if not name or len(name) > NAME_LENGTH:
+    if not name or len(name) > NAME_LENGTH or not name.isprintable():
         raise BadToken("Say in up to 60 characters what the token is for.")
     if not scopes or set(scopes) - set(SCOPES):
         raise BadToken(f"Choose at least one of the scopes {', '.join(SCOPES)}.")

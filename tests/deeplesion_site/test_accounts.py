@@ -53,6 +53,7 @@ def test_a_token_is_shown_once_and_kept_as_a_keyed_hash(client_of: ClientOf) -> 
     [
         ({"name": "", "scope": ["read"], "days": "30"}, "what the token is for"),
         ({"name": "x" * 61, "scope": ["read"], "days": "30"}, "60 characters"),
+        ({"name": "a\0b", "scope": ["read"], "days": "30"}, "60 characters"),
         ({"name": "a", "days": "30"}, "Choose at least one"),
         ({"name": "a", "scope": ["everything"], "days": "30"}, "Choose at least one"),
         ({"name": "a", "scope": ["read"], "days": "4000"}, "1 to 366 days"),

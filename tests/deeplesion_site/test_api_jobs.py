@@ -68,6 +68,15 @@ def test_an_equal_unfinished_job_is_given_instead_of_a_second(admin: Client) -> 
     assert len(deeds()) == 1
 
 
+def test_a_number_beyond_all_others_is_answered_by_its_name(admin: Client) -> None:
+    body = '{"kind": "train", "params": {"release": "r", "learning_rate": 1e400}}'
+    answer = admin.post("/api/v1/jobs/", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["errors"]) == (
+        400,
+        [{"parameter": "params.learning_rate", "reason": "learning_rate must be a finite number."}],
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "parameter", "reason"),
     [

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from django.conf import settings
 
@@ -14,7 +14,7 @@ from detection.bodypart.settings import PRESETS
 from workers.exported import exported, published
 from workers.kind import Kind
 from workers.models import Job
-from workers.params import Params
+from workers.params import Params, ReleaseName, Within
 from workers.run import Run
 
 MODEL_FILE = "model.pt"
@@ -22,9 +22,9 @@ MODEL_FILE = "model.pt"
 
 @dataclass(frozen=True)
 class BodypartParams(Params):
-    release: str
+    release: ReleaseName
     preset: str = "small"
-    phantom: int = 0
+    phantom: Annotated[int, Within(0, 1000)] = 0
     """Of a release of phantom patients: so many new ones to measure the accuracy on."""
 
     def mistakes(self) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from datasets.services.curate import curate
 from datasets.services.errors import Refused
 from workers.kind import Kind
 from workers.models import Job
-from workers.params import Params
+from workers.params import CollectionName, Params
 from workers.run import Run
 
 
@@ -19,7 +19,7 @@ class NothingToCurate(Refused):
 
 @dataclass(frozen=True)
 class CurateParams(Params):
-    collection: str
+    collection: CollectionName
 
 
 def work(params: CurateParams, run: Run) -> dict[str, Any]:

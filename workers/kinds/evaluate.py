@@ -1,31 +1,26 @@
 """Evaluate a trained detector: its detections in a split, and how many lesions they find."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from workers import evaluating
 from workers.exported import InUse
 from workers.kind import Kind
 from workers.models import Job
-from workers.params import Params
+from workers.params import LARGEST, Params, Within
 from workers.run import Run
 
 
 @dataclass(frozen=True)
 class EvaluateParams(Params):
-    run: int
+    run: Annotated[int, Within(1, LARGEST)]
     """Number of a trained run."""
     checkpoint: Literal["best", "last"] = "best"
     """Best in the validation split, or last."""
     split: Literal["train", "val", "test", "all"] = "test"
     convention: Literal["deeplesion", "strict"] = "deeplesion"
-    iou: float = 0.5
-
-    def mistakes(self) -> Iterator[tuple[str, str]]:
-        if not 0 < self.iou <= 1:
-            yield "iou", "iou must be above 0 and at most 1."
+    iou: Annotated[float, Within(0, 1, above=True)] = 0.5
 
 
 def evaluate(params: EvaluateParams, run: Run) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from workers.errors import Cancelled
 from workers.exported import InUse, alone_in, published
 from workers.kind import Kind
 from workers.models import Job
-from workers.params import Params
+from workers.params import Params, ReleaseName
 from workers.run import Run
 
 
 @dataclass(frozen=True)
 class ExportParams(Params):
-    release: str
+    release: ReleaseName
 
 
 def export(params: ExportParams, run: Run) -> dict[str, Any]:

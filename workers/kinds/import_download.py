@@ -11,7 +11,7 @@ from datasets.services.import_deeplesion import BadRows, Summary, check_download
 from datasets.services.import_journal import Journal
 from workers.kind import Kind
 from workers.models import Job
-from workers.params import Params
+from workers.params import CollectionName, Params, ReleaseName
 from workers.run import Run
 
 SHOWN = 50
@@ -26,8 +26,8 @@ class ImportParams(Params):
     """DL_info.csv."""
     images: str = ""
     """Images_png; empty for the rows alone."""
-    collection: str = "deeplesion"
-    release: str = ""
+    collection: CollectionName = "deeplesion"
+    release: ReleaseName = ""
     """To publish with the official split; empty for none."""
     copy: bool = False
     strict: bool = False

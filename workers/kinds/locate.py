@@ -10,7 +10,7 @@ from datasets.services.locate import locate as locate_lesions
 from workers.kind import Kind
 from workers.kinds.bodypart import MODEL_FILE, folder_of
 from workers.models import Job
-from workers.params import Params
+from workers.params import CollectionName, Params
 from workers.run import Run
 
 
@@ -20,7 +20,7 @@ class NothingToLocate(Refused):
 
 @dataclass(frozen=True)
 class LocateParams(Params):
-    collection: str
+    collection: CollectionName
     model: str
 
 

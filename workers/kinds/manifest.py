@@ -7,13 +7,13 @@ from typing import Any
 from datasets.services import manifest
 from workers.kind import Kind
 from workers.models import Job
-from workers.params import Params
+from workers.params import Params, ReleaseName
 from workers.run import Run
 
 
 @dataclass(frozen=True)
 class ManifestParams(Params):
-    release: str
+    release: ReleaseName
 
 
 def prepare(params: ManifestParams, run: Run) -> dict[str, Any]:

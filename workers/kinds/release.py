@@ -10,7 +10,7 @@ from datasets.services import release as releases
 from datasets.services.errors import Refused
 from workers.kind import Kind
 from workers.models import Job
-from workers.params import Params
+from workers.params import CollectionName, Params, ReleaseName, Seed
 from workers.run import Run
 
 SHOWN = 50
@@ -23,11 +23,11 @@ class NothingToPublish(Refused):
 
 @dataclass(frozen=True)
 class ReleaseParams(Params):
-    release: str
-    collection: str
+    release: ReleaseName
+    collection: CollectionName
     split: str = releases.OFFICIAL
     """`official`, or percent of the patients for training, validation and test: 70/15/15."""
-    seed: int = 0
+    seed: Seed = 0
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         try:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from detection.presets import PRESETS
 from workers import training
 from workers.exported import InUse
 from workers.kind import Kind
 from workers.models import Job
-from workers.params import Params
+from workers.params import Params, ReleaseName, Seed, Within
 from workers.run import Run
 
 
@@ -18,27 +18,25 @@ from workers.run import Run
 class TrainParams(Params):
     """As `detection.services.runs.run_request` takes them; None leaves it to the preset."""
 
-    release: str
+    release: ReleaseName
     preset: str = "paper"
-    seed: int = 0
-    fraction: float = 1.0
+    seed: Seed = 0
+    fraction: Annotated[float, Within(0, 1, above=True)] = 1.0
     weights: str = ""
     backbone: Literal["vgg16", "alexnet", "resnet50", "densenet121"] | None = None
-    batch: int | None = None
-    epochs: int | None = None
-    learning_rate: float | None = None
+    batch: Annotated[int | None, Within(1, 4096)] = None
+    epochs: Annotated[int | None, Within(1, 10_000)] = None
+    learning_rate: Annotated[float | None, Within(0, 10, above=True)] = None
     precision: Literal["auto", "32-true", "bf16-mixed"] | None = None
-    spacing: float | None = None
+    spacing: Annotated[float | None, Within(0, 100, above=True)] = None
     flip: bool | None = None
-    scale: float | None = None
-    z_jitter: float | None = None
-    ignore_unannotated: float | None = None
+    scale: Annotated[float | None, Within(0, 0.99)] = None
+    z_jitter: Annotated[float | None, Within(0, 100)] = None
+    ignore_unannotated: Annotated[float | None, Within(0, 1)] = None
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         if self.preset not in PRESETS:
             yield "preset", f"preset must be one of {', '.join(PRESETS)}."
-        if not 0 < self.fraction <= 1:
-            yield "fraction", "fraction must be above 0 and at most 1."
         if self.weights not in ("", "imagenet", "random"):
             yield "weights", "weights must be imagenet or random."
 
