@@ -110,6 +110,10 @@ class ObjectStorage(S3Storage):
                 self.client.put_object(Bucket=self.bucket_name, Key=self._key(name), Body=whole)
         return name
 
+    def delete(self, name: str) -> None:
+        with self._told(name):
+            self.client.delete_object(Bucket=self.bucket_name, Key=self._key(name))
+
     def key(self, name: str) -> str:
         """Where an object lies, for people: bucket and key."""
         return f"{self.bucket_name}/{self._key(name)}"

@@ -1,53 +1,59 @@
 """A backup is a folder: the database in one file, every other file of DATA_DIR, and a list of them with their hashes.
 
-Files never change once they are written, so a later backup into the same folder copies only what is new. The database
-is copied first: whatever it names is then there to be copied. Slices in a bucket are files of the backup as well: it
-can be brought back into a folder or into a bucket, whatever it was taken from.
+A later backup into the same folder copies only what is new; until it is complete the one before it stays as it was.
+The database is copied first: whatever it names is then there to be copied. Slices in a bucket are files of the backup
+as well: it can be brought back into a folder or into a bucket, whatever it was taken from.
 """
 
-import hashlib
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
-from django.core.files.base import File
 from django.core.files.storage import Storage
 from django.db import connection
 
 from datasets import storage
 from datasets.services.errors import Refused
-from deeplesion_site.upkeep import database, files
+from deeplesion_site.upkeep import database, files, kept
+from deeplesion_site.upkeep.files import Written
+from deeplesion_site.upkeep.kept import About, Entry
+from detection.models import TrainingRun
+from workers.exported import alone_in
 
-FORMAT = 1
-ABOUT, LIST, FILES = "backup.json", "files.jsonl", "files"
+LEFT_OUT = ("db.sqlite3", "broker", "beat.dat", "exports", "harvests", "identity_key", "pacs", "secret_key")
+"""At the top of DATA_DIR: what is made again when it is wanted, keys, and lists of accession numbers.
 
-LEFT_OUT = ("db.sqlite3", "broker", "beat.dat", "exports", "pacs", "secret_key")
-"""What is no part of the dataset, or made of it again when it is wanted."""
+A key beside the database would undo the pseudonyms.
+"""
+
+BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
 
 SLICES = "slices/"
 """Below it lie slices, in DATA_DIR and in a bucket."""
 
-MAX_LINE, MAX_ABOUT_BYTES = 4096, 64 << 10
-"""Of the list of files, and of what is said of the backup."""
+LASTING = (SLICES, "releases/", "bodypart/")
+"""Below them nothing is ever removed: what vanishes there is lost."""
+
+IN_A_BUCKET = 0o640
+"""Rights of a slice that comes from a bucket, once it is a file."""
 
 Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
 class ToKeep:
-    """A file for a backup: its name, bytes, time of writing in ns; `copy` copies it and gives its SHA-256."""
+    """A file for a backup: its name, bytes, time of writing in ns, rights; `copy` copies it."""
 
     path: str
     size: int
     time: int
-    copy: Callable[[Path], str]
+    mode: int
+    copy: Callable[[Path], Written]
 
 
 def back_up(folder: Path, progress: Progress) -> dict[str, int]:
@@ -55,85 +61,108 @@ def back_up(folder: Path, progress: Progress) -> dict[str, int]:
 
     Raises
     ------
-    Refused, OSError : the backup that was there stays as it was, but for files that are new.
+    Refused, OSError : the backup that was there stays as it was.
     """
-    source = Path(settings.DATA_DIR)
+    source = Path(settings.DATA_DIR).resolve()
     if folder.resolve().is_relative_to(source):
         raise Refused("the backup cannot lie in DATA_DIR: name a folder on another disk")
-    folder.mkdir(parents=True, exist_ok=True)
-    known = {entry["path"]: entry for entry in _listed(folder)} if (folder / LIST).is_file() else {}
-    database.dump(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # It names whoever may sign in, and every lesion.
+    folder.chmod(0o700)
+    (folder / ".lock").touch(mode=0o600)
+    with alone_in(folder / ".lock"):
+        return _back_up(folder, source, progress)
+
+
+def _back_up(folder: Path, source: Path, progress: Progress) -> dict[str, int]:
+    before = {entry.path: entry for entry in _before(folder)}
+    held = {entry.kept for entry in before.values()}
+    made = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    lasting = frozenset(TrainingRun.objects.exclude(checkpoint="").values_list("checkpoint", flat=True))
+    dump = database.dump(folder, made)
+    dumped = files.sha256(dump)
     found = [*_of_folder(source), *_of_bucket()]
     counted = {"files": 0, "bytes": 0, "copied": 0}
-    part = folder / f".{LIST}.part"
-    with part.open("w", encoding="utf-8") as listing:
+    named: set[str] = set()
+
+    def lines() -> Iterator[bytes]:
         for done, file in enumerate(found, start=1):
-            entry: dict[str, Any] = {"path": file.path, "bytes": file.size, "time": file.time}
-            before = known.get(file.path, {})
-            if {**before, **entry} == before and _size(folder / FILES / file.path) == file.size:
-                entry["sha256"] = before["sha256"]
-            else:
-                entry["sha256"] = file.copy(folder / FILES / file.path)
-                counted["copied"] += 1
-            counted["files"] += 1
-            counted["bytes"] += file.size
-            listing.write(json.dumps(entry) + "\n")
+            entry = before.get(file.path)
+            if entry is None or not _is_kept(entry, file, folder):
+                entry = _kept(file, folder, f"{file.path}.{made}" if file.path in held else file.path, lasting)
+                counted["copied"] += entry is not None
+            if entry is not None:
+                counted["files"] += 1
+                counted["bytes"] += entry.bytes
+                named.add(entry.kept)
+                yield json.dumps(asdict(entry)).encode() + b"\n"
             progress(done, len(found))
-    part.replace(folder / LIST)
-    about = {"format": FORMAT, "database": connection.vendor, "made": datetime.now(UTC).isoformat(timespec="seconds")}
-    (folder / ABOUT).write_text(json.dumps({**about, **counted}, indent=1) + "\n", encoding="utf-8")
+
+    listing = folder / f"files-{made}.jsonl"
+    files.write(lines(), listing)
+    about = About(
+        kept.FORMAT, connection.vendor, made, dump.name, dumped, listing.name, counted["files"], counted["bytes"]
+    )
+    # All of it is on the disk before it takes the place of the backup before it.
+    os.sync()
+    about.write(folder)
+    _clear(folder, about, named)
     return counted
 
 
-def restore(folder: Path, progress: Progress) -> dict[str, int]:
-    """Bring a backup back into an empty DATA_DIR and an empty database; every file is compared with its hash.
+def _before(folder: Path) -> Iterable[Entry]:
+    """What the backup that is there holds; of another version's nothing is taken over."""
+    try:
+        return list(kept.entries(folder, kept.about(folder).list))
+    except Refused:
+        return ()
 
-    Interrupted, it can be run again.
+
+def _is_kept(entry: Entry, file: ToKeep, folder: Path) -> bool:
+    same = (entry.bytes, entry.time, entry.mode) == (file.size, file.time, file.mode)
+    return same and kept.size(folder / kept.FILES / entry.kept) == file.size
+
+
+def _kept(file: ToKeep, folder: Path, name: str, lasting: frozenset[str]) -> Entry | None:
+    """Copy a file; None where it is not there any more and was none of those that last.
 
     Raises
     ------
-    Refused : it is no backup, the database is not empty, or a file of the backup is damaged.
+    Refused : it was.
     """
     try:
-        about = json.loads(files.text(folder / ABOUT, MAX_ABOUT_BYTES))
-        entries = list(_listed(folder))
-    except (OSError, ValueError, KeyError) as error:
-        raise Refused(f"{folder} holds no backup that is complete") from error
-    if about.get("format") != FORMAT:
-        raise Refused(f"{folder} was written by another version: its format is {about.get('format')}, not {FORMAT}")
-    if about["database"] != connection.vendor:
-        raise Refused(f"the backup is of {about['database']}, and DATABASE_URL names {connection.vendor}")
-    if connection.introspection.table_names():
-        raise Refused("the database is not empty: restore into a new one")
-    target, slices = Path(settings.DATA_DIR), storage.bucket()
-    missing = [entry for entry in entries if _size(target / entry["path"]) != entry["bytes"]]
-    needed = sum(entry["bytes"] for entry in missing if slices is None or not entry["path"].startswith(SLICES))
-    free = shutil.disk_usage(target).free
-    if needed > free:
-        raise Refused(f"the backup needs {needed / 1e9:.1f} GB more, and DATA_DIR has room for {free / 1e9:.1f} GB")
-    for done, entry in enumerate(entries, start=1):
-        path = target / entry["path"]
-        if not path.resolve().is_relative_to(target) or ".." in path.parts:
-            raise Refused(f"the backup names a file outside itself: {entry['path']}")
-        kept = folder / FILES / entry["path"]
-        if slices is not None and entry["path"].startswith(SLICES):
-            _into_bucket(slices, kept, entry)
-        else:
-            there = _size(path) == entry["bytes"] and files.sha256(path) == entry["sha256"]
-            if not there and files.copy(kept, path) != entry["sha256"]:
-                path.unlink()
-                raise Refused(f"{kept} is damaged")
-        progress(done, len(entries))
-    database.load(folder)
-    return {"files": len(entries), "bytes": sum(entry["bytes"] for entry in entries)}
+        written = file.copy(folder / kept.FILES / name)
+    except FileNotFoundError as error:
+        if file.path.startswith(LASTING) or file.path in lasting:
+            raise Refused(f"{file.path} vanished while it was copied, and the database needs it") from error
+        return None
+    return Entry(file.path, written.bytes, file.time, file.mode, written.sha256, name)
+
+
+def _clear(folder: Path, about: About, named: set[str]) -> None:
+    """Remove what the backup does not name: older databases and lists, contents of files that are gone."""
+    for path in folder.iterdir():
+        if kept.OURS.fullmatch(path.name) and path.name not in (about.dump, about.list):
+            path.unlink()
+    contents = folder / kept.FILES
+    for place, folders, names in os.walk(contents, topdown=False):
+        here = Path(place)
+        for name in names:
+            if (here / name).relative_to(contents).as_posix() not in named:
+                (here / name).unlink()
+        for name in folders:
+            if not any((here / name).iterdir()):
+                (here / name).rmdir()
 
 
 def _of_folder(source: Path) -> Iterator[ToKeep]:
-    for path in files.below(source, _left_out()):
-        status = path.stat()
-        yield ToKeep(
-            path.relative_to(source).as_posix(), status.st_size, status.st_mtime_ns, partial(files.copy, path)
-        )
+    for path in files.below(source, _left_out(source)):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        name, mode = path.relative_to(source).as_posix(), status.st_mode & 0o777
+        yield ToKeep(name, status.st_size, status.st_mtime_ns, mode, partial(files.copy, path))
 
 
 def _of_bucket() -> Iterator[ToKeep]:
@@ -141,42 +170,18 @@ def _of_bucket() -> Iterator[ToKeep]:
     if slices is None:
         return
     for entry in slices.entries():
-        yield ToKeep(f"{SLICES}{entry.name}", entry.size, entry.time, partial(_fetch, slices, entry.name))
+        yield ToKeep(f"{SLICES}{entry.name}", entry.size, entry.time, IN_A_BUCKET, partial(_fetch, slices, entry.name))
 
 
-def _fetch(slices: Storage, name: str, target: Path) -> str:
+def _fetch(slices: Storage, name: str, target: Path) -> Written:
     with slices.open(name) as file:
         return files.write(file.chunks(files.CHUNK), target)
 
 
-def _into_bucket(slices: Storage, kept: Path, entry: dict[str, Any]) -> None:
-    """Put a slice of a backup where it was, once its hash was compared.
-
-    Raises
-    ------
-    Refused : it is damaged.
-    """
-    if not kept.is_file() or files.sha256(kept) != entry["sha256"]:
-        raise Refused(f"{kept} is damaged")
-    name = entry["path"].removeprefix(SLICES)
-    with suppress(FileNotFoundError), slices.open(name) as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() == entry["sha256"]:
-            return
-    with kept.open("rb") as content:
-        slices.save(name, File(content))
-
-
-def _left_out() -> frozenset[str]:
-    """The key is left out as well: a backup with the key beside it would undo the pseudonyms."""
-    names = {*LEFT_OUT, Path(settings.IDENTITY_KEY_FILE).name, Path(str(connection.settings_dict["NAME"])).name}
-    return frozenset(name + ending for name in names for ending in ("", "-wal", "-shm"))
-
-
-def _listed(folder: Path) -> Iterator[dict[str, Any]]:
-    with (folder / LIST).open(encoding="utf-8") as listing:
-        while line := listing.readline(MAX_LINE):
-            yield json.loads(line)
-
-
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
+def _left_out(source: Path) -> frozenset[Path]:
+    """Where it lies counts, not what it is called: a key may lie anywhere, and a collection may have any name."""
+    paths = {source / name for name in LEFT_OUT} | {Path(settings.IDENTITY_KEY_FILE).resolve()}
+    databases = {source / "db.sqlite3"}
+    if connection.vendor == "sqlite":
+        databases.add(Path(str(connection.settings_dict["NAME"])).resolve())
+    return frozenset(paths | {path.with_name(path.name + ending) for path in databases for ending in BESIDE_SQLITE})

@@ -4,13 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from datasets import manifest, storage
-from datasets.models import Collection, ReleaseManifest, Series, Slice
-from deeplesion_site.upkeep import files
+from datasets.models import ReleaseManifest, Slice
+from deeplesion_site.upkeep import files, strangers
 
 THREADS = 4
 BATCH = 512
@@ -31,19 +31,9 @@ def slices(progress: Any) -> Iterator[str]:
 
 
 def orphans() -> Iterator[str]:
-    """Name files in our own slice folders that no row knows: what an interrupted harvest could leave."""
-    for collection in Collection.objects.filter(image_folder=""):
-        known = {
-            row.folder: row
-            for row in Series.objects.filter(study__patient__collection=collection).select_related("study__patient")
-        }
-        by_folder = groupby(storage.names(storage.slice_storage(collection)), lambda name: name.partition("/")[0])
-        for folder, names in by_folder:
-            series = known.get(folder)
-            expected = {each.path for each in series.slices.filter(stored=True)} if series else set()
-            for name in names:
-                if name not in expected:
-                    yield f"{collection.slug}/{name}: no row of the database knows this file"
+    """Name files and folders of ours that no row knows: what an interrupted harvest could leave."""
+    for stranger in strangers.find():
+        yield f"{stranger.name}: no row of the database knows this {stranger.kind}"
 
 
 def manifests() -> Iterator[str]:

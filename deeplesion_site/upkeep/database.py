@@ -11,43 +11,43 @@ from django.db import connection
 
 from datasets.services.errors import Refused
 
-NAMES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
+ENDINGS = {"sqlite": "sqlite3", "postgresql": "dump"}
 
 
-def dump(folder: Path) -> Path:
-    """Write the whole database, as it is at one moment, into a folder.
+def dump(folder: Path, made: str) -> Path:
+    """Write the whole database, as it is at one moment, into a folder; `made` is part of the file's name.
 
     Raises
     ------
     Refused : PostgreSQL's own programs are missing, or failed.
     """
-    target = folder / NAMES[connection.vendor]
+    target = folder / f"database-{made}.{ENDINGS[connection.vendor]}"
     part = target.with_name(f".{target.name}.part")
-    part.unlink(missing_ok=True)
-    if connection.vendor == "sqlite":
-        with closing(sqlite3.connect(_path())) as source, closing(sqlite3.connect(part)) as copied:
-            source.backup(copied)
-    else:
-        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
-    part.replace(target)
+    part.touch(mode=0o600)
+    try:
+        if connection.vendor == "sqlite":
+            with closing(sqlite3.connect(_path())) as source, closing(sqlite3.connect(part)) as copied:
+                source.backup(copied)
+        else:
+            _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
     return target
 
 
-def load(folder: Path) -> None:
+def load(dump: Path) -> None:
     """Put a dump into the database that the settings name; it must be empty.
 
     Raises
     ------
-    Refused : there is no dump of this kind of database, or the database holds tables.
+    Refused : the database holds tables, or PostgreSQL's own programs are missing, or failed.
     """
-    source = folder / NAMES[connection.vendor]
-    if not source.is_file():
-        raise Refused(f"{folder} holds no copy of a {connection.display_name} database")
     if connection.introspection.table_names():
         raise Refused("the database is not empty: restore into a new one")
     if connection.vendor == "sqlite":
         connection.close()
-        with closing(sqlite3.connect(source)) as copied, closing(sqlite3.connect(_path())) as target:
+        with closing(sqlite3.connect(dump)) as copied, closing(sqlite3.connect(_path())) as target:
             copied.backup(target)
     else:
         _run(
@@ -57,7 +57,7 @@ def load(folder: Path) -> None:
             "--no-privileges",
             "--single-transaction",
             "--dbname=",
-            source,
+            dump,
         )
 
 

@@ -5,23 +5,37 @@ import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 CHUNK = 1 << 20
+OWN = 0o600
 
 
-def copy(source: Path, target: Path) -> str:
-    """Copy a file, keep its time, and give the SHA-256 of what was copied.
+class Written(NamedTuple):
+    """What was written."""
+
+    sha256: str
+    bytes: int
+
+
+def copy(source: Path, target: Path, mode: int = OWN) -> Written:
+    """Copy a file and keep its time.
 
     Raises
     ------
     OSError : with the file's name; nothing is left at `target`.
     """
     with source.open("rb") as file:
-        return write(iter(partial(file.read, CHUNK), b""), target, os.stat(file.fileno()))
+        time = os.stat(file.fileno()).st_mtime_ns
+        return write(iter(partial(file.read, CHUNK), b""), target, mode, time)
 
 
-def write(chunks: Iterable[bytes], target: Path, status: os.stat_result | None = None) -> str:
-    """Write a file, with the time and the rights of `status` where there is one, and give its SHA-256.
+def write(chunks: Iterable[bytes], target: Path, mode: int = OWN, time: int | None = None) -> Written:
+    """Write a file that has these rights, its owner's alone until it is whole.
+
+    Parameters
+    ----------
+    time : when it was last changed, in ns; now by default.
 
     Raises
     ------
@@ -29,20 +43,21 @@ def write(chunks: Iterable[bytes], target: Path, status: os.stat_result | None =
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
-    hashed = hashlib.sha256()
+    hashed, size = hashlib.sha256(), 0
     try:
-        with part.open("wb") as copied:
+        part.unlink(missing_ok=True)
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWN), "wb") as written:
             for chunk in chunks:
                 hashed.update(chunk)
-                copied.write(chunk)
-        if status is not None:
-            os.utime(part, ns=(status.st_atime_ns, status.st_mtime_ns))
-            part.chmod(status.st_mode & 0o777)
+                size += written.write(chunk)
+        if time is not None:
+            os.utime(part, ns=(time, time))
+        part.chmod(mode)
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    return hashed.hexdigest()
+    return Written(hashed.hexdigest(), size)
 
 
 def text(path: Path, most: int) -> str:
@@ -65,12 +80,19 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def below(folder: Path, left_out: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """All files below a folder, in order; `left_out` names what is skipped at its top. Parts of copies are skipped."""
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if entry.name in left_out or entry.is_symlink():
+def below(folder: Path, left_out: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """All files below a folder, in order, but for those left out, links, and parts of copies.
+
+    What vanishes meanwhile is not there.
+    """
+    try:
+        found = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for entry in found:
+        if entry in left_out or entry.is_symlink():
             continue
         if entry.is_dir():
-            yield from below(entry)
+            yield from below(entry, left_out)
         elif not entry.name.endswith(".part"):
             yield entry

@@ -14,7 +14,8 @@ from deeplesion_site.upkeep import backup
 class Command(BaseCommand):
     help = (
         "Copy the database and every file of DATA_DIR into FOLDER; run again, it copies what is new. The keys "
-        "(IDENTITY_KEY_FILE, SECRET_KEY) are left out on purpose: keep them somewhere else."
+        "(IDENTITY_KEY_FILE, SECRET_KEY) and lists of accession numbers are left out on purpose: keep the keys "
+        "somewhere else."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

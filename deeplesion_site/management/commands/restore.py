@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from datasets.management.failures import one_sentence
 from datasets.management.progress import bar
-from deeplesion_site.upkeep import backup
+from deeplesion_site.upkeep import restore
 
 
 class Command(BaseCommand):
@@ -20,7 +20,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with one_sentence(), bar("Restore", "files", always=options["verbosity"] > 1) as progress:
-            counted = backup.restore(options["folder"], progress)
+            counted = restore.restore(options["folder"], progress)
         self.stdout.write(f"{counted['files']:,} files, {counted['bytes'] / 1e6:,.1f} MB are back.")
         call_command("migrate", verbosity=0)
+        with one_sentence():
+            late = restore.leave_out_strangers()
+        if late:
+            self.stdout.write(f"{late:,} files and folders that the database does not know are left out.")
         call_command("verify", stdout=self.stdout)
