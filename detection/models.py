@@ -38,6 +38,7 @@ class TrainingRun(models.Model):
 
     weights = models.CharField(max_length=100, blank=True, help_text="what the backbone started from")
     checkpoint = models.CharField(max_length=200, blank=True, help_text="below the data folder")
+    hashes = models.JSONField(default=dict, blank=True, help_text="SHA-256 of its checkpoints, by file name")
     device = models.CharField(max_length=100, blank=True)
     code_version = models.CharField(max_length=64, blank=True)
     torch_version = models.CharField(max_length=64, blank=True)

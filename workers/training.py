@@ -1,5 +1,6 @@
 """Train a detector: the release as a folder, `python -m detection.train` beside us, and its row in the database."""
 
+import hashlib
 import json
 import platform
 import shutil
@@ -24,7 +25,7 @@ from detection.training import curves
 from workers.exported import alone_in, exported, published
 from workers.supervise import supervise, tail
 
-LOG, CHECKPOINT = "train.log", "checkpoint.pt"
+LOG, CHECKPOINT, BEST = "train.log", "checkpoint.pt", "best.pt"
 EVERY_S = 2.0
 """How often the row is told of the losses, at most."""
 
@@ -185,7 +186,13 @@ def _train(
         "release_sha256": identity,
         "weights": _read(folder / "run.json").get("weights", "random"),
         "checkpoint": f"{run.folder}/{CHECKPOINT}",
+        "hashes": {name: _sha256(folder / name) for name in (CHECKPOINT, BEST) if (folder / name).is_file()},
     }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _why(status: int, words: str) -> str:

@@ -15,6 +15,7 @@ from workers import rules as job_rules
 OURS = ("datasets", "detection", "workers", "accounts")
 
 TRIGGERS = re.compile(r"CREATE TRIGGER (\w+)")
+FUNCTIONS = re.compile(r"CREATE FUNCTION (\w+)\(\).*?\$\$(.*?)\$\$", re.DOTALL)
 
 
 def integrity() -> Iterator[str]:
@@ -59,20 +60,39 @@ def constraints() -> Iterator[str]:
 
 
 def triggers() -> Iterator[str]:
-    """Triggers that are missing: without them a published release could be changed."""
-    wanted = {
-        name
-        for rules in (frozen, append_only, job_rules)
-        for statement in rules.creating(connection.vendor)
-        for name in TRIGGERS.findall(statement)
-    }
-    table = "sqlite_master WHERE type = 'trigger'" if connection.vendor == "sqlite" else "pg_trigger"
-    column = "name" if connection.vendor == "sqlite" else "tgname"
+    """Triggers that are missing or hold something else: without them a published release could be changed."""
+    there = _functions() if connection.vendor == "postgresql" else _statements()
+    for rules in (frozen, append_only, job_rules):
+        for statement in rules.creating(connection.vendor):
+            for name in TRIGGERS.findall(statement):
+                if name not in there:
+                    yield f"the trigger {name} is missing: run manage.py migrate on a restored backup"
+                elif connection.vendor == "sqlite" and there[name] != _bare(statement):
+                    yield f"the trigger {name} holds something else than it should"
+            for name, body in FUNCTIONS.findall(statement):
+                if name in there and there[name] != _bare(body):
+                    yield f"the trigger {name} holds something else than it should"
+
+
+def _statements() -> dict[str, str]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {column} FROM {table}")  # noqa: S608  (both are our own words)
-        found = {name for (name,) in cursor.fetchall()}
-    for name in sorted(wanted - found):
-        yield f"the trigger {name} is missing: run manage.py migrate on a restored backup"
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        return {name: _bare(statement) for name, statement in cursor.fetchall()}
+
+
+def _functions() -> dict[str, str]:
+    """Of triggers that are switched on."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname, prosrc FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid "
+            "WHERE NOT tgisinternal AND tgenabled <> 'D'"
+        )
+        return {name: _bare(body) for name, body in cursor.fetchall()}
+
+
+def _bare(statement: str) -> str:
+    """Without quotes and spaces: SQLite quotes a table's name when a migration has renamed it."""
+    return re.sub(r'[\s"]', "", statement)
 
 
 def _models() -> list[type[Model]]:

@@ -8,9 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from datasets import manifest, storage
-from datasets.models import ReleaseManifest, Slice
+from datasets.models import LocationModel, Release, ReleaseManifest, Slice
+from datasets.services import archive
 from deeplesion_site.upkeep import files, strangers
+from detection.bodypart.errors import BodyPartError
+from detection.models import TrainingRun
+from workers.kinds import bodypart
 
 THREADS = 4
 BATCH = 512
@@ -46,6 +52,44 @@ def manifests() -> Iterator[str]:
             yield f"release {row.release.name}: manifest.json is not the one that was published"
         else:
             yield from _against_rows(row, path)
+
+
+def models() -> Iterator[str]:
+    """Compare checkpoints of trained runs with the hashes that were kept, body-part models with their versions."""
+    data = Path(settings.DATA_DIR)
+    for run in TrainingRun.objects.filter(state=TrainingRun.State.TRAINED):
+        # Of a run that was trained before hashes were kept, the checkpoint has to be there.
+        for name in run.hashes or {Path(run.checkpoint).name: ""}:
+            yield from _against_hash(f"{run.folder}/{name}", data / run.folder / name, run.hashes.get(name, ""))
+    if not (versions := list(LocationModel.objects.values_list("version", flat=True))):
+        return
+    # Torch is large: without a model nothing needs it.
+    from detection.bodypart.model import load_model
+
+    for version in versions:
+        path = bodypart.folder_of(version) / bodypart.MODEL_FILE
+        try:
+            found = load_model(path).version if path.is_file() else ""
+        except BodyPartError as error:
+            yield f"bodypart/{version}: {error}"
+            continue
+        if found != version:
+            yield f"bodypart/{version}: {'the file is damaged' if found else 'the file is missing'}"
+
+
+def archives() -> Iterator[str]:
+    """Compare the archives of releases with the hashes that downloads are given."""
+    for name in Release.objects.values_list("name", flat=True):
+        packed = archive.find(name)
+        if packed is not None:
+            yield from _against_hash(f"exports/{packed.path.name}", packed.path, packed.sha256)
+
+
+def _against_hash(name: str, path: Path, sha256: str) -> Iterator[str]:
+    if not path.is_file():
+        yield f"{name}: the file is missing"
+    elif sha256 and files.sha256(path) != sha256:
+        yield f"{name}: the file is damaged"
 
 
 def _against_rows(row: ReleaseManifest, path: Path) -> Iterator[str]:

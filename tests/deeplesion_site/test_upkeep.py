@@ -105,6 +105,7 @@ def comes_back(filled: SimpleNamespace, other: Site, tmp_path: Path, backup: Pat
     assert [line for line in said.splitlines() if line.endswith(": good")] == [
         f"{what}: good" for what in (
             "database", "foreign keys", "constraints", "triggers", "slices", "files without a row", "manifests",
+            "models", "archives",
         )
     ]  # fmt: skip
     assert contents(other) == contents(filled.site)
@@ -121,7 +122,7 @@ def test_it_comes_back_into_a_bucket_and_from_there_into_a_folder(
 ) -> None:
     site = Site(tmp_path / "second", more=s3.environment("upkeep"))
     said = site.good("restore", filled.backup)
-    assert said.count(": good") == 7
+    assert said.count(": good") == 9
     assert slices(site) == [], "no slice lies in the folder"
     assert [key.removeprefix("upkeep/") for key in s3.keys("upkeep")] == sorted(contents(filled.site))
     victim, missing = s3.keys("upkeep")[:2]

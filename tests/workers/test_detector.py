@@ -1,5 +1,6 @@
 """A detector's jobs on a published release: trained beside the worker, resumed, evaluated, kept as rows."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -50,7 +51,8 @@ def test_a_worker_trains_then_evaluates_and_the_second_time_nothing_is_done(rele
     run.refresh_from_db()
     folder = settings.DATA_DIR / run.folder
     assert (run.state, run.step, run.steps, run.weights) == (State.TRAINED, 2, 2, "random")
-    assert (settings.DATA_DIR / run.checkpoint).is_file()
+    checkpoint = settings.DATA_DIR / run.checkpoint
+    assert run.hashes["checkpoint.pt"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert run.release_sha256 == released.manifest.sha256
     assert run.curve["train"]["step"] == [1, 2]
     assert (run.seconds > 0, bool(run.device), bool(run.torch_version)) == (True, True, True)

@@ -15,8 +15,8 @@ SHOWN = 20
 
 class Command(BaseCommand):
     help = (
-        "Hash every stored slice again, look for files that nobody knows, compare manifests with what was published, "
-        "and check every constraint of the database. Exit status 1 when anything is wrong."
+        "Hash every stored slice, checkpoint and archive again, look for files that nobody knows, compare manifests "
+        "with what was published, and check every constraint of the database. Exit status 1 when anything is wrong."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,6 +34,8 @@ class Command(BaseCommand):
                 ("slices", check_files.slices(progress)),
                 ("files without a row", check_files.orphans()),
                 ("manifests", check_files.manifests()),
+                ("models", check_files.models()),
+                ("archives", check_files.archives()),
             ):
                 found = list(problems)
                 wrong += len(found)
