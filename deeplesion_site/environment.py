@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 PORTS = range(1, 65536)
-BROKERS = ("filesystem://", "redis://", "rediss://", "sentinel://")
+LOCAL = "filesystem://"
+BROKERS = (LOCAL, "redis://", "rediss://", "sentinel://")
+LEAST_SECRET, LEAST_VARIETY = 50, 5
+"""Characters of SECRET_KEY, and different ones among them, as Django's own check of a deployment wants."""
 ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 
 
@@ -157,6 +160,23 @@ def require(names: Iterable[str], needed_by: str) -> None:
     missing = [name for name in names if not os.environ.get(name, "").strip()]
     if missing:
         raise SystemExit(f"{needed_by} needs {', '.join(missing)} in the environment; see docs/settings.md.")
+
+
+def production(debug: bool, secret_key: str, hosts: list[str], broker: str, identity_key: Path) -> None:
+    """End the program where a setting is unfit for a site that others reach."""
+    unfit = {
+        "DEBUG": "0: error pages show what nobody else may see" if debug else "",
+        "SECRET_KEY": f"{LEAST_SECRET} characters or more, made at random"
+        if len(secret_key) < LEAST_SECRET or len(set(secret_key)) < LEAST_VARIETY
+        else "",
+        "ALLOWED_HOSTS": "the names of this site, without *" if any("*" in host for host in hosts) else "",
+        "CELERY_BROKER_URL": "the address of a server, as redis://host:port/0" if broker.startswith(LOCAL) else "",
+        # Made anew where one was lost, it would number every patient a second time.
+        "IDENTITY_KEY_FILE": "" if os.path.isfile(identity_key) else "a file that is there; docs/deploy.md makes it",
+    }
+    for name, expected in unfit.items():
+        if expected:
+            raise SystemExit(f"With PRODUCTION=1, {name} must be {expected}; see docs/settings.md.")
 
 
 def _read(name: str, default: T, convert: Callable[[str], T], expected: str) -> T:

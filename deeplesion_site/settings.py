@@ -22,7 +22,9 @@ IMPORT_DIR = environment.folder_to_read("IMPORT_DIR")
 DEBUG = environment.boolean("DEBUG", False)
 PRODUCTION = environment.boolean("PRODUCTION", False)
 if PRODUCTION:
-    environment.require(("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "CELERY_BROKER_URL"), "PRODUCTION=1")
+    environment.require(
+        ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "CELERY_BROKER_URL", "IDENTITY_KEY_FILE"), "PRODUCTION=1"
+    )
 SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
@@ -177,6 +179,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 
 JOB_LEASE_SECONDS = environment.seconds("JOB_LEASE_SECONDS", 60)
 CELERY_BROKER_URL = environment.broker("CELERY_BROKER_URL", "filesystem://localhost")
+if PRODUCTION:
+    environment.production(DEBUG, SECRET_KEY, ALLOWED_HOSTS, CELERY_BROKER_URL, IDENTITY_KEY_FILE)
 # A message that its worker does not acknowledge for so long is delivered once more, which must be far above a lease; a
 # job that takes longer still runs once, because the second delivery finds it taken.
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"visibility_timeout": max(3600, 10 * JOB_LEASE_SECONDS)}

@@ -83,15 +83,36 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "lesions.example.org",
     "DATABASE_URL": "postgres://user:secret@127.0.0.1:1/lesions",
     "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+    "IDENTITY_KEY_FILE": __file__,
 }
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "CELERY_BROKER_URL"])
+@pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "PRODUCTION"])
 def test_production_does_not_start_without_its_secrets(name, tmp_path):
     ended = check(**{**PRODUCTION, "DATA_DIR": str(tmp_path), name: ""})
     assert ended.returncode == 1
     assert ended.stderr == f"PRODUCTION=1 needs {name} in the environment; see docs/settings.md.\n"
     assert not any(tmp_path.glob("secret_key"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "1"),
+        ("SECRET_KEY", "x"),
+        ("SECRET_KEY", "abab" * 20),
+        ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", "lesions.example.org, *"),
+        ("CELERY_BROKER_URL", "filesystem://localhost"),
+        ("IDENTITY_KEY_FILE", "/nope/identity_key"),
+    ],
+)
+def test_production_refuses_what_is_unfit_by_name(name, value, tmp_path):
+    ended = check(**{**PRODUCTION, "DATA_DIR": str(tmp_path), name: value})
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"With PRODUCTION=1, {name} must be ")
+    assert len(ended.stderr.splitlines()) == 1
+    assert value not in ended.stderr or value in "x*1"
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])

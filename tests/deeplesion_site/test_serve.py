@@ -60,14 +60,16 @@ def test_a_port_in_use_names_the_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_redirect_to_https_is_an_answer(tmp_path: Path) -> None:
-    data, port = tmp_path / "var", free_port()
+def test_a_redirect_to_https_is_an_answer(tmp_path: Path, redis_url: str) -> None:
+    data, port, key = tmp_path / "var", free_port(), tmp_path / "identity_key"
+    key.touch(mode=0o600)
     told = {
         "PRODUCTION": "1",
-        "SECRET_KEY": "a" * 60,
+        "SECRET_KEY": "0123456789" * 6,
         "ALLOWED_HOSTS": "127.0.0.1",
         "DATABASE_URL": f"sqlite:///{data}/db.sqlite3",
-        "CELERY_BROKER_URL": "filesystem://localhost",
+        "CELERY_BROKER_URL": redis_url,
+        "IDENTITY_KEY_FILE": str(key),
     }
     with demo(data, port, command="serve", until="shown once", more=told):
         with pytest.raises(urllib.error.URLError):
