@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from deeplesion_site.access import GROUPS, Role
-from deeplesion_site.accounts import audit
+from deeplesion_site.accounts import audit, tokens
 from deeplesion_site.accounts.models import Action
 
 NAME_LENGTH = 60
@@ -69,10 +69,19 @@ def change(*, user: User, role: str, active: bool, by: Any) -> None:
 
 
 def new_password(*, user: User, by: Any) -> str:
-    """Replace a forgotten password; the new one is shown once, and every session of the account ends."""
+    """Replace a forgotten password; the new one is shown once, and every session and token of the account ends."""
     password = secrets.token_urlsafe(12)
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
-        audit.record(by, Action.ACCOUNT_CHANGED, user.get_username(), replaced=["password"])
+        revoked = tokens.revoke_all(owner=user, by=by)
+        audit.record(by, Action.ACCOUNT_CHANGED, user.get_username(), replaced=["password"], tokens_revoked=revoked)
     return password
+
+
+def own_password(*, user: User, password: str) -> None:
+    """Give an account the password that its owner has chosen; its other sessions end, its tokens stay."""
+    with transaction.atomic():
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        audit.record(user, Action.ACCOUNT_CHANGED, user.get_username(), replaced=["password"])

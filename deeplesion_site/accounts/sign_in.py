@@ -3,6 +3,7 @@
 from typing import Any
 
 from axes.signals import user_locked_out
+from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 
@@ -16,6 +17,7 @@ def log_sign_in(user: Any, **_: Any) -> None:
 
 
 @receiver(user_locked_out)
-def log_lock_out(**_: Any) -> None:
-    """Whom it was meant for is not written down: people type passwords into the field for the name."""
-    audit.record(None, Action.LOCKED_OUT)
+def log_lock_out(username: str | None = None, **_: Any) -> None:
+    """Only the name of an account is written down: people type passwords into the field for the name."""
+    known = User.objects.filter(username=username).values_list("username", flat=True).first() if username else None
+    audit.record(None, Action.LOCKED_OUT, known or "")

@@ -58,6 +58,15 @@ def of(user: Any) -> QuerySet[AccessToken]:
     return AccessToken.objects.filter(owner_id=user.pk)
 
 
+def active() -> QuerySet[AccessToken]:
+    """Everybody's tokens that work, by owner, newest first."""
+    return (
+        AccessToken.objects.select_related("owner")
+        .filter(revoked=None, expires__gt=timezone.now(), owner__is_active=True)
+        .order_by("owner__username", "-id")
+    )
+
+
 def find(secret: str) -> AccessToken | None:
     """The valid token that a secret belongs to; its use is noted."""
     token = AccessToken.objects.select_related("owner").filter(digest=_digest(secret), revoked=None).first()
@@ -74,6 +83,14 @@ def revoke(*, token: AccessToken, by: Any) -> None:
     with transaction.atomic():
         if AccessToken.objects.filter(pk=token.pk, revoked=None).update(revoked=timezone.now()):
             audit.record(by, Action.TOKEN_REVOKED, token.name, owner=token.owner.get_username())
+
+
+def revoke_all(*, owner: Any, by: Any) -> int:
+    """End every token of an account that could still be used; returns how many."""
+    found = list(of(owner).select_related("owner").filter(revoked=None, expires__gt=timezone.now()))
+    for token in found:
+        revoke(token=token, by=by)
+    return len(found)
 
 
 def _digest(secret: str) -> str:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from deeplesion_site import access
 from deeplesion_site.access import signed_in
-from deeplesion_site.accounts import agreements, tokens
+from deeplesion_site.accounts import agreements, people, tokens
 
 DAYS = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"))
 SCOPES = {
@@ -68,8 +68,13 @@ def change_password(request: HttpRequest) -> HttpResponse:
     form = PasswordChangeForm(_user(request), request.POST)
     if not form.is_valid():
         return render(request, "account_page.html", {**_context(request), "password_form": form}, status=422)
-    update_session_auth_hash(request, form.save())
-    messages.success(request, "Your password is changed. Other sessions of this account have ended.")
+    people.own_password(user=form.user, password=form.cleaned_data["new_password1"])
+    update_session_auth_hash(request, form.user)
+    messages.success(
+        request,
+        "Your password is changed. Other sessions of this account have ended; its access tokens work until you revoke "
+        "them.",
+    )
     return redirect("account")
 
 

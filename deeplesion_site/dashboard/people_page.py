@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from deeplesion_site import access
 from deeplesion_site.access import GROUPS, Right, needs
-from deeplesion_site.accounts import people
+from deeplesion_site.accounts import people, tokens
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -52,9 +52,20 @@ def replace_password(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, {"made": user, "password": people.new_password(user=user, by=request.user)})
 
 
+@require_POST
+@needs(Right.MANAGE_ACCOUNTS)
+def revoke_any_token(request: HttpRequest, pk: int) -> HttpResponse:
+    token = tokens.active().filter(pk=pk).first()
+    if token is None:
+        raise Http404
+    tokens.revoke(token=token, by=request.user)
+    messages.success(request, f"The token “{token.name}” of {token.owner.get_username()} no longer works.")
+    return redirect("people")
+
+
 def _page(request: HttpRequest, shown: dict[str, object]) -> HttpResponse:
     rows = [(user, next(iter(sorted(access.roles(user) & set(GROUPS))), "")) for user in people.people()]
-    return render(request, "people_page.html", {"people": rows, "roles": GROUPS, **shown})
+    return render(request, "people_page.html", {"people": rows, "roles": GROUPS, "tokens": tokens.active(), **shown})
 
 
 def _user(pk: int) -> User:

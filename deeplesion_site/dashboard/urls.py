@@ -90,6 +90,7 @@ urlpatterns = [
     path("account/tokens/<int:pk>/revoke/", account_page.revoke_token, name="revoke-token"),
     path("people/", people_page.people_page, name="people"),
     path("people/<int:pk>/", people_page.change_person, name="change-person"),
+    path("people/tokens/<int:pk>/revoke/", people_page.revoke_any_token, name="revoke-any-token"),
     path("people/<int:pk>/password/", people_page.replace_password, name="replace-password"),
     path("audit/", audit_page.audit_page, name="audit"),
     path("audit.csv", audit_page.audit_csv, name="audit-csv"),

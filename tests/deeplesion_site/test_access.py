@@ -132,6 +132,7 @@ POSTED = {
     "/account/tokens/{nothing}/revoke/": OWN,
     "/people/{nothing}/": ADMIN,
     "/people/{nothing}/password/": ADMIN,
+    "/people/tokens/{nothing}/revoke/": ADMIN,
     "/jobs/schedules/{nothing}/": ADMIN,
 }
 """Pages that take a POST alone; test_accounts.py posts to them."""

@@ -243,7 +243,41 @@ def test_who_guesses_passwords_is_locked_out_and_others_are_not(client: Client, 
     assert b"Too many wrong passwords" in locked.content
     assert client.post("/login/", {"username": "bob", "password": PASSWORD}).status_code == 302
     assert [entry.action for entry in AuditEntry.objects.order_by("id")][-1] == Action.SIGNED_IN
-    assert AuditEntry.objects.filter(action=Action.LOCKED_OUT, actor=None, subject="").exists()
+    assert AuditEntry.objects.filter(action=Action.LOCKED_OUT, actor=None, subject="ada").exists()
+
+
+def test_what_was_typed_for_a_name_is_not_logged_when_nobody_is_locked_out(client: Client, db: None) -> None:
+    for _ in range(10):
+        client.post("/login/", {"username": PASSWORD, "password": "ada"})
+    assert AuditEntry.objects.filter(action=Action.LOCKED_OUT, subject="").exists()
+    assert PASSWORD not in str(list(AuditEntry.objects.values()))
+
+
+def test_a_new_password_ends_sessions_and_tokens(client_of: ClientOf) -> None:
+    ada = User.objects.create_user(username="ada", password=PASSWORD)
+    session = Client()
+    assert session.post("/login/", {"username": "ada", "password": PASSWORD}).status_code == 302
+    _, secret = tokens.issue(owner=ada, name="script", scopes=["read"], days=30)
+    admin = client_of("admin")
+    admin.post(f"/people/{ada.pk}/password/")
+    assert tokens.find(secret) is None
+    assert session.get("/account/").status_code == 302
+    entry = AuditEntry.objects.get(action=Action.TOKEN_REVOKED)
+    assert (entry.actor, entry.details) == (user_of(admin), {"owner": "ada"})
+
+
+def test_an_administrator_sees_and_revokes_tokens_of_others(client_of: ClientOf) -> None:
+    admin, owner = client_of("admin"), factories.make_user("curator")
+    token, secret = tokens.issue(owner=owner, name="node 3", scopes=["read"], days=30)
+    page = admin.get("/people/").content.decode()
+    assert "node 3" in page
+    assert secret not in page
+    assert client_of("curator").post(f"/people/tokens/{token.pk}/revoke/").status_code == 404
+    answer = admin.post(f"/people/tokens/{token.pk}/revoke/", follow=True)
+    assert f"of {owner.get_username()} no longer works" in answer.content.decode()
+    assert tokens.find(secret) is None
+    assert "node 3 " not in admin.get("/people/").content.decode()
+    assert admin.post(f"/people/tokens/{token.pk}/revoke/").status_code == 404
 
 
 def test_a_password_is_changed_and_other_sessions_end(db: None) -> None:
@@ -257,6 +291,8 @@ def test_a_password_is_changed_and_other_sessions_end(db: None) -> None:
     assert here.post("/account/password/", form).status_code == 302
     assert here.get("/account/").status_code == 200
     assert there.get("/account/").status_code == 302
+    entry = AuditEntry.objects.get(action=Action.ACCOUNT_CHANGED)
+    assert (str(entry.actor), entry.subject, entry.details) == ("ada", "ada", {"replaced": ["password"]})
 
 
 def test_the_log_is_filtered_paged_and_comes_as_csv(client_of: ClientOf) -> None:
