@@ -27,6 +27,8 @@ class Job(models.Model):
     UNFINISHED = (State.QUEUED, State.RUNNING, State.CANCELLING)
     HELD = (State.RUNNING, State.CANCELLING)
     """States in which a worker has the job."""
+    ANSWERS = (State.QUEUED, State.RUNNING)
+    """States in which a job is the answer to whoever asks for the same; one that is being cancelled is not."""
 
     kind = models.CharField(max_length=32, help_text="name in the registry of kinds")
     title = models.CharField(max_length=100, help_text="the kind in words")
@@ -37,7 +39,7 @@ class Job(models.Model):
         max_length=128, null=True, blank=True, help_text="idempotency key: its owner gets one job for it, ever"
     )
     fingerprint = models.CharField(
-        max_length=64, null=True, blank=True, help_text="SHA-256 of kind and params: one unfinished job for each"
+        max_length=64, null=True, blank=True, help_text="SHA-256 of kind and params: one job at it for each"
     )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
 
@@ -68,7 +70,7 @@ class Job(models.Model):
             models.UniqueConstraint(
                 fields=["fingerprint"],
                 name="job_unfinished_once",
-                condition=Q(state__in=("queued", "running", "cancelling")),
+                condition=Q(state__in=("queued", "running")),
             ),
             models.CheckConstraint(condition=Q(attempt__lte=F("attempts_allowed")), name="job_attempts_capped"),
             models.CheckConstraint(

@@ -66,6 +66,24 @@ def test_an_equal_unfinished_job_is_not_queued_twice():
         assert queued(1) != first
 
 
+def test_what_is_asked_for_while_its_like_is_being_cancelled_is_a_job_of_its_own():
+    again = []
+
+    def work(params, run):
+        engine.cancel(first.pk)
+        again.append(queued(1))
+        run.check_cancelled()
+        pytest.fail("the work went on")
+
+    with kind_that(work):
+        first = queued(1)
+        engine.perform(first.pk)
+    first.refresh_from_db()
+    assert first.state == State.CANCELLED
+    assert again[0].pk != first.pk
+    assert Job.objects.get(pk=again[0].pk).state == State.QUEUED
+
+
 def test_an_idempotency_key_gives_its_owner_one_job_for_ever():
     ann, ben = factories.make_user("admin"), factories.make_user("admin")
     with kind_that(lambda params, run: {}):

@@ -53,7 +53,7 @@ def enqueue(
 
     Returns
     -------
-    The new job; or the one with this key; or an unfinished one of this kind with equal parameters.
+    The new job; or the one with this key; or one of this kind with equal parameters that is queued or running.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _known(owner: Any, key: str | None, fingerprint: str) -> Job | None:
         same_key = Job.objects.filter(owner=owner, key=key).first()
         if same_key is not None:
             return same_key
-    return Job.objects.filter(fingerprint=fingerprint, state__in=Job.UNFINISHED).first()
+    return Job.objects.filter(fingerprint=fingerprint, state__in=Job.ANSWERS).first()
 
 
 def _asked_by(user: Any) -> str:
@@ -134,7 +134,7 @@ def retry(job_id: int, by: Any = None) -> Job:
 
     Raises
     ------
-    NotRetriable : it is unfinished or has succeeded, or an equal one is unfinished.
+    NotRetriable : it is unfinished or has succeeded, or an equal one is queued or running.
     """
     with transaction.atomic():
         job = Job.objects.select_for_update().get(pk=job_id)
