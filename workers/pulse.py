@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
@@ -27,54 +27,70 @@ FORGOTTEN_AFTER = 20
 """Leases after which a worker that ended without a word is forgotten."""
 
 
-class Pulse(threading.Thread):
-    """Beats in the worker's main process until the worker ends."""
+class Rhythm(threading.Thread):
+    """Does something again and again, in the worker's main process until the worker ends."""
 
-    def __init__(self, queues: Iterable[str], processes: int) -> None:
-        super().__init__(name="pulse", daemon=True)
-        self.worker = f"{socket.gethostname()}:{os.getpid()}"[:128]
-        self.facts = {"queues": sorted(queues), "processes": processes}
+    def __init__(self, name: str, act: Callable[[], None], last: Callable[[], None] = lambda: None) -> None:
+        """Repeat `act`; when the worker ends, do `last`."""
+        super().__init__(name=name, daemon=True)
+        self.act, self.last = act, last
         self.ended = threading.Event()
 
     def run(self) -> None:
         while not self.ended.is_set():
-            try:
-                self.beat()
-                sweep()
-                expire()
-            except DatabaseError as error:
-                logger.warning("the database does not answer (%s)", type(error).__name__)
-                connection.close()
-            except Exception:
-                # Without its pulse a worker would be taken for lost, so that no surprise may end it.
-                logger.exception("the sweep failed")
+            self._now(self.act)
             self.ended.wait(settings.JOB_LEASE_SECONDS / BEATS)
-        try:
-            Worker.objects.filter(name=self.worker).delete()
-        except DatabaseError as error:
-            logger.warning("the worker's row stays (%s)", type(error).__name__)
+        self._now(self.last)
         connection.close()
 
-    def beat(self) -> None:
-        """Give a sign of life."""
-        Worker.objects.update_or_create(name=self.worker, defaults={**self.facts, "seen": Now()})
+    def _now(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except DatabaseError as error:
+            logger.warning("%s: the database does not answer (%s)", self.name, type(error).__name__)
+            connection.close()
+        except Exception:
+            # Without its pulse a worker would be taken for lost, so that no surprise may end it.
+            logger.exception("%s failed", self.name)
+
+
+def pulse(queues: Iterable[str], processes: int) -> Rhythm:
+    """What says that this worker is there, and in the end that it is gone."""
+    worker = f"{socket.gethostname()}:{os.getpid()}"[:128]
+    facts = {"queues": sorted(queues), "processes": processes}
+
+    def beat() -> None:
+        Worker.objects.update_or_create(name=worker, defaults={**facts, "seen": Now()})
         Worker.objects.filter(seen__lt=after(-FORGOTTEN_AFTER * length())).delete()
 
+    def forget() -> None:
+        Worker.objects.filter(name=worker).delete()
 
-_pulses: list[Pulse] = []
+    return Rhythm("pulse", beat, forget)
+
+
+def tidy() -> None:
+    """Sweep, and remove what has expired; the sweep may have to wait for a broker that hangs."""
+    sweep()
+    expire()
+
+
+_rhythms: list[Rhythm] = []
 
 
 @worker_ready.connect
 def begin(sender: Any, **_: Any) -> None:
-    """Start the pulse of a worker that is ready."""
+    """Start pulse and sweep of a worker that is ready."""
     queues = sender.app.amqp.queues.consume_from
-    _pulses.append(Pulse(queues, sender.controller.concurrency))
-    _pulses[-1].start()
+    # Apart from each other: a worker whose sweep waits is there all the same.
+    for rhythm in (pulse(queues, sender.controller.concurrency), Rhythm("sweep", tidy)):
+        _rhythms.append(rhythm)
+        rhythm.start()
 
 
 @worker_shutting_down.connect
 def end(**_: Any) -> None:
-    """Let work in hand go back to the queue, and stop the pulse."""
+    """Let work in hand go back to the queue, and stop pulse and sweep."""
     shutdown.begin()
-    for pulse in _pulses:
-        pulse.ended.set()
+    for rhythm in _rhythms:
+        rhythm.ended.set()

@@ -115,8 +115,8 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
 
     @extend_schema(
         summary="Start a job",
-        description="What is asked for again while an equal job is unfinished, or with the key of a job, gives that "
-        "job with status 200.",
+        description="What is asked for again while an equal job is queued or running, or with the key of a "
+        "job, gives that job with status 200.",
         request=WishSerializer,
         parameters=[
             OpenApiParameter(

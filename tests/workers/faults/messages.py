@@ -1,16 +1,21 @@
 """A broker that is gone, forgets, or says everything three times; a database that is restarted."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import connection
+from django.test import Client
 
 from tests.workers.faults import judge
-from tests.workers.faults.stage import Stage
+from tests.workers.faults.stage import LEASE_S, Stage
 from workers import engine
-from workers.models import Job
+from workers.models import Job, Worker
+
+WITHOUT_BROKER_S = 10.0
+"""How long whoever asks may have to wait for a broker that hangs."""
 
 
 def delivered_three_times(stage: Stage, jobs: int) -> str:
@@ -39,6 +44,29 @@ def broker_stopped_and_started(stage: Stage) -> str:
     stage.finished(keys + during)
     judge.one_result_each(keys + during, steps=4)
     return "8 jobs finished once each; 2 of them were queued while it was down"
+
+
+def broker_paused(stage: Stage) -> str:
+    """Let the broker hang: whoever asks is answered, the worker stays known, and what waits is sent afterwards."""
+    stage.worker()
+    (before,) = stage.enqueue(1, steps=1)
+    stage.finished([before])
+    with stage.redis_paused():
+        begun = time.monotonic()
+        (during,) = stage.enqueue(1, steps=1)
+        enqueued_s = time.monotonic() - begun
+        assert Job.objects.filter(pk=during, published=None).exists(), "the message was taken to be sent"
+        begun = time.monotonic()
+        status = Client().get("/health/ready", headers={"host": "localhost"}).status_code
+        answered_s = time.monotonic() - begun
+        assert status == 503, status
+        for _ in range(3):
+            known = Worker.objects.get().seen
+            stage.until(lambda known=known: Worker.objects.get().seen > known, "a sign of life", LEASE_S)  # type: ignore[misc]
+    stage.finished([during])
+    judge.one_result_each([before, during], steps=1)
+    assert max(enqueued_s, answered_s) < WITHOUT_BROKER_S, f"it took {enqueued_s:.1f} s and {answered_s:.1f} s"
+    return f"asked for in {enqueued_s:.1f} s, health told in {answered_s:.1f} s; sent when it went on"
 
 
 def broker_down_at_commit(stage: Stage) -> str:

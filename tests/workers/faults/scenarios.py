@@ -42,6 +42,7 @@ ALL = (
     Scenario("message delivered three times", "messages.delivered_three_times", {"jobs": 40}, {"jobs": 5}),
     Scenario("broker down at commit", "messages.broker_down_at_commit"),
     Scenario("Redis stopped and started", "messages.broker_stopped_and_started", backends=SERVERS),
+    Scenario("Redis paused", "messages.broker_paused", backends=SERVERS),
     Scenario("PostgreSQL restarted", "messages.database_restarted", backends=SERVERS),
     Scenario("cancel races with success", "cancelled.racing_with_success", {"jobs": 60}, {"jobs": 8}),
     Scenario("cancel within two seconds", "cancelled.within_two_seconds"),

@@ -54,6 +54,7 @@ class Stage:
     choice: random.Random = field(default_factory=random.Random)
     postgres: RestartablePostgres | None = None
     redis_port: int = 0
+    redis_pid: int = 0
     kills: int = 0
     """Workers that were killed while they were needed."""
     workers: list[Worker] = field(default_factory=list)
@@ -166,7 +167,16 @@ class Stage:
 
     def start_redis(self) -> None:
         """Start Redis on its port, empty."""
-        self._redis.enter_context(private_redis(self.redis_port))
+        self.redis_pid = self._redis.enter_context(private_redis(self.redis_port)).pid
+
+    @contextmanager
+    def redis_paused(self) -> Iterator[None]:
+        """Let Redis take connections and answer nothing while the block runs."""
+        os.kill(self.redis_pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.redis_pid, signal.SIGCONT)
 
     def stop_redis(self) -> None:
         """Stop Redis; what it held is lost."""
