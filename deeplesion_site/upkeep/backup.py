@@ -22,6 +22,7 @@ from datasets.services.errors import Refused
 from deeplesion_site.upkeep import database, files, kept
 from deeplesion_site.upkeep.files import Written
 from deeplesion_site.upkeep.kept import About, Entry
+from deeplesion_site.upkeep.strangers import SLICES
 from detection.models import TrainingRun
 from workers.exported import alone_in
 
@@ -32,9 +33,6 @@ A key beside the database would undo the pseudonyms.
 """
 
 BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
-
-SLICES = "slices/"
-"""Below it lie slices, in DATA_DIR and in a bucket."""
 
 LASTING = (SLICES, "releases/", "bodypart/")
 """Below them nothing is ever removed: what vanishes there is lost."""

@@ -9,8 +9,9 @@ files/                    contents, by path; one that changed since lies beside 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 from datasets.services.errors import Refused
 from deeplesion_site.upkeep import files
@@ -53,6 +54,9 @@ class Entry:
     kept: str
 
 
+T = TypeVar("T", About, Entry)
+
+
 def about(folder: Path) -> About:
     """What is said of the backup in a folder.
 
@@ -63,7 +67,7 @@ def about(folder: Path) -> About:
     try:
         said = json.loads(files.text(folder / ABOUT, MAX_ABOUT_BYTES))
         version = said["format"]
-        found = About(**said) if version == FORMAT else None
+        found = _typed(About(**said)) if version == FORMAT else None
         names = [found.dump, found.list] if found else []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _incomplete(folder) from error
@@ -84,7 +88,7 @@ def entries(folder: Path, listed: str) -> Iterator[Entry]:
     try:
         with (folder / listed).open(encoding="utf-8") as listing:
             while line := listing.readline(MAX_LINE):
-                yield Entry(**json.loads(line))
+                yield _typed(Entry(**json.loads(line)))
     except (OSError, ValueError, TypeError) as error:
         raise _incomplete(folder) from error
 
@@ -92,6 +96,19 @@ def entries(folder: Path, listed: str) -> Iterator[Entry]:
 def size(path: Path) -> int | None:
     """Bytes of a file; None where there is none."""
     return path.stat().st_size if path.is_file() else None
+
+
+def _typed(made: T) -> T:
+    """Hold each value against its type.
+
+    Raises
+    ------
+    TypeError
+    """
+    for field in fields(made):
+        if type(getattr(made, field.name)) is not field.type:
+            raise TypeError(field.name)
+    return made
 
 
 def _incomplete(folder: Path) -> Refused:

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from django.conf import settings
 from django.core.files.base import File
@@ -14,8 +14,8 @@ from django.db import connection
 from datasets import storage
 from datasets.services.errors import Refused
 from deeplesion_site.upkeep import database, files, kept, strangers
-from deeplesion_site.upkeep.backup import SLICES
 from deeplesion_site.upkeep.kept import Entry
+from deeplesion_site.upkeep.strangers import SLICES
 
 Progress = Callable[[int, int | None], None]
 
@@ -60,12 +60,16 @@ def restore(folder: Path, progress: Progress) -> dict[str, int]:
     return {"files": len(entries), "bytes": sum(entry.bytes for entry in entries)}
 
 
-def leave_out_strangers() -> int:
-    """Remove what was written after the database was copied: no row knows it; returns how many files and folders.
+def leave_out_strangers(folder: Path) -> int:
+    """Remove what a backup brought that no row knows, as it was written after the database was copied.
 
-    A run or a job that is started now would take such a folder for its own.
+    A run or a job that is started now would take such a folder for its own. What was there before the restore stays.
+    Returns how many files and folders it removed.
     """
-    found = list(strangers.find())
+    brought: set[str] = set()
+    for entry in kept.entries(folder, kept.about(folder).list):
+        brought.update((entry.path, *map(str, PurePosixPath(entry.path).parents)))
+    found = [stranger for stranger in strangers.find() if stranger.name in brought]
     for stranger in found:
         stranger.remove()
     return len(found)

@@ -15,10 +15,13 @@ from datasets.models import Collection, LocationModel, Series
 from detection.models import Evaluation, TrainingRun
 from workers.models import Job
 
+SLICES = "slices/"
+"""Below it lie slices, in DATA_DIR and in a bucket."""
+
 
 @dataclass(frozen=True)
 class Stranger:
-    """Something that no row knows: its name, whether it is a file or a folder, and how to be rid of it."""
+    """Something that no row knows: its name below DATA_DIR, what it is, and how to be rid of it."""
 
     name: str
     kind: str
@@ -30,7 +33,7 @@ def find() -> Iterator[Stranger]:
     for collection in Collection.objects.filter(image_folder=""):
         place = storage.slice_storage(collection)
         for name in _slices(collection, place):
-            yield Stranger(f"{collection.slug}/{name}", "file", partial(place.delete, name))
+            yield Stranger(f"{SLICES}{collection.slug}/{name}", "file", partial(place.delete, name))
     yield from _of_no_collection()
     yield from _folders()
 
@@ -51,7 +54,7 @@ def _of_no_collection() -> Iterator[Stranger]:
     place = storage.bucket() or FileSystemStorage(location=Path(settings.DATA_DIR) / "slices")
     for name in storage.names(place):
         if name.partition("/")[0] not in slugs:
-            yield Stranger(name, "file", partial(place.delete, name))
+            yield Stranger(f"{SLICES}{name}", "file", partial(place.delete, name))
 
 
 def _folders() -> Iterator[Stranger]:

@@ -231,7 +231,17 @@ def test_a_restore_never_overwrites(filled: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["nothing", "other-format", "outside", "kept-outside", "too-large", "endless-line", "damaged-database"]
+    "name",
+    [
+        "nothing",
+        "other-format",
+        "outside",
+        "kept-outside",
+        "too-large",
+        "no-number",
+        "endless-line",
+        "damaged-database",
+    ],
 )
 def test_what_is_no_backup_is_refused(name: str, filled: SimpleNamespace, tmp_path: Path) -> None:
     folder = tmp_path / name
@@ -243,6 +253,7 @@ def test_what_is_no_backup_is_refused(name: str, filled: SimpleNamespace, tmp_pa
     entry = {"path": "slices/a/001.png", "bytes": 1, "time": 1, "mode": 0o640, "sha256": "0", "kept": "a"}
     changed = {
         "outside": {"path": "../../stolen"}, "kept-outside": {"kept": "../../secret"}, "too-large": {"bytes": 1 << 60},
+        "no-number": {"bytes": "1"},
     }  # fmt: skip
     if name in changed:
         listing(folder).write_text(json.dumps(entry | changed[name]) + "\n")
@@ -336,9 +347,13 @@ def test_what_comes_and_goes_while_a_backup_is_taken_does_no_harm(filled: Simple
     taken = site.code(MEANWHILE.format(folder=str(tmp_path / "backup"), lost=""))
     assert taken.returncode == 0, taken.stderr
     other = Site(tmp_path / "second")
-    said = other.good("restore", tmp_path / "backup")
+    foreign = other.data / "slices" / "foreign" / "1" / "001.png"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"of somebody else")
+    said = other.run("restore", tmp_path / "backup").stdout
     assert "that the database does not know are left out" in said
-    assert "files without a row: good" in said
+    assert "files without a row: 1 problems\n  slices/foreign/1/001.png: no row" in said
+    foreign.unlink()
     assert contents(other) == before
     assert not any((other.data / "runs").iterdir()), "the next run takes no older one's checkpoint"
 

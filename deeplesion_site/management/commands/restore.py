@@ -24,7 +24,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{counted['files']:,} files, {counted['bytes'] / 1e6:,.1f} MB are back.")
         call_command("migrate", verbosity=0)
         with one_sentence():
-            late = restore.leave_out_strangers()
+            late = restore.leave_out_strangers(options["folder"])
         if late:
             self.stdout.write(f"{late:,} files and folders that the database does not know are left out.")
         call_command("verify", stdout=self.stdout)
