@@ -10,6 +10,7 @@ from PIL import Image
 Pixels = NDArray[np.uint16]
 
 
+MISSING = "missing"
 MAX_PIXELS = 64 * 2**20
 """More than any slice has."""
 
@@ -33,7 +34,7 @@ def read(path: Path | BinaryIO) -> Pixels:
                 raise BadImage("not a 16-bit grey image")
             return np.asarray(image, dtype=np.uint16)
     except FileNotFoundError:
-        raise BadImage("missing") from None
+        raise BadImage(MISSING) from None
     except BadImage:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

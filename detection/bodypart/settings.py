@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+FEWEST_SERIES = 8
+"""Outside the test split; fewer teach a regressor nothing."""
+
 
 @dataclass(frozen=True)
 class Preset:

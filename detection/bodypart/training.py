@@ -23,12 +23,11 @@ from detection.bodypart.losses import distance_loss, order_loss
 from detection.bodypart.model import Model, save_atomically, save_model
 from detection.bodypart.network import Regressor
 from detection.bodypart.sampling import draw
-from detection.bodypart.settings import Preset
+from detection.bodypart.settings import FEWEST_SERIES, Preset
 from detection.bodypart.slices import TEST, VAL, Pictures, Volume, identity_of, volumes
 
 Progress = Callable[[int, int], None]
 
-FEWEST_SERIES = 8
 SHORTEST_MM = 20.0
 EVERY = 50
 """Steps between two checkpoints."""

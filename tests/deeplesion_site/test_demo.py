@@ -88,6 +88,7 @@ def test_the_demo_builds_publishes_serves_ends_and_goes_on(tmp_path):
     with demo(data, port, "--patients", "3") as (process, printed):
         text = printed.read_text()
         assert "Phantom hospital" in text, "a progress bar for the long step"
+        assert "teaches no body-part regressor" in text, "no job that can only fail"
         assert f"http://127.0.0.1:{port}/" in text
         for account in ("researcher", "curator", "admin"):
             assert account in text.splitlines()[-3:][("researcher", "curator", "admin").index(account)]

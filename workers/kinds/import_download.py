@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.dl_info import Problem
+from datasets.png import MISSING
 from datasets.services.import_deeplesion import BadRows, Summary, check_download, import_deeplesion
 from datasets.services.import_journal import Journal
 from workers.kind import Kind
@@ -14,6 +15,8 @@ from workers.models import Job
 from workers.params import CollectionName, Params, ReleaseName
 from workers.run import Run
 
+MISSING_TOLD = 20
+"""Images of a partial download that are not there; the others are counted."""
 SHOWN = 50
 """Problems of one sort that a job's record keeps; a terminal gets to see all."""
 
@@ -91,10 +94,18 @@ def _tell(summary: Summary, run: Run) -> None:
     for what, problems in (
         ("Bad row", summary.bad),
         ("Deviation", summary.deviations),
-        ("Image", summary.image_problems),
+        ("Image", _first_missing(summary.image_problems)),
     ):
         for problem in problems:
             run.tell(f"{what}: {problem}")
+
+
+def _first_missing(images: list[str]) -> list[str]:
+    """Every damaged image, the first that are missing, and how many more are: of a part of a download, most are."""
+    there = [each for each in images if not each.endswith(f": {MISSING}")]
+    missing = [each for each in images if each.endswith(f": {MISSING}")]
+    more = len(missing) - MISSING_TOLD
+    return [*there, *missing[:MISSING_TOLD], *([f"{more:,} more are {MISSING}"] if more > 0 else [])]
 
 
 def _result(summary: Summary) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from datasets.phantom import COLLECTION
 from datasets.phantom.hospital import write_hospital
 from deeplesion_site import servers
 from deeplesion_site.accounts.demo import DEMO_ACCOUNTS, create_demo_accounts
+from detection.bodypart.settings import FEWEST_SERIES
 from detection.models import TrainingRun
 from workers import engine, training
 from workers.kinds import import_download
@@ -75,11 +76,19 @@ class Command(BaseCommand):
         download = None if deeplesion is None else self.download(deeplesion)
         self.phantom(patients)
         if not LocationModel.objects.filter(trained_on=RELEASE).exists():
-            engine.enqueue(kind="bodypart", params={"release": RELEASE, "preset": "small", "phantom": 10})
+            self.ask_for_places()
         if download is not None:
             # After the short ones: looking at the images of a whole download takes many minutes.
             engine.enqueue(kind=import_download.KIND.name, params=download)
         self.waiting = TrainingRun.objects.filter(release=RELEASE).first() or training.request(DETECTOR)
+
+    def ask_for_places(self) -> None:
+        """Send for the body-part regressor if the hospital is large enough to learn one from."""
+        counts = Release.objects.get(name=RELEASE).counts
+        if counts["train"]["series"] + counts["val"]["series"] < FEWEST_SERIES:
+            self.stdout.write("A hospital this small teaches no body-part regressor; no lesion is on the map.")
+            return
+        engine.enqueue(kind="bodypart", params={"release": RELEASE, "preset": "small", "phantom": 10})
 
     def phantom(self, patients: int | None) -> None:
         """Generate, harvest, curate and publish the phantom hospital, each once."""

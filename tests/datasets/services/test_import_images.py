@@ -92,6 +92,20 @@ def test_missing_and_damaged_images_are_named_and_their_rows_go_in(tmp_path: Pat
     assert list(Slice.objects.filter(stored=True).values_list("series__study__patient__number", flat=True)) == [2]
 
 
+def test_what_a_part_of_a_download_lacks_is_counted_and_an_export_says_so(tmp_path: Path) -> None:
+    images = tmp_path / "Images_png"
+    draw(images, "000001_01_01", 10)
+    out, err = io.StringIO(), io.StringIO()
+    table = table_of(tmp_path, *(row(number) for number in range(1, 25)))
+    with pytest.raises(Incomplete):
+        call_command("import_deeplesion", str(table), images=images, release="r", stdout=out, stderr=err)
+    told = err.getvalue().splitlines()
+    assert (len(told), told[0], told[-1]) == (21, "Image: 000002_01_01/010.png: missing", "Image: 3 more are missing")
+    assert "23 images missing or damaged" in out.getvalue()
+    call_command("release", "export", "r", out=tmp_path / "out", stdout=out)
+    assert out.getvalue().splitlines()[-1] == "23 key slices of it have no image."
+
+
 def test_copied_images_lie_in_our_own_storage(tmp_path: Path) -> None:
     images = tmp_path / "Images_png"
     files = [draw(images, "000001_01_01", number) for number in (10, 11)]

@@ -18,7 +18,7 @@ SINGULAR = {"patients": "patient", "studies": "study", "series": "series", "slic
 class Command(JobCommand):
     """Exit status 0 when all went in, 1 when anything was reported as bad or missing."""
 
-    help = "Import DL_info.csv and, with --images, Images_png. Running it again adds nothing."
+    help = "Import DL_info.csv and, with --images, Images_png. Running it again adds what is new and changes nothing."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         super().add_arguments(parser)

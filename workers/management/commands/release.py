@@ -122,6 +122,8 @@ class Command(JobCommand):
         with bar("Images", "slices", options["progress"]) as progress:
             export(release, options["out"], images=not options["no_images"], progress=progress)
         self.stdout.write(f"{release.name} is in {options['out']}.")
+        if absent := release.compared.get("key_slices_without"):
+            self.stdout.write(f"{counted(absent, 'key slice')} of it {'has' if absent == 1 else 'have'} no image.")
 
     def _pack(self, options: dict[str, Any]) -> None:
         if options["no_images"]:
