@@ -31,6 +31,10 @@ class NotRetriable(JobRefused):
     """The job is unfinished, has succeeded, or an equal one is at it."""
 
 
+class ProcessExit(Refused):
+    """The work would have ended the worker's process, which nobody shuts down."""
+
+
 class Interrupted(Exception):
     """The work is to end now; raised inside it, to be let through."""
 

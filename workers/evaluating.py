@@ -141,6 +141,7 @@ def _detected(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
 def _detect(evaluation: Evaluation, release: Path, folder: Path, progress: Progress) -> dict[str, Any]:
     # Torch is large: a worker that never detects never loads it.
     from detection import evaluate as detector
+    from detection.inference import BATCH, pick_device
     from detection.training.checkpoint import CHECKPOINTS
 
     def tell(done: int, total: int) -> None:
@@ -149,7 +150,9 @@ def _detect(evaluation: Evaluation, release: Path, folder: Path, progress: Progr
             evaluations.evaluation_progress(evaluation, done=done, total=total)
 
     run = Path(settings.DATA_DIR) / evaluation.run.folder
+    # A processor takes seconds for an image: whoever cancels does not wait for a whole batch.
+    batch = 1 if pick_device("auto").type == "cpu" else BATCH
     return detector.evaluate(
-        run, release, split=evaluation.split, out=folder, which=CHECKPOINTS[evaluation.checkpoint], count=0,
-        repeats=0, progress=tell,
+        run, release, split=evaluation.split, out=folder, which=CHECKPOINTS[evaluation.checkpoint], batch=batch,
+        count=0, repeats=0, progress=tell,
     )  # fmt: skip

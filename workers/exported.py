@@ -1,15 +1,19 @@
 """A published release as a folder on disk, where the detector and the dataset meet; written once, then shared."""
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 
 from datasets.models import Release
 from datasets.services.errors import Refused
 from datasets.services.export import export
+
+LOOK_EVERY_S = 0.5
 
 
 class NoSuchRelease(Refused):
@@ -25,7 +29,8 @@ def exported(name: str, progress: Callable[[int, int], None]) -> Path:
 
     Parameters
     ----------
-    progress : called with slices done and in all while it is written.
+    progress : called with slices done and in all while it is written, with 0 of 0 while another process writes it;
+        what it raises ends this.
 
     Raises
     ------
@@ -34,7 +39,7 @@ def exported(name: str, progress: Callable[[int, int], None]) -> Path:
     """
     release = published(name)
     folder = Path(settings.DATA_DIR) / "exports" / release.name
-    with alone_in(folder.with_name(f".{release.name}.lock"), wait=True):
+    with alone_in(folder.with_name(f".{release.name}.lock"), waiting=lambda: progress(0, 0)):
         if not folder.is_dir():
             export(release, folder, link=True, progress=progress)
     return folder
@@ -56,17 +61,31 @@ def published(name: str) -> Release:
 
 
 @contextmanager
-def alone_in(path: Path, *, wait: bool = False) -> Iterator[None]:
+def alone_in(path: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold a lock on a file while the block runs; the system lets go of it when the process ends, however it ends.
+
+    Parameters
+    ----------
+    waiting : called again and again while another process holds it; what it raises ends that. None for no waiting.
 
     Raises
     ------
-    InUse : another process holds it, and `wait` is off.
+    InUse : another process holds it, and nobody waits.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InUse("another process is at this already; wait until it has ended") from error
+        while not _locked(file):
+            if waiting is None:
+                raise InUse("another process is at this already; wait until it has ended")
+            waiting()
+            time.sleep(LOOK_EVERY_S)
         yield
+
+
+def _locked(file: IO[str]) -> bool:
+    """Take the lock, where nobody has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

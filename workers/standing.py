@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Min, Q
-from django.db.models.functions import Now
+from django.db.models import Count, Min, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from workers.engine.lease import after, length
-from workers.models import Job, Worker
+from workers.models import Job, JobEvent, Worker
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Queue:
     waiting: int
     running: int
     oldest_s: float
-    """How long the first of those that wait has waited; what waits on purpose for its next try does not count."""
+    """How long the first of those that wait has waited since it was queued last, or since the moment that its next try
+    was to wait for; what still waits for that does not count."""
     workers: int
     """Workers that take from it and gave a sign of life."""
 
@@ -26,6 +27,12 @@ class Queue:
     def stuck(self) -> bool:
         """Whether something waits and nobody comes for it."""
         return self.waiting > 0 and self.workers == 0
+
+
+_QUEUED = (JobEvent.Kind.QUEUED, JobEvent.Kind.HANDED_BACK, JobEvent.Kind.WORKER_LOST)
+_QUEUED_LAST = JobEvent.objects.filter(job=OuterRef("pk"), kind__in=_QUEUED).order_by("-id").values("at")[:1]
+DUE_SINCE = Coalesce("not_before", Subquery(_QUEUED_LAST), "created")
+"""Since when a waiting job might have been taken."""
 
 
 def jobs() -> dict[tuple[str, str], int]:
@@ -45,7 +52,7 @@ def queues() -> list[Queue]:
         .annotate(
             waiting=Count("id", filter=due),
             running=Count("id", filter=Q(state__in=Job.HELD)),
-            first=Min("created", filter=due),
+            first=Min(DUE_SINCE, filter=due),
             now=Now(),
         )
     }

@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import torch
 from django.core.management import CommandError, call_command
 
 from datasets.models import Release
@@ -16,6 +17,7 @@ from datasets.services.import_deeplesion import import_deeplesion
 from detection.models import Detection, Evaluation, TrainingRun
 from tests.datasets.tables import draw, row, write
 from workers import engine, evaluating, exported, supervise, tasks, training
+from workers.errors import Cancelled
 from workers.models import Job
 
 State = TrainingRun.State
@@ -173,6 +175,27 @@ def test_two_processes_do_not_train_the_same_run(released, settings):
         training.train({"release": "r-1", **FEW}, lambda done, total: None)
     run.refresh_from_db()
     assert run.state == State.QUEUED
+
+
+def test_who_waits_for_an_export_can_be_cancelled(released, settings):
+    lock = settings.DATA_DIR / "exports" / ".r-1.lock"
+
+    def cancel(done, total):
+        raise Cancelled
+
+    with exported.alone_in(lock), pytest.raises(Cancelled):
+        exported.exported("r-1", cancel)
+    assert exported.exported("r-1", lambda done, total: None).is_dir()
+
+
+@pytest.mark.parametrize(("device", "batch"), [("cpu", 1), ("cuda", 8)])
+def test_a_cancel_is_looked_for_after_each_image_on_a_processor(device, batch, monkeypatch, tmp_path):
+    asked = {}
+    monkeypatch.setattr("detection.inference.pick_device", lambda accelerator: torch.device(device))
+    monkeypatch.setattr("detection.evaluate.evaluate", lambda run, release, **values: asked.update(values))
+    evaluation = Evaluation(run=TrainingRun(pk=3), split="test", checkpoint="best")
+    evaluating._detect(evaluation, tmp_path, tmp_path, lambda done, total: None)
+    assert asked["batch"] == batch
 
 
 def test_another_release_under_the_same_name_is_not_evaluated(released, settings):

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from tests import factories
 from tests.workers.kinds import kind_that
-from workers import engine
+from workers import engine, standing
 from workers.engine import lease
 from workers.errors import InvalidParams, KeyReused, LeaseLost, NotCancellable, NotRetriable, UnknownKind
 from workers.models import Job, JobEvent
@@ -117,6 +117,41 @@ def test_a_stranger_s_error_leaves_its_kind_and_not_its_words():
     job.refresh_from_db()
     assert (job.state, job.message) == (State.FAILED, "Stopped by ValueError.")
     assert told(job)[-1] == "Stopped by ValueError."
+
+
+def test_work_that_would_end_its_process_fails_unless_the_worker_is_shut_down(monkeypatch):
+    def work(params, run):
+        raise SystemExit(3)
+
+    with kind_that(work):
+        job = queued()
+        engine.perform(job.pk)
+        job.refresh_from_db()
+        assert (job.state, job.message) == (State.FAILED, "the work asked for the end of its process")
+        monkeypatch.setattr("workers.engine.shutdown.begun", lambda: True)
+        engine.retry(job.pk)
+        with pytest.raises(SystemExit):
+            engine.perform(job.pk)
+    job.refresh_from_db()
+    assert job.state == State.QUEUED
+    assert log_of(job)[-1] == "handed_back"
+
+
+def test_who_waits_has_waited_since_the_job_was_due_last():
+    with kind_that(lambda params, run: {}):
+        job = queued()
+        Job.objects.filter(pk=job.pk).update(created=lease.after(-timedelta(days=30)))
+        engine.cancel(job.pk)
+        engine.retry(job.pk)
+    assert waited() < 60
+    Job.objects.filter(pk=job.pk).update(not_before=lease.after(-timedelta(minutes=5)))
+    assert 300 <= waited() < 360
+    Job.objects.filter(pk=job.pk).update(not_before=lease.after(timedelta(minutes=5)))
+    assert waited() == 0
+
+
+def waited():
+    return next(queue.oldest_s for queue in standing.queues() if queue.name == "io")
 
 
 def test_an_error_of_our_own_is_told_whole():

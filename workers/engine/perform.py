@@ -13,9 +13,9 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from datasets.services.errors import Unfinished
 from workers import kinds
-from workers.engine import ask, lease
+from workers.engine import ask, lease, shutdown
 from workers.engine.attempt import Attempt
-from workers.errors import Cancelled, LeaseLost, Stopping
+from workers.errors import Cancelled, LeaseLost, ProcessExit, Stopping
 from workers.models import Job, JobEvent
 
 logger = logging.getLogger(__name__)
@@ -112,6 +112,9 @@ def _outcome(attempt: Attempt, job: Job) -> Outcome:
         values = {"not_before": lease.after(wait), "message": sentence(error)}
         return Outcome(State.QUEUED, Event.RETRIED, text, values)
     except BaseException as error:
+        if isinstance(error, SystemExit) and not shutdown.begun():
+            # Something in the work asked for it, and would again each time.
+            return _failed(ProcessExit("the work asked for the end of its process"))
         return _handed_back(job, "the process was ended", error)
     return Outcome(State.SUCCEEDED, Event.SUCCEEDED, values={"result": result})
 
