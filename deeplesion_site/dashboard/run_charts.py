@@ -7,6 +7,7 @@ from typing import Any
 from datasets import dl_info
 from deeplesion_site.dashboard.charts import Chart, token, type_token
 from detection.evaluation.published import PUBLISHED
+from detection.evaluation.strata import size_labels
 from detection.models import Evaluation, TrainingRun
 
 OPERATING_POINTS = ("0.5", "1", "2", "4", "8", "16")
@@ -71,12 +72,10 @@ def froc(found: Evaluation, *, official: bool) -> Chart:
     """The FROC curve with its band over patients, and what was published."""
     report = found.report
     curve, bands = report["curve"], report.get("bands", {}).get("sensitivity", {})
-    points = [float(point) for point in found.sensitivity]
+    rates, hits = _points({"sensitivity": found.sensitivity})
     traces = _band(bands, "figure") if bands else []
     traces.append(_line("this run", curve["false_positives"], curve["sensitivity"], token("figure"), width=2.6))
-    traces.append(
-        _line("this run", points, list(found.sensitivity.values()), token("figure"), mode="markers", symbol="circle")
-    )
+    traces.append(_line("this run", rates, hits, token("figure"), mode="markers", symbol="circle"))
     legend = [("this run, with its 95% band over patients", "--figure")]
     for number, (name, values) in enumerate(PUBLISHED.items()):
         colour = f"step-{2 * number + 2}"
@@ -93,7 +92,7 @@ def froc(found: Evaluation, *, official: bool) -> Chart:
         caption += (
             " Dotted: published for the test split of DeepLesion, so measured on other data; for orientation only."
         )
-    rows = [(point, value, *bands.get(point, (None, None))) for point, value in found.sensitivity.items()]
+    rows = [(point, value, *bands.get(point, (None, None))) for point, value in by_number(found.sensitivity).items()]
     head = (RATE, SENSITIVITY, "95% from", "to")
     return Chart("froc", "FROC", caption, head, rows, _figure(traces, _froc_axes()), "tall", tuple(legend))
 
@@ -101,7 +100,7 @@ def froc(found: Evaluation, *, official: bool) -> Chart:
 def by_type(found: Evaluation) -> Chart:
     """Fig. 9."""
     codes = {name: code for code, name in dl_info.TYPES.items()}
-    strata = found.report["by_type"]
+    strata = {name: found.report["by_type"][name] for name in codes if name in found.report["by_type"]}
     layers = [
         (f"{name} ({part['lesions']:,})", *_points(part), type_token(codes[name])) for name, part in strata.items()
     ]
@@ -111,7 +110,7 @@ def by_type(found: Evaluation) -> Chart:
 
 def by_size(found: Evaluation) -> Chart:
     """Fig. 10."""
-    strata = found.report["by_size"]
+    strata = {name: found.report["by_size"][name] for name in size_labels() if name in found.report["by_size"]}
     layers = [
         (f"{_range(name)} mm ({part['lesions']:,})", *_points(part), token(f"step-{number}"))
         for number, (name, part) in enumerate(strata.items(), start=1)
@@ -122,7 +121,7 @@ def by_size(found: Evaluation) -> Chart:
 
 def by_iou(found: Evaluation) -> Chart:
     """Fig. 11."""
-    strata = found.report["by_iou"]
+    strata = by_number(found.report["by_iou"])
     thresholds = [float(iou) for iou in strata]
     layers = [
         (f"{point} FP", thresholds, [part["sensitivity"][point] for part in strata.values()], token(f"step-{number}"))
@@ -162,8 +161,13 @@ def two_runs(pair: Sequence[tuple[TrainingRun, Evaluation]]) -> Chart:
     return Chart("two-runs", "FROC", caption, head, rows, _figure(traces, _froc_axes()), "tall", tuple(legend))
 
 
+def by_number(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same by growing number: a database may keep the names of an object in an order of its own."""
+    return dict(sorted(values.items(), key=lambda item: float(item[0])))
+
+
 def _points(part: Mapping[str, Any]) -> tuple[list[float], list[float]]:
-    values = part["sensitivity"]
+    values = by_number(part["sensitivity"])
     return [float(point) for point in values], list(values.values())
 
 
@@ -195,7 +199,7 @@ def _with_bands(chart: Chart, parts: Iterable[Mapping[str, Any]]) -> Chart:
     columns = []
     for trace, part in zip(chart.figure["data"], parts, strict=True):
         bands = part.get("bands", {}).get("sensitivity", {})
-        said = [f" ({low:.2f}–{high:.2f})" for low, high in (bands[point] for point in part["sensitivity"] if bands)]
+        said = [f" ({low:.2f}–{high:.2f})" for low, high in by_number(bands).values()]
         trace["customdata"] = said or [""] * len(trace["x"])
         trace["hovertemplate"] = f"{trace['name']}<br>%{{x:.3g}}: %{{y:.3f}}%{{customdata}}<extra></extra>"
         columns.append([f"{value:.3f}{band}" for value, band in zip(trace["y"], trace["customdata"], strict=True)])
@@ -222,6 +226,7 @@ def _line(
 
 def _band(bands: Mapping[str, Sequence[float]], colour: str) -> list[dict[str, Any]]:
     """The area between the ends of a band."""
+    bands = by_number(bands)
     x = [float(point) for point in bands]
     edge = {"type": "scatter", "mode": "lines", "x": x, "hoverinfo": "skip", "line": {"width": 0}}
     low, high = ([values[end] for values in bands.values()] for end in (0, 1))

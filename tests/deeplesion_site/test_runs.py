@@ -5,13 +5,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from datasets import phantom
-from deeplesion_site.dashboard import run_pictures
+from deeplesion_site.dashboard import run_charts, run_pictures
 from tests import factories
 from tests import factories_detection as made
 
@@ -143,6 +144,23 @@ def test_a_finished_run_shows_every_figure_and_its_numbers(client: Client, datas
     identifiers = re.findall(r'\sid="([^"]+)"', page)
     assert len(identifiers) == len(set(identifiers))
     assert " style=" not in re.sub(r'<span style="background: var\(--[\w-]+\)">', "", page)
+
+
+def test_curves_run_from_few_false_positives_to_many_in_whatever_order_a_report_is_kept() -> None:
+    """PostgreSQL keeps the names of an object in its own order, in which 0.5 comes after 16."""
+    found = made.make_evaluation()
+    found.report, found.sensitivity = _backwards(found.report), _backwards(found.sensitivity)
+    by_type, by_size, by_iou = (each(found) for each in (run_charts.by_type, run_charts.by_size, run_charts.by_iou))
+    for chart in (run_charts.froc(found, official=False), by_type, by_size, by_iou):
+        for trace in chart.figure["data"]:
+            assert trace["x"] == sorted(trace["x"]), chart.title
+    assert [name.split()[0] for name in by_type.head[1:]] == ["liver", "lung"]
+    assert [name[0] for name in by_size.head[1:]] == ["<", "≥"]
+
+
+def _backwards(said: Any) -> Any:
+    """The same object with its names in the opposite order."""
+    return {name: _backwards(said[name]) for name in reversed(said)} if isinstance(said, dict) else said
 
 
 def test_published_figures_are_marked_as_measured_on_other_data_unless_it_is_that_data(client: Client) -> None:

@@ -38,5 +38,6 @@ class Command(JobCommand):
                     return
         except DetectorError as error:
             raise CommandError(str(error)) from None
-        found = ", ".join(f"{float(value):.3f} at {point}" for point, value in evaluation.sensitivity.items())
+        points = sorted(evaluation.sensitivity.items(), key=lambda item: float(item[0]))
+        found = ", ".join(f"{float(value):.3f} at {point}" for point, value in points)
         self.stdout.write(f"Run {params['run']}, {evaluation}: sensitivity {found} false positives per image")
