@@ -17,11 +17,14 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
+from tests.peers.needed import required
 from tests.peers.packages import NotInstalled
 from tests.workers.faults import scenarios
 from tests.workers.faults.stage import BACKENDS, Stage, open_stage
 
 LONGEST_S = 1200
+LEAST_KILLS = 30
+"""In all scenarios of both backends together."""
 ROW = "{fault:<36} {backend:<9} {kills:>5} {seconds:>7}  {outcome}"
 
 _printing = threading.Lock()
@@ -84,7 +87,17 @@ def main() -> int:
     kills = sum(each.kills for each in everything)
     told = ", ".join(f"{count} {outcome}" for outcome, count in of.items() if count)
     print(f"{told}; {kills} workers killed; {time.monotonic() - begun:.0f} s")
-    return 1 if of["failed"] else 0
+    wrong = []
+    if of["skipped"] and required():
+        wrong.append("REQUIRE_SERVICES=1 lets no fault be skipped")
+    if not (options.quick or options.fault or options.backend or of["skipped"]) and kills < LEAST_KILLS:
+        wrong.append(f"fewer than {LEAST_KILLS} workers were killed")
+    for each in everything:
+        if each.outcome == "skipped":
+            print(f"not played: {each.fault} ({each.backend}): {each.words}")
+    for sentence in wrong:
+        print(f"FAILED: {sentence}")
+    return 1 if of["failed"] or wrong else 0
 
 
 def played(backend: str, seed: int, fault: str | None = None, *, quick: bool) -> list[Played]:

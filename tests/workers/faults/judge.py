@@ -5,6 +5,7 @@ from pathlib import Path
 from django.conf import settings
 
 from datasets.models import Collection
+from deeplesion_site.upkeep import check_files
 from workers.models import Job, JobEvent
 
 ENDS = {JobEvent.Kind.SUCCEEDED, JobEvent.Kind.FAILED, JobEvent.Kind.CANCELLED}
@@ -37,6 +38,13 @@ def the_log_tells(job: Job) -> None:
 
 
 def no_orphan_file() -> None:
+    """No file is left that no row knows, nor a half-written one."""
+    no_half_written_file()
+    orphans = list(check_files.orphans())
+    assert not orphans, f"files are left that no row knows: {orphans}"
+
+
+def no_half_written_file() -> None:
     """No half-written file is left anywhere."""
     left = [path for path in Path(settings.DATA_DIR).rglob(".*") if path.suffix != ".lock"]
     assert not left, f"half-written files are left: {left}"
