@@ -167,7 +167,7 @@ def read(path: Path) -> Iterator[Line]:
 
     Raises
     ------
-    NotDeepLesion : no such file, text in UTF-16, or a column is missing.
+    NotDeepLesion : no such file, empty, text in UTF-16, or a column is missing.
     """
     try:
         with path.open(encoding="utf-8-sig", errors=NOT_UTF_8, newline="") as file:
@@ -176,6 +176,8 @@ def read(path: Path) -> Iterator[Line]:
             if looks_like_utf_16(header[0]):
                 raise NotDeepLesion(f"{path} is text in UTF-16; save it as CSV in UTF-8")
             missing = [name for name in COLUMNS if name not in header]
+            if header == [""]:
+                raise NotDeepLesion(f"{path} is empty")
             if missing:
                 more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
                 raise NotDeepLesion(f"{path} is not a DL_info.csv: no column {', '.join(missing[:3])}{more}")
@@ -187,9 +189,10 @@ def read(path: Path) -> Iterator[Line]:
                 if too_long:
                     column = header[min(len(texts), len(header)) - 1]
                     batch.append((line, None, [Problem(line, column, f"it has more than {LONGEST} characters")]))
+                elif len(texts) < len(header):
+                    batch.append((line, None, _cut_short(line, texts, header)))
                 else:
                     surplus = len(texts) - len(header)
-                    texts += [""] * -surplus
                     row, problems = parse(pick(texts), line)
                     if surplus > 0:
                         reason = f"{surplus} more cell{'s' * (surplus > 1)} behind the last column"
@@ -201,6 +204,14 @@ def read(path: Path) -> Iterator[Line]:
             yield from _check_geometry(batch)
     except OSError as error:
         raise NotDeepLesion(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _cut_short(line: int, texts: list[str], header: list[str]) -> list[Problem]:
+    """What is wrong with the cells that a line has, and where it ends."""
+    there = dict(zip(header, texts, strict=False))
+    _, problems = parse([there.get(name, "") for name in COLUMNS], line)
+    reason = f"the line ends before it, after {len(texts)} of {len(header)} cells"
+    return [*(each for each in problems if each.column in there), Problem(line, header[len(texts)], reason)]
 
 
 def parse(texts: Sequence[str], line: int) -> tuple[Row | None, list[Problem]]:

@@ -70,10 +70,20 @@ def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path: Path, cont
     if content is not None:
         path.write_text(content)
     with pytest.raises(
-        CommandError, match=rf"^{path} (is not a DL_info\.csv: no column|cannot be read: No such file)"
+        CommandError, match=rf"^{path} (is empty|is not a DL_info\.csv: no column|cannot be read: No such file)"
     ):
         run_import(path)
     assert counts() == [0] * len(TABLES)
+
+
+def test_a_line_that_ends_early_is_told_once(tmp_path: Path) -> None:
+    path = table_of(tmp_path, row(), row(2))
+    head, first, second = path.read_text().splitlines()
+    path.write_text("\n".join((head, first, ",".join(second.split(",")[:2]), "")))
+    err = io.StringIO()
+    with pytest.raises(Incomplete):
+        call_command("import_deeplesion", str(path), stdout=io.StringIO(), stderr=err)
+    assert err.getvalue() == "Bad row: line 3, Study_index: the line ends before it, after 2 of 18 cells\n"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
