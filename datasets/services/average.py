@@ -34,6 +34,7 @@ def make_average(marks: Sequence[Lesion], limits: Thresholds) -> Lesion:
         type=next((mark.type for mark in marks if mark.type > 0), -1),
         first_slice=min(mark.first_slice for mark in marks),
         last_slice=max(mark.last_slice for mark in marks),
+        flags=list(dict.fromkeys(flag for mark in marks for flag in mark.flags)),
         **measured(points, spacing, _pooled(here), _shared(here)),
     )
     made.noise_reasons = noise_reasons(made, spacing, limits)

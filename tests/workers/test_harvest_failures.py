@@ -139,7 +139,7 @@ def test_missing_slices_and_contradictory_spacing_are_named_and_flagged_not_refu
         code, _, err = harvest(address)
     assert code == 0
     assert reported("noted") == {"ContradictorySpacing": 1, "MissingSlices": 1}
-    assert "lacks about 1 slices" in err
+    assert "lacks about 1 slice;" in err
     assert "its headers state 1 mm between slices that lie 5 mm apart" in err
     flags = sorted(flag for lesion in Lesion.objects.all() for flag in lesion.flags)
     assert [flag.split()[0] for flag in flags] == ["Slices", "The"]

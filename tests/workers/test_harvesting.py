@@ -96,7 +96,7 @@ def test_a_list_of_accession_numbers_is_the_paper_s_way(hospital, listed):
 
 def test_a_list_comes_from_standard_input_as_well(hospital, monkeypatch):
     monkeypatch.setattr("sys.stdin", StringIO("ZEBRA1\n"))
-    assert "1 studies, 1 with bookmarks" in run(hospital, accessions="-")[1]
+    assert "1 study, 1 with bookmarks" in run(hospital, accessions="-")[1]
 
 
 def test_no_accession_number_is_in_the_job_the_output_or_the_database(hospital, listed):
@@ -204,7 +204,7 @@ def test_since_the_last_harvest_only_what_changed_is_looked_at(hospital):
     again(hospital, 2, 1, StudyDate=DAYS[1])
     for dry_run in (True, False):
         assert (
-            "1 studies, 1 with bookmarks; 2 annotations, 1 of them known"
+            "1 study, 1 with bookmarks; 2 annotations, 1 of them known"
             in run(hospital, since_last=True, dry_run=dry_run)[1]
         ), "a dry run moves no mark"
     assert Annotation.objects.count() == 4
@@ -217,7 +217,7 @@ def test_a_report_that_took_another_s_place_is_seen_although_the_number_of_objec
     again(hospital, 2, 1, StudyDate=DAYS[1])
     (hospital / "2" / "report0").unlink()
     _, out, _ = run(hospital, since_last=True)
-    assert "1 studies, 1 with bookmarks; 1 annotations, 0 of them known" in out
+    assert "1 study, 1 with bookmarks; 1 annotation, 0 of them known" in out
     assert "2 studies are as they were at the last harvest." in out
     assert Annotation.objects.count() == 4, "what was harvested before stays"
 
@@ -239,7 +239,7 @@ def test_a_study_with_something_left_to_try_is_looked_at_again(hospital):
     assert run(hospital)[0] == 1
     assert HarvestedStudy.objects.count() == 2
     image.write_bytes(whole)
-    assert "1 studies" in run(hospital, since_last=True)[1]
+    assert "1 study" in run(hospital, since_last=True)[1]
     assert sorted(Annotation.objects.values_list("reason", flat=True)) == ["", "", ""]
 
 
@@ -248,7 +248,7 @@ def test_a_document_that_grew_is_looked_at_although_its_study_did_not_change(hos
     export = tmp_path / "marks.csv"
     export.write_text("accession_number,tool,x1,y1,z1,x2,y2,z2\nZEBRA1,line,0,0,0,9,9,0\n")
     _, out, err = run(hospital, since_last=True, documents=[export])
-    assert "1 studies, 1 with bookmarks; 2 annotations, 1 of them known" in out, err
+    assert "1 study, 1 with bookmarks; 2 annotations, 1 of them known" in out, err
 
 
 def test_a_dry_run_is_a_job_that_takes_nothing_and_keeps_its_order_for_the_harvest(hospital):

@@ -55,6 +55,10 @@ class History:
         state = {"instances": study.NumberOfStudyRelatedInstances, "content": self._content(instances)}
         HarvestedStudy.objects.update_or_create(**self._names(study), defaults=state)
 
+    def forget(self, study: Study) -> None:
+        """Note that something of a study is to be tried again, even if it was whole at an earlier harvest."""
+        HarvestedStudy.objects.filter(**self._names(study)).delete()
+
     def _before(self, study: Study) -> HarvestedStudy | None:
         if self._collection.pk is None:
             return None

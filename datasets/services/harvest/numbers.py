@@ -18,6 +18,10 @@ Level = SourceIdentity.Level
 class SeriesChanged(Exception):
     """A series has other slices than when it was harvested; its slices keep their numbers, so new ones have none."""
 
+    def __init__(self, series: Series | None) -> None:
+        super().__init__()
+        self.series = series
+
 
 @dataclass(frozen=True)
 class Visit:
@@ -57,7 +61,7 @@ class Numbers:
         if identity is None:
             return None
         if identity.content != self._content(volume):
-            raise SeriesChanged
+            raise SeriesChanged(identity.series)
         return identity.series
 
     def series(self, visit: Visit, volume: Volume) -> Series:

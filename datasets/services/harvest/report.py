@@ -8,6 +8,7 @@ from datasets.models import Annotation
 from datasets.pacs.pixels import PixelError
 from datasets.pacs.source import SourceError
 from datasets.selectors.harvest_problems import named
+from datasets.words import counted
 
 DRY_RUN = "Dry run: nothing was written. No pixels were read: a harvest leaves out what it cannot decode."
 
@@ -57,10 +58,10 @@ class Report:
         """Note what went wrong, under the name of its first cause."""
         self.add_named(place, str(error), name_of(error))
 
-    def add_named(self, place: str, sentence: str, name: str) -> None:
-        """Note what went wrong."""
-        self.problems.append(f"{place}: {sentence}")
-        self.errors[name] += 1
+    def add_named(self, place: str, sentence: str, name: str, marks: int = 1) -> None:
+        """Note what went wrong; once where it is the same with several marks of one place."""
+        self.problems.append(f"{place}: {sentence}" + (f" ({marks} marks)" if marks > 1 else ""))
+        self.errors[name] += marks
         self._place(self.failed_studies, name)
 
     def note(self, place: str, sentence: str, name: str) -> None:
@@ -109,15 +110,17 @@ class Report:
         """A summary of a few lines."""
         lines = [DRY_RUN] if self.dry_run else []
         lines += [
-            f"{self.studies} studies, {self.studies_with_bookmarks} with bookmarks; "
-            f"{self.annotations} annotations, {self.known} of them known.",
+            f"{counted(self.studies, 'study', 'studies')}, {self.studies_with_bookmarks} with bookmarks; "
+            f"{counted(self.annotations, 'annotation')}, {self.known} of them known.",
             f"New lesions: {self.lesions}. New slices: {self.slices}. "
             f"Series changed since they were harvested: {self.changed_series}.",
         ]
         if self.unchanged:
-            lines.append(f"{self.unchanged} studies are as they were at the last harvest.")
+            unchanged = "1 study is as it was" if self.unchanged == 1 else f"{self.unchanged} studies are as they were"
+            lines.append(f"{unchanged} at the last harvest.")
         if self.reasons:
-            lines.append(f"{self.reasons.total()} annotations give no lesion:")
+            total = self.reasons.total()
+            lines.append(f"{counted(total, 'annotation')} give{'s' * (total == 1)} no lesion:")
             lines += [
                 f"  {count:6d}  {reason}: {Annotation.Reason(reason).label}"
                 for reason, count in self.reasons.most_common()
@@ -128,14 +131,14 @@ class Report:
                 lines.append(f"New annotations by {name}: {', '.join(f'{key} {count}' for key, count in ordered)}.")
         if self.curated:
             lines.append(
-                f"{self.curated['merged']} duplicate marks merged, "
+                f"{counted(self.curated['merged'], 'duplicate mark')} merged, "
                 f"{self.curated['possibly_noisy']} of {self.curated['lesions']} lesions possibly noisy."
             )
         if self.noted:
             lines.append("Taken although something is odd:")
             lines += _told(self.noted)
         if self.errors:
-            lines.append("1 problem:" if self.errors.total() == 1 else f"{self.errors.total()} problems:")
+            lines.append(f"{counted(self.errors.total(), 'problem')}:")
             lines += _told(self.errors)
         return lines
 

@@ -116,9 +116,13 @@ def harvest(
                     raise _stopped(report, place, cause) from error
                 continue
             failed = 0
-            if not dry_run and before == len(report.problems) + len(source.problems):
+            if not dry_run:
+                whole = before == len(report.problems) + len(source.problems)
                 with fence():
-                    history.remember(study, instances)
+                    if whole:
+                        history.remember(study, instances)
+                    else:
+                        history.forget(study)
         progress(len(visits), len(visits))
         place, report.at = "while it curated", 0
         if not dry_run:

@@ -17,12 +17,14 @@ from datasets.pacs.series import Volume
 from datasets.pacs.source import Source
 from datasets.pacs.types import coarse_type
 from datasets.services.fence import Fence
+from datasets.services.harvest.around import claimed_in, settle_around, stored_in, wanted_in
 from datasets.services.harvest.marks import Mark, annotation_of, flag_sentences, known, read_marks, taken
 from datasets.services.harvest.numbers import Numbers, SeriesChanged, Visit
 from datasets.services.harvest.report import Report
-from datasets.services.harvest.slices import context_of, write_slices
+from datasets.services.harvest.slices import Written, context_of, write_slices
 from datasets.services.measure import measured
 from datasets.storage import slice_storage
+from datasets.words import counted
 
 MISSING_SLICES = "Slices are missing between those that are kept around it."
 CONTRADICTORY_SPACING = "The headers of its series contradict each other about spacing."
@@ -65,6 +67,7 @@ class StudyHarvest:
         self.seen |= taken(fresh, self.collection)
         settled, repeated = [], []
         volumes: dict[str, list[Mark]] = defaultdict(list)
+        marked = {mark.measurement.volume.key: mark for mark in marks if isinstance(mark.outcome, Measurement)}
         for mark in fresh:
             if not isinstance(mark.outcome, Measurement):
                 settled.append(mark)
@@ -74,54 +77,67 @@ class StudyHarvest:
                 self.seen.add(mark.geometry)
                 volumes[mark.outcome.volume.key].append(mark)
         self._record(visit, year, settled)
-        for key in sorted(volumes):
-            self._volume(visit, year, volumes[key])
+        for key in sorted(marked):
+            self._volume(visit, year, marked[key], volumes[key])
         self._record(visit, year, repeated, again=True)
 
     def _fresh(self, marks: list[Mark]) -> list[Mark]:
         """The marks that neither an earlier harvest settled nor another copy of their document brought."""
         before = known(marks, self.collection)
         fresh = []
+        waiting: Counter[tuple[str, str, str]] = Counter()
         for mark in marks:
             if mark.fingerprint in self.read:
                 self.report.known += 1
                 continue
             self.read.add(mark.fingerprint)
-            reason = before.get(mark.fingerprint)
+            recorded = before.get(mark.fingerprint)
             now = "" if isinstance(mark.outcome, Measurement) else str(mark.outcome.reason)
-            if reason is None or (reason in Annotation.WAITING and reason != now):
+            if recorded is None or (recorded in Annotation.WAITING and recorded != now):
                 fresh.append(mark)
             else:
                 self.report.known += 1
             if not isinstance(mark.outcome, Measurement) and now in Annotation.WAITING:
-                self.report.add_named(mark.place, mark.outcome.detail, mark.outcome.reason)
+                waiting[mark.place, mark.outcome.detail, mark.outcome.reason] += 1
+        for (place, detail, reason), count in waiting.items():
+            self.report.add_named(place, detail, reason, count)
         return fresh
 
-    def _volume(self, visit: Visit, year: int | None, marks: list[Mark]) -> None:
-        """Take the new marks on one volume."""
-        volume = marks[0].measurement.volume
+    def _volume(self, visit: Visit, year: int | None, marked: Mark, marks: list[Mark]) -> None:
+        """Take the new marks on one volume, and what is missing around the lesions that it has.
+
+        Parameters
+        ----------
+        marked : any mark on it; marks : the new ones, which may be none.
+        """
+        volume = marked.measurement.volume
         try:
             series = self.numbers.find_series(volume)
-        except SeriesChanged:
-            self.report.changed_series += 1
-            waiting = f"{len(marks)} new marks wait"
-            sentence = f"the series it marks has other slices than when it was harvested; {waiting}"
-            self.report.add_named(marks[0].place, sentence, SeriesChanged.__name__)
+        except SeriesChanged as changed:
+            self._changed(changed.series, marked, marks)
             return
-        self._note(volume, marks[0].place)
+        if series is None and not marks:
+            return
+        if marks:
+            self._note(volume, marks[0].place)
         keys = {mark.measurement.slice_index for mark in marks}
         contexts = {index: context_of(volume, index, self.context_mm) for index in keys}
         wanted = {index for context in contexts.values() for index in context}
+        stored: set[int] = set()
+        if series is not None:
+            stored = stored_in(series)
+            wanted |= wanted_in(series, volume, self.context_mm)
         if self.report.dry_run:
-            stored = set() if series is None else _stored(series)
             self.report.slices += len(wanted - stored)
             self._count(year, marks)
             self._note_flags(marks)
             return
-        series = self.numbers.series(visit, volume)
-        written = write_slices(
-            self.source, slice_storage(self.collection), series, volume, wanted, keys, _stored(series), self.check
-        )
+        if series is None:
+            series = self.numbers.series(visit, volume)
+        written = Written()
+        if marks or wanted - stored:
+            storage = slice_storage(self.collection)
+            written = write_slices(self.source, storage, series, volume, wanted, keys, stored, self.check)
         for instance, error in written.failures.values():
             self.report.add(instance.locator, error)
         lost = {index: str(error) for index, (_, error) in written.failures.items()}
@@ -136,13 +152,24 @@ class StudyHarvest:
             self._record(visit, year, undecodable)
             self._record(visit, year, kept)
             self._lesions(series, volume, kept, contexts, written.key_slices)
+            settle_around(series, volume, self.context_mm)
         self._note_flags(kept)
         self.report.slices += len(written.rows)
+
+    def _changed(self, series: Series | None, marked: Mark, marks: list[Mark]) -> None:
+        """Tell that a series has other slices than it had, where something waits for those."""
+        waiting = [f"{counted(len(marks), 'new mark')} wait{'s' * (len(marks) == 1)}"] if marks else []
+        if series is not None and not stored_in(series) >= claimed_in(series):
+            waiting.append("what is missing around its lesions stays missing")
+        if waiting:
+            self.report.changed_series += 1
+            sentence = "the series it marks has other slices than when it was harvested"
+            self.report.add_named(marked.place, "; ".join([sentence, *waiting]), SeriesChanged.__name__)
 
     def _note(self, volume: Volume, place: str) -> None:
         """Tell what is odd with a volume whose marks are taken all the same."""
         if volume.stack.gaps:
-            sentence = f"the series it marks lacks about {volume.missing} slices; its lesions are kept"
+            sentence = f"the series it marks lacks about {counted(volume.missing, 'slice')}; its lesions are kept"
             self.report.note(place, sentence, "MissingSlices")
         if volume.contradiction:
             self.report.note(place, f"{volume.contradiction}; its lesions are kept", "ContradictorySpacing")
@@ -229,8 +256,3 @@ def _odd(volume: Volume, context: range) -> list[str]:
     """What a lesion's reviewer should know of its volume."""
     gap = any(place in context and place + 1 in context for place in volume.stack.gaps)
     return [MISSING_SLICES] * gap + [CONTRADICTORY_SPACING] * bool(volume.contradiction)
-
-
-def _stored(series: Series) -> set[int]:
-    """Places in the volume whose slices are there."""
-    return {number - 1 for number in series.slices.filter(stored=True).values_list("number", flat=True)}

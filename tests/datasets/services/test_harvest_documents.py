@@ -45,7 +45,7 @@ def test_a_bad_row_is_told_once_and_waits_for_nothing(hospital):
         status, out, err = harvest(f"dir://{hospital}")
         assert (status, err) == (0, "")
         assert ("1  not_recist" in out) is (number == 0)
-    assert "1 annotations, 1 of them known." in out
+    assert "1 annotation, 1 of them known." in out
     assert [each.detail for each in Annotation.objects.all()] == ["a coordinate of its row is no number"]
     export.write_bytes(FIRST)
     assert "New lesions: 1." in harvest(f"dir://{hospital}")[1]

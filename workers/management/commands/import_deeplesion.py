@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 
 from datasets.management.failures import Incomplete, one_sentence
 from datasets.management.options import check_collection
-from datasets.management.words import counted
+from datasets.words import counted
 from workers.kinds import import_download, release
 from workers.management.job_command import JobCommand
 

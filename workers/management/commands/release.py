@@ -11,11 +11,11 @@ from django.core.management.base import CommandError, CommandParser
 from datasets import dl_info
 from datasets.management.failures import Incomplete, one_sentence
 from datasets.management.progress import bar
-from datasets.management.words import counted
 from datasets.models import Collection, Release
 from datasets.selectors.releases import leaks_looked_for
 from datasets.services import release as releases
 from datasets.services.export import export
+from datasets.words import counted
 from workers import engine
 from workers.kinds import export as packing
 from workers.kinds import manifest

@@ -1,4 +1,4 @@
-"""Words of the commands: numbers with their nouns."""
+"""Words for people: numbers with their nouns."""
 
 
 def counted(number: int, one: str, many: str = "") -> str:
