@@ -25,7 +25,7 @@ MEANINGS = {
     "NotHounsfield": "A header does not say how stored values become Hounsfield units.",
     "unresolved_image": "The image of a mark is not there; tried again at the next harvest.",
     "undecodable": "A mark or its image cannot be read; tried again at the next harvest.",
-    "SeriesChanged": "A series has other slices than when it was harvested; its new marks wait.",
+    "SeriesChanged": "A series has other slices than when it was harvested; what is new or missing in it waits.",
     "MissingSlices": "Positions leave a gap. The lesions are kept, and flagged where the gap is near.",
     "ContradictorySpacing": "Headers contradict the positions or each other. Positions count; lesions are flagged.",
     "LengthDisagrees": "A reported length is not that of its points. The computed one counts; the lesion is flagged.",

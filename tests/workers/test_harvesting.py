@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from datasets.models import Annotation, Collection, HarvestedStudy, Lesion
 from datasets.pacs.directory import DirectorySource
 from datasets.services.harvest.order import BadOrder, Order, accession_numbers, find
+from datasets.words import counted
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
 from tests.harvesting import harvest
 from workers import engine, expiry, harvesting
@@ -81,7 +82,7 @@ def listed(tmp_path):
 def test_only_what_was_asked_for_is_looked_at(hospital, options, studies):
     status, out, _ = run(hospital, **options)
     assert status == 0
-    assert f"{studies} studies, {studies} with bookmarks" in out
+    assert f"{counted(studies, 'study', 'studies')}, {studies} with bookmarks" in out
     assert Lesion.objects.count() == studies
 
 

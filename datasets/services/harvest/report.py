@@ -132,7 +132,7 @@ class Report:
         if self.curated:
             lines.append(
                 f"{counted(self.curated['merged'], 'duplicate mark')} merged, "
-                f"{self.curated['possibly_noisy']} of {self.curated['lesions']} lesions possibly noisy."
+                f"{self.curated['possibly_noisy']} of {counted(self.curated['lesions'], 'lesion')} possibly noisy."
             )
         if self.noted:
             lines.append("Taken although something is odd:")

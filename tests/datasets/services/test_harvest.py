@@ -157,6 +157,18 @@ def test_a_mark_whose_image_arrives_later_becomes_a_lesion_then(hospital):
     assert Lesion.objects.get().slice.number == 1
 
 
+def test_marks_of_one_report_that_wait_for_the_same_are_told_in_one_line(hospital):
+    marks = [
+        bidimensional("1.2.3.4", long=(10.5 + x, 20.5, 30.5 + x, 20.5), short=(20.5 + x, 12.5, 20.5 + x, 28.5))
+        for x in range(4)
+    ]
+    save(report(*marks, SOPInstanceUID="1.9.2"), hospital / "reports" / "second")
+    _, out, err = run(hospital)
+    assert err.count("it names an image that the study does not hold") == 1
+    assert "reports/second: it names an image that the study does not hold (4 marks)" in err
+    assert "       4  unresolved_image" in out
+
+
 def test_a_series_that_changed_keeps_its_numbers_and_its_new_marks_wait(hospital):
     run(hospital)
     save(ct(z=-5.0), hospital / "images" / "below.dcm")
@@ -167,7 +179,7 @@ def test_a_series_that_changed_keeps_its_numbers_and_its_new_marks_wait(hospital
         status, _, err = run(hospital, dry_run=dry_run)
         assert status == 1
         assert "other slices than when it was harvested" in err
-    assert rows_of_everything() == before
+    assert rows_of_everything() == before | {"HarvestedStudy": 0}, "and the study is to be looked at again"
 
 
 def test_what_is_unreadable_is_named_and_the_rest_goes_on(hospital):
