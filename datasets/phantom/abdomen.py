@@ -38,7 +38,7 @@ class Abdomen:
         """How much perirenal fat adds to a kidney's radii, mm."""
         for side, top in ((-1, 256), (1, 268)):
             kx, ky, kz, ks = build.jitter(f"kidney {side}", 4, 4, 8, 0.06)
-            centre = (side * (60 + kx), 50 + ky, top + kz)
+            centre = (side * (60 + kx), 44 + ky, top + kz)
             self.kidneys.append(
                 (
                     side,
@@ -141,9 +141,13 @@ class Abdomen:
             warp,
             np.vstack(
                 [
-                    chain((side * 64, 46, z, 8), (side * 84, 14, z, 9.5), (side * 100, -16, z, 8))
+                    chain(
+                        (side * (64 + 0.7 * out), 46 + 0.6 * out, z, 8),
+                        (side * (84 + out), 14 + 0.8 * out, z, 9.5),
+                        (side * (100 + 0.4 * out), -16 + 0.3 * out, z, 8),
+                    )
                     for side in (-1, 1)
-                    for z in (52, 66, 80, 94, 108, 122, 136)
+                    for z, out in ((52, 0), (66, 0), (80, 1), (94, 3), (108, 6), (122, 9), (136, 12))
                 ]
             ),
         )
@@ -232,13 +236,14 @@ class Abdomen:
         tone = {
             name: enhanced(name, phase) for name in ("artery", "vein", "portal vein", "liver", "muscle", "pancreas")
         }
+        self._liver(canvas, phase, depths, below)
+        self._spleen(canvas, phase, depths, below)
+        self._perirenal_fat(canvas, depths)
         self.psoas.paint(canvas, tone["muscle"])
         self.iliacus.paint(canvas, tone["muscle"])
         self.lumborum.paint(canvas, tone["muscle"] - 2)
         self.crura.paint(canvas, tone["muscle"])
-        self._liver(canvas, phase, depths, below)
-        self._spleen(canvas, phase, depths, below)
-        self._kidneys(canvas, phase)
+        self._kidneys(canvas, phase, depths)
         self.adrenals.paint(canvas, 62)
         self.renal_veins.paint(canvas, tone["vein"] + 15)
         self.cava.paint(canvas, tone["vein"])
@@ -289,22 +294,29 @@ class Abdomen:
         canvas.paint(window, soft(distance - 2.5, edge) * below[window], np.float32(FAT + 8))
         canvas.paint(window, soft(distance, edge) * below[window], hu)
 
-    def _kidneys(self, canvas: Canvas, phase: str) -> None:
-        cortex, medulla, pelvis = (enhanced(name, phase) for name in ("cortex", "medulla", "renal pelvis"))
+    def _perirenal_fat(self, canvas: Canvas, depths: Depths) -> None:
+        """The fat around the kidneys; it stays inside the cavity, and the muscles behind come over it."""
         for side, kidney in self.kidneys:
-            x, y, z0 = kidney.centre
+            x, y, z = kidney.centre
             fat = Ellipsoid(
-                (x + side * 4, y + 9, z0),
+                (x + side * 4, y + 9, z),
                 triple(np.add(kidney.radii, self.fat)),
                 kidney.turn,
                 kidney.lean,
             )
             if (window := fat.window(canvas)) is None:
                 continue
-            canvas.paint(window, fat.cover(canvas, window), np.float32(FAT))
-            if (window := kidney.window(canvas)) is None:
+            distance, edge = fat.distance(canvas, window)
+            canvas.paint(window, soft(np.maximum(distance, depths.inside[window] + 1), edge), np.float32(FAT))
+
+    def _kidneys(self, canvas: Canvas, phase: str, depths: Depths) -> None:
+        cortex, medulla, pelvis = (enhanced(name, phase) for name in ("cortex", "medulla", "renal pelvis"))
+        for side, kidney in self.kidneys:
+            if (window := kidney.grown(3).window(canvas)) is None:
                 continue
             distance, edge = kidney.distance(canvas, window)
+            distance = np.maximum(distance, depths.inside[window] + 4)
+            canvas.paint(window, soft(distance - 2.5, edge), np.float32(FAT))
             z = cut(canvas.z, window)
             cx, cy, cz = kidney.centre
             dx = (canvas.X[window] - np.float32(cx) - np.float32(kidney.lean[0]) * (z - cz)) * np.float32(side)

@@ -1,6 +1,6 @@
 """A patient's whole body: the systems put together in the order in which they cover one another."""
 
-from datasets.phantom import body, bones, girdles, muscles
+from datasets.phantom import body, bones, hips, muscles, shoulders
 from datasets.phantom.abdomen import Abdomen
 from datasets.phantom.bowel import Bowel
 from datasets.phantom.build import Build
@@ -41,7 +41,8 @@ class Anatomy:
         if low < 170:
             self.pelvis.paint(canvas, phase)
         bones.paint(canvas, self.build, depths)
-        girdles.paint(canvas, self.build)
+        shoulders.paint(canvas, self.build)
+        hips.paint(canvas, self.build)
         if high > 120:
             self.thorax.paint(canvas, phase, depths)
         return depths

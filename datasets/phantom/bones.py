@@ -78,8 +78,8 @@ def bone(
     canvas: Canvas,
     window: Window,
     distance: Array,
-    marrow: float,
-    cortex: float = 1.7,
+    marrow: Array | float,
+    cortex: Array | float = 1.7,
     dense: float = 680,
     ends: Array | None = None,
 ) -> None:
@@ -90,8 +90,8 @@ def bone(
         cover *= soft(ends, np.float32(canvas.slab + 1.5))
     if not cover.any():
         return
-    core = soft(distance + np.float32(cortex), np.float32(edge + 0.6))
-    trabeculae = np.float32(marrow) * (1 + np.float32(0.22) * canvas.noise(window, 5.5, 21))
+    core = soft(distance + np.asarray(cortex, dtype=np.float32), np.float32(edge + 0.6))
+    trabeculae = np.asarray(marrow, dtype=np.float32) * (1 + np.float32(0.22) * canvas.noise(window, 5.5, 21))
     canvas.paint(window, cover, np.float32(dense) + core * (trabeculae - np.float32(dense)))
 
 

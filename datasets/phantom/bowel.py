@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.phantom import hips
 from datasets.phantom.body import FAT, Depths
 from datasets.phantom.build import Build, enhanced
-from datasets.phantom.canvas import Canvas, Warp, soft
+from datasets.phantom.canvas import Canvas, Warp, Window, soft
 from datasets.phantom.shapes import Ellipsoid, Tubes
 from datasets.phantom.trees import chain, grow, smooth_path
 
@@ -55,7 +56,7 @@ class Bowel:
         wall = enhanced("bowel wall", phase)
         self._fat(canvas, depths)
         self.mesentery.paint(canvas, 0.55 * enhanced("vein", phase) + 0.2 * enhanced("artery", phase))
-        self._small(canvas, wall)
+        self._small(canvas, wall, depths)
         self._colon(canvas, wall, depths)
         self._stomach(canvas, wall, depths)
 
@@ -68,9 +69,12 @@ class Bowel:
         strands *= soft(depths.inside[window] + 6, 3.0) * (np.abs(canvas.hu[window] - FAT) < 25)
         canvas.paint(window, strands * np.float32(0.34), np.float32(30))
 
-    def _small(self, canvas: Canvas, wall: float) -> None:
+    def _small(self, canvas: Canvas, wall: float, depths: Depths) -> None:
         met = self.small.met(canvas, 1.0)
-        distances = [(number, window, self.small.distance(canvas, number, window)) for number, window in met]
+        distances = [
+            (number, window, self._within(canvas, window, self.small.distance(canvas, number, window), depths))
+            for number, window in met
+        ]
         edge = np.float32(canvas.pixel + 0.25 * canvas.slab)
         for _, window, distance in distances:
             canvas.paint(window, soft(distance, edge), np.float32(wall))
@@ -87,15 +91,16 @@ class Bowel:
     def _colon(self, canvas: Canvas, wall: float, depths: Depths) -> None:
         met = self.colon.met(canvas, 1.0)
         edge = np.float32(canvas.pixel + 0.25 * canvas.slab)
-        distances = [(number, window, self.colon.distance(canvas, number, window)) for number, window in met]
+        distances = [
+            (number, window, self._within(canvas, window, self.colon.distance(canvas, number, window), depths))
+            for number, window in met
+        ]
         for _, window, distance in distances:
-            canvas.paint(
-                window, soft(distance - 2.5, edge) * soft(depths.inside[window] + 3, edge), np.float32(FAT + 5)
-            )
+            canvas.paint(window, soft(distance - 2.5, edge), np.float32(FAT + 5))
         for _, window, distance in distances:
-            canvas.paint(window, soft(distance, edge) * soft(depths.inside[window] + 3, edge), np.float32(wall))
+            canvas.paint(window, soft(distance, edge), np.float32(wall))
         for number, window, distance in distances:
-            lumen = soft(distance + 2.0, edge) * soft(depths.inside[window] + 5, edge)
+            lumen = soft(distance + 2.0, edge)
             mottle = canvas.noise(window, 7.0, 53)
             share = self.stool[number]
             hu = 25 + 45 * mottle + np.float32(self.oral * 0.6 * (share > 0.6))
@@ -104,6 +109,12 @@ class Bowel:
             _, y, _ = canvas.plain(window)
             level = np.float32((self.colon.start[number, 1] + self.colon.end[number, 1]) / 2 + 16 * (0.45 - share))
             canvas.paint(window, lumen * soft(y - level - 2 * mottle, edge), np.float32(GAS))
+
+    def _within(self, canvas: Canvas, window: Window, distance: Array, depths: Depths) -> Array:
+        """A distance cut off at the wall and, further down, at the muscle that lines the iliac wing."""
+        distance = np.maximum(distance, depths.inside[window] + 4)
+        beside = hips.beside_wing(canvas, window, self.build)
+        return distance if beside is None else np.maximum(distance, beside)
 
     def _stomach(self, canvas: Canvas, wall: float, depths: Depths) -> None:
         window = canvas.window((-45, -90, 240), (110, 50, 395))
@@ -160,9 +171,9 @@ def _colon_path(build: Build, random: np.random.Generator) -> Points:
     wide = 16.0 * random.uniform(0.85, 1.25)
     knots = np.array(
         [
-            [-86, 0, 92, wide * 1.3],
-            [-98, 14, 140, wide * 1.2],
-            [-102, 22, 190, wide * 1.1],
+            [-68, -22, 92, wide * 1.3],
+            [-84, -2, 140, wide * 1.2],
+            [-99, 18, 190, wide * 1.1],
             [-98, 10, 228, wide],
             [-82, -38, 234, wide],
             [-50, -66, 222, wide],
@@ -172,9 +183,9 @@ def _colon_path(build: Build, random: np.random.Generator) -> Points:
             [108, 8, 300, wide * 0.95],
             [112, 30, 270, wide * 0.8],
             [110, 34, 200, wide * 0.75],
-            [102, 28, 140, wide * 0.75],
-            [84, 8, 105, wide * 0.8],
-            [48, -8, 88, wide * 0.8],
+            [92, 6, 140, wide * 0.75],
+            [74, -14, 105, wide * 0.8],
+            [46, -16, 88, wide * 0.8],
             [10, 20, 96, wide * 0.8],
             [-12, 48, 92, wide * 0.8],
             [0, 66, 72, wide * 0.95],

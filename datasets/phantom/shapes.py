@@ -77,7 +77,7 @@ class Ellipsoid:
 
 
 def bar_distance(
-    canvas: Canvas, window: Window, start: Sequence[Array], end: Sequence[Array], bulge: float = 0.0
+    canvas: Canvas, window: Window, start: Sequence[Array], end: Sequence[Array], bulge: Array | float = 0.0
 ) -> Array:
     """Distance in x and y from a segment whose ends (x, y) may depend on z; `bulge` mm bend its middle sideways."""
     x, y = canvas.BX[window], canvas.BY[window]
@@ -90,9 +90,9 @@ def bar_distance(
     np.clip(along, 0, 1, out=along)
     px -= along * dx
     py -= along * dy
-    if bulge:
+    if np.any(bulge):
         bend = along * (1 - along)
-        bend *= np.float32(4 * bulge)
+        bend *= 4 * np.asarray(bulge, dtype=np.float32)
         norm = np.sqrt(length)
         px -= bend * (dy / norm)
         py += bend * (dx / norm)
