@@ -51,15 +51,9 @@ def harvest_now(order: Order, run: Run, dry_run: bool = False) -> Report:
     Refused, SourceError, KeyUnusable, HarvestStopped
     """
     source = order.open()
-    collection = target(order)
-    if not dry_run and collection.pk is None:
-        with run.fence():
-            collection, _ = Collection.objects.get_or_create(
-                slug=collection.slug, defaults={"title": collection.title, "kind": collection.kind}
-            )
     return harvest(
         source=source,
-        collection=collection,
+        collection=target(order),
         pseudonymiser=pseudonymiser(create=not dry_run),
         query=order.query,
         since_last=order.since_last,

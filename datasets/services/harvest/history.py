@@ -25,6 +25,8 @@ class History:
         self._collection = collection
         self._pseudonymiser = pseudonymiser
         self._source = pseudonymiser.digest("source", label)
+        self._seen: list[tuple[Study, dict[str, Any]]] = []
+        """Studies without bookmarks, to be remembered once there is a collection."""
         self.unchanged = 0
         """Studies that were found to be as they were."""
 
@@ -53,11 +55,16 @@ class History:
     def remember(self, study: Study, instances: Iterable[Instance]) -> None:
         """Note that a study was harvested without anything left to be tried again."""
         state = {"instances": study.NumberOfStudyRelatedInstances, "content": self._content(instances)}
-        HarvestedStudy.objects.update_or_create(**self._names(study), defaults=state)
+        self._seen.append((study, state))
+        if self._collection.pk is not None:
+            for each, found in self._seen:
+                HarvestedStudy.objects.update_or_create(**self._names(each), defaults=found)
+            self._seen.clear()
 
     def forget(self, study: Study) -> None:
         """Note that something of a study is to be tried again, even if it was whole at an earlier harvest."""
-        HarvestedStudy.objects.filter(**self._names(study)).delete()
+        if self._collection.pk is not None:
+            HarvestedStudy.objects.filter(**self._names(study)).delete()
 
     def _before(self, study: Study) -> HarvestedStudy | None:
         if self._collection.pk is None:

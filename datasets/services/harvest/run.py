@@ -76,7 +76,7 @@ def harvest(
 
     Parameters
     ----------
-    collection : saved; for a dry run it need not be.
+    collection : a new one is saved with the first study that has bookmarks; a dry run saves none.
     query : which studies to look at.
     since_last : leave out studies that are as they were when the source was last harvested into the collection.
     context_mm : how much of the volume to keep on each side of a lesion; None keeps the whole volume.
@@ -125,7 +125,7 @@ def harvest(
                         history.forget(study)
         progress(len(visits), len(visits))
         place, report.at = "while it curated", 0
-        if not dry_run:
+        if not dry_run and collection.pk is not None:
             with fence():
                 report.curated = curate(collection=collection)
     except SourceError as error:

@@ -60,6 +60,7 @@ class StudyHarvest:
         marks = list(read_marks(self.source, instances, self.pseudonymiser))
         if not marks:
             return
+        self._begin()
         self.report.studies_with_bookmarks += 1
         self.report.annotations += len(marks)
         year = visit.date.year if visit.date else None
@@ -80,6 +81,16 @@ class StudyHarvest:
         for key in sorted(marked):
             self._volume(visit, year, marked[key], volumes[key])
         self._record(visit, year, repeated, again=True)
+
+    def _begin(self) -> None:
+        """Save a new collection, now that there is something for it; another harvest may have done so meanwhile."""
+        if self.report.dry_run or self.collection.pk is not None:
+            return
+        given = {"title": self.collection.title, "kind": self.collection.kind}
+        with self.fence():
+            saved, _ = Collection.objects.get_or_create(slug=self.collection.slug, defaults=given)
+        self.collection.pk = saved.pk
+        self.collection.refresh_from_db()
 
     def _fresh(self, marks: list[Mark]) -> list[Mark]:
         """The marks that neither an earlier harvest settled nor another copy of their document brought."""

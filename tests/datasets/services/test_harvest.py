@@ -157,6 +157,26 @@ def test_a_mark_whose_image_arrives_later_becomes_a_lesion_then(hospital):
     assert Lesion.objects.get().slice.number == 1
 
 
+def test_a_harvest_that_finds_nothing_leaves_no_collection(hospital, tmp_path):
+    marked = (hospital / "reports" / "first").rename(tmp_path / "later")
+    status, out, _ = run(hospital)
+    assert (status, Collection.objects.count()) == (0, 0)
+    assert "1 study, 0 with bookmarks; 0 annotations, 0 of them known." in out
+    marked.rename(hospital / "reports" / "first")
+    assert run(hospital, since_last=True)[0] == 0
+    assert (Collection.objects.get().title, Lesion.objects.count()) == ("Hospital", 1)
+
+
+def test_studies_without_marks_before_the_first_marked_one_are_remembered_as_well(hospital):
+    for number in range(4):
+        uid = f"1.2.840.55.{number}"
+        names = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.1", "SOPInstanceUID": f"{uid}.1.1"}
+        bare = ct(PatientID=f"{number}", **names)
+        save(bare, hospital / f"bare {number}")
+    run(hospital)
+    assert "5 studies are as they were at the last harvest." in run(hospital, since_last=True)[1]
+
+
 def test_marks_of_one_report_that_wait_for_the_same_are_told_in_one_line(hospital):
     marks = [
         bidimensional("1.2.3.4", long=(10.5 + x, 20.5, 30.5 + x, 20.5), short=(20.5 + x, 12.5, 20.5 + x, 28.5))
