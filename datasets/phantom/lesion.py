@@ -28,6 +28,9 @@ class Lesion:
     hu : of the tissue; `opacity` below 1 lets what lies beneath show (ground glass).
     core : HU of the necrotic or fatty centre, or None.
     blur : mm over which the border fades beyond the slice's own softness.
+    limit : greatest long axis it ever grows to, mm.
+    wall : unit vector (LPS) from the centre to the wall of the trunk and the distance to it in mm, or None: where a
+        lesion of an inner organ would grow through the wall, it is flattened there.
     """
 
     id: int
@@ -41,9 +44,12 @@ class Lesion:
     opacity: float
     core: float | None
     blur: float
+    limit: float
+    wall: tuple[float, float, float, float] | None = None
 
     def scaled(self, factor: float, hu_shift: float = 0.0) -> "Lesion":
-        """The same lesion at another time."""
+        """The same lesion at another time; it grows no further than its `limit`."""
+        factor = min(factor, self.limit / 2 / self.radii[0])
         a, b, c = (radius * factor for radius in self.radii)
         return replace(self, radii=(a, b, c), hu=self.hu + hu_shift)
 
@@ -63,7 +69,11 @@ class Lesion:
         bump = np.ones_like(q)
         for kx, ky, kz, phase, amplitude in self.bumps:
             bump += amplitude * np.sin((kx * u + ky * v + kz * w) / q + phase)
-        return np.asarray((q / bump - 1) * (self.radii[0] + self.radii[1]) / 2)
+        distance = np.asarray((q / bump - 1) * (self.radii[0] + self.radii[1]) / 2)
+        if self.wall is None:
+            return distance
+        nx, ny, nz, room = self.wall
+        return np.maximum(distance, dx * nx + dy * ny + dz * nz - room)
 
     def paint(self, canvas: Canvas, frame: Frame) -> None:
         """Draw the lesion onto a slice."""

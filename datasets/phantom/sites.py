@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from datasets.phantom import bones
 from datasets.phantom.anatomy import Anatomy
-from datasets.phantom.body import cavity
+from datasets.phantom.body import cavity, measure
 from datasets.phantom.build import enhanced
 from datasets.phantom.canvas import Canvas
 from datasets.phantom.lesion import Lesion
@@ -48,6 +48,8 @@ ANY = (-1024.0, 3071.0)
 
 MARGIN_MM = 14
 """Between a lesion's centre and the end of the scan."""
+WALL_MM = 1.5
+"""What lesions of inner organs keep from the wall of the trunk."""
 
 
 class NoRoom(Exception):
@@ -217,7 +219,23 @@ def grow(
         opacity=tissue["opacity"],
         core=None if np.isnan(tissue["core"]) else tissue["core"],
         blur=tissue["blur"],
+        limit=min(site.limit, LARGEST[kind]),
+        wall=None if kind in (BONE, SOFT_TISSUE) else _wall(anatomy, place),
     )
+
+
+def _wall(anatomy: Anatomy, place: NDArray[np.float64]) -> tuple[float, float, float, float] | None:
+    """Direction and distance (mm) of the nearest point of the wall as of `Lesion.wall`; None where it is far away."""
+    spacing, size = 2.0, 61
+    canvas = Canvas(axial(place, spacing, size, 1.0), anatomy.build.frame, anatomy.warp)
+    inside = measure(canvas, anatomy.build).inside
+    rows, columns = np.nonzero(inside > -WALL_MM)
+    if not len(rows) or inside[size // 2, size // 2] > -WALL_MM - spacing:
+        return None
+    steps = np.stack([columns, rows], axis=1) - (size - 1) / 2
+    nearest = steps[int(np.square(steps).sum(axis=1).argmin())] * spacing
+    room = float(np.linalg.norm(nearest))
+    return float(nearest[0] / room), float(nearest[1] / room), 0.0, room
 
 
 def _fit(
@@ -226,12 +244,14 @@ def _fit(
     """How well the surroundings suit a lesion.
 
     The share whose HU lie in the range, less twice the share of air outside the body and, unless it is the liver's,
-    twice the share of liver.
+    twice the share of liver. A lesion of an inner organ has its centre inside the wall.
     """
     plane = axial(place, max(1.5, size / 14), 18, 1.0)
     canvas = Canvas(plane, anatomy.build.frame, anatomy.warp)
     depths = anatomy.paint(canvas, phase)
     wrong = float(np.mean(depths.inside > depths.outer))
+    if kind not in (BONE, SOFT_TISSUE):
+        wrong += float(depths.inside[len(depths.inside) // 2, len(depths.inside) // 2]) > -2 * WALL_MM
     if kind != LIVER:
         wrong += anatomy.abdomen.liver_share(canvas, depths)
     return float(np.mean((canvas.hu > ground[0]) & (canvas.hu < ground[1]))) - 2 * wrong

@@ -25,6 +25,8 @@ class Thorax:
         self.build = build
         shift = build.jitter("heart", 4, 3, 6, 0.05)
         size = 1 + shift[3] + max(0, build.age - 60) / 600
+        self.fat = float(np.clip(0.5 + 0.5 * build.visceral, 0.6, 1.4))
+        """How wide the fat in front of the great vessels is."""
         self.heart_at = np.array(shift[:3])
         self.dome = np.array([392.0, 379.0]) + np.array(build.jitter("diaphragm", 10, 8))
         self.heart = self._ellipsoid((20, -26, 408), (60 * size, 45 * size, 50), 22)
@@ -161,7 +163,11 @@ class Thorax:
         wide = np.interp(z, [330, 380, 430, 460, 490, 520, 560], [20, 24, 30, 33, 31, 36, 44]).astype(np.float32)
         deep = np.interp(z, [330, 380, 430, 460, 490, 520, 560], [30, 30, 36, 42, 42, 42, 42]).astype(np.float32)
         middle = np.sqrt(np.square((x - 3) / wide) + np.square((y - 10) / deep)) - 1
-        front = np.sqrt(np.square((x - 2) / 8) + np.square((y + 50) / 44)) - 1
+        # In front both lungs all but touch: fat widens from there to the sternum and to the great vessels.
+        waist = np.where(y < -62, (y + 62) / np.float32(22), (y + 62) / np.float32(30))
+        half = np.float32(self.fat) * (3 + 13 * np.minimum(waist * waist, 1.4))
+        lean = 2 + np.float32(0.12) * (y + 62)
+        front = np.maximum(np.abs(x - lean) - half, np.maximum(-100 - y, y)).astype(np.float32)
         heart = self.heart.grown(5)
         (cx, cy, cz), (a, b, c) = heart.centre, heart.radii
         angle = np.deg2rad(heart.turn)
@@ -170,7 +176,7 @@ class Thorax:
         v = dy * np.float32(np.cos(angle) / b) - dx * np.float32(np.sin(angle) / b)
         w = (z - np.float32(cz)) / np.float32(c)
         core = np.sqrt(u * u + v * v + np.maximum(w, -0.4) ** 2) - 1
-        return np.minimum(np.minimum(spine * 26, middle * 34), np.minimum(front * 11, core * 50))
+        return np.minimum(np.minimum(spine * 26, middle * 34), np.minimum(front, core * 50))
 
     def lung_distance(self, x: Array, y: Array, z: Array, inside: Array) -> Array:
         """Distance from the lungs' surface, negative inside them, mm; `inside` as of `body.cavity`."""

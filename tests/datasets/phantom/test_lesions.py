@@ -1,5 +1,7 @@
 """Lesions, their outlines and how readers measure them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ STORIES = 36
 
 
 def lesion(a: float, b: float, c: float = 9.0, turn: float = 0.0) -> Lesion:
-    return Lesion(1, 5, "lung", (3.0, -7.0, 50.0), (a, b, c), turn, (), 40.0, 1.0, None, 0.5)
+    return Lesion(1, 5, "lung", (3.0, -7.0, 50.0), (a, b, c), turn, (), 40.0, 1.0, None, 0.5, 80.0)
 
 
 @given(a=st.floats(6, 40), ratio=st.floats(0.4, 0.95), turn=st.floats(0, 180))
@@ -122,3 +124,20 @@ def test_studies_become_more_frequent_over_the_years(stories: Stories) -> None:
     assert min(years) >= 2000
     assert max(years) <= 2016
     assert np.median(years) >= 2010
+
+
+def test_no_lesion_outgrows_its_place(stories: Stories) -> None:
+    lesions = [one for patient, _ in stories for study in patient.studies for one in study.lesions]
+    assert max(2 * one.radii[0] / min(one.limit, sites.LARGEST[one.type]) for one in lesions) <= 1 + 1e-9
+
+
+def test_growth_ends_at_the_limit() -> None:
+    assert lesion(30, 20).scaled(1.9).radii == pytest.approx((40, 20 * 4 / 3, 12))
+
+
+def test_a_lesion_is_flattened_where_it_meets_the_wall() -> None:
+    plane = axial((0, 0, 50), 0.8, 200, 1.0)
+    border = outline(replace(lesion(20, 20), wall=(0.0, 1.0, 0.0, 8.0)), plane)
+    y = (border[:, 1] * 0.8 + plane.origin[1]) + 7.0
+    assert y.max() == pytest.approx(8, abs=0.3)
+    assert y.min() == pytest.approx(-20, abs=0.3)

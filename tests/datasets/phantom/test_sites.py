@@ -74,3 +74,21 @@ def test_a_scan_of_the_abdomen_has_more_places_for_lymph_nodes_than_for_adrenal_
 def test_no_lesion_lies_beyond_the_scan(planned: list[Planned]) -> None:
     for lesion in planned:
         assert lesion.patient.region.low < float(lesion.healthy.z.mean()) < lesion.patient.region.high
+
+
+def test_lesions_of_inner_organs_end_at_the_wall() -> None:
+    beyond, inner = 0.0, 0
+    for index in PATIENTS:
+        patient, anatomy = plan.patient(13, index)
+        for lesion in patient.studies[-1].lesions:
+            if lesion.type in (sites.BONE, sites.SOFT_TISSUE):
+                continue
+            size = int(2 * lesion.reach / 2) + 3
+            plane = axial(lesion.centre, 2.0, size, 1.0)
+            points = plane.to_patient(np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1))
+            inside = measure(Canvas(plane, patient.build.frame, anatomy.warp), patient.build).inside
+            covered = lesion.distance(points[..., 0], points[..., 1], points[..., 2]) < 0
+            beyond = max(beyond, float(inside[covered].max()))
+            inner += 1
+    assert inner > 30
+    assert beyond < 6
