@@ -31,7 +31,7 @@ _WING = np.array(
     ]
 )
 _HEAD, _HEAD_RADIUS, _JOINT = (90.0, 3.0, 6.0), 23.0, 2.5
-_SOCKET = ((84.0, 3.0, 10.0), (26.0, 36.0, 36.0))
+_SOCKET = ((84.0, 3.0, 14.0), (26.0, 36.0, 32.0))
 """Centre and radii of the acetabulum's outer surface, mm."""
 _OPENING = (0.80, -0.20, -0.56)
 """Where the socket opens: to the side, down and a little to the front."""
