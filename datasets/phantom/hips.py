@@ -21,7 +21,8 @@ Nodes = tuple[tuple[float, float, float, float], ...]
 # Rows of height, then of the wing's cross-section: start x, y, end x, y, radius, outward bulge (left side, mm).
 _WING = np.array(
     [
-        [34, 80, 30, 102, -30, 10, 3],
+        [20, 82, 22, 98, -24, 0, 2],
+        [36, 80, 30, 102, -30, 10, 3],
         [48, 75, 45, 110, -38, 7.5, 6],
         [70, 58, 72, 114, -36, 5.5, 8],
         [92, 46, 79, 120, -30, 5.0, 10],
@@ -105,10 +106,10 @@ def _pelvis(canvas: Canvas, build: Build, side: int, marrow: float) -> None:
     z = cut(canvas.z, window)
     wide = _width(build)
     pieces = []
-    if float(z.max()) > 30:
+    if float(z.max()) > 18:
         ax, ay, bx, by, radius, bulge = _wing(build, z)
         wing = bar_distance(canvas, window, (side * ax, ay), (side * bx, by), -side * bulge) - radius
-        pieces.append(np.maximum(wing, np.maximum(34 - z, z - 168) * np.float32(0.8)))
+        pieces.append(np.maximum(wing, np.maximum(20 - z, z - 168) * np.float32(0.8)))
     if float(z.min()) < 60:
         x, y = canvas.BX[window] * np.float32(side), canvas.BY[window]
         pieces += [_string(x, y, z, nodes, wide) for nodes in _PELVIS]
