@@ -7,8 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,16 +16,15 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
+from tests.datasets.pacs.dicom_files import bidimensional, ct, report
 from tests.datasets.pacs.web_archive import archive
 from tests.datasets.pacs.web_server import Answer
+from tests.workers.served import Serve, folder, web
 from tests.workers.test_harvest_failures import study
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES, SLICES = 4, 12
 WITHIN_S = 60
-
-Serve = Callable[[list[Dataset], Path], AbstractContextManager[str]]
 
 
 def _environment(data: Path) -> dict[str, str]:
@@ -88,21 +87,8 @@ def _hospital() -> list[Dataset]:
     return found
 
 
-@contextmanager
-def _folder(objects: list[Dataset], root: Path) -> Iterator[str]:
-    for number, each in enumerate(objects):
-        save(each, root / f"{number}.dcm")
-    yield f"dir://{root}"
-
-
-@contextmanager
-def _web(objects: list[Dataset], root: Path) -> Iterator[str]:
-    with archive(objects) as address:
-        yield address
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("serve", "kills"), [(_web, 20), (_folder, 5)], ids=["DICOMweb", "folder"])
+@pytest.mark.parametrize(("serve", "kills"), [(web, 20), (folder, 5)], ids=["DICOMweb", "folder"])
 def test_killed_at_moments_spread_over_its_work_it_ends_the_same(serve: Serve, kills: int, tmp_path: Path) -> None:
     with serve(_hospital(), tmp_path / "pacs") as address:
         never, *often = _killed(tmp_path / "data", address, kills)

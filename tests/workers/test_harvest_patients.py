@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from pydicom.dataset import Dataset
 
 from datasets.models import Annotation, Patient, SourceIdentity
 from datasets.pacs.source import merged
-from tests.datasets.pacs.dicom_files import save
 from tests.datasets.pacs.test_query import study as listed
-from tests.datasets.pacs.web_archive import archive
 from tests.harvesting import harvest, reported
+from tests.workers.served import folder, web
 from tests.workers.three_studies import study
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_data")]
 
 
-@contextmanager
-def _folder(objects: list[Dataset], root: Path) -> Iterator[str]:
-    for number, each in enumerate(objects):
-        save(each, root / f"{number}.dcm")
-    yield f"dir://{root}"
-
-
-@contextmanager
-def _web(objects: list[Dataset], root: Path) -> Iterator[str]:
-    with archive(objects) as address:
-        yield address
-
-
-@pytest.mark.parametrize("serve", [_folder, _web], ids=["folder", "DICOMweb"])
+@pytest.mark.parametrize("serve", [folder, web], ids=["folder", "DICOMweb"])
 @pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID"])
 def test_a_study_of_several_patients_is_left_out(serve, keyword, tmp_path) -> None:
     first, second, good = (study(f"1.2.840.9.{number}", **{keyword: str(number)}) for number in (1, 2, 3))
