@@ -89,6 +89,22 @@ def names(name: str, default: list[str]) -> list[str]:
     return _read(name, default, lambda text: [each.strip() for each in text.split(",") if each.strip()], "names")
 
 
+def hosts(name: str, default: list[str]) -> list[str]:
+    """Read hosts, each with or without a port, separated by commas."""
+    return _read(name, default, _hosts, "hosts such as pacs.example.org or pacs.example.org:8043, separated by commas")
+
+
+def _hosts(text: str) -> list[str]:
+    found = [each.strip().lower() for each in text.split(",") if each.strip()]
+    for each in found:
+        scheme, _, place = each.rpartition("://")
+        parts = urlsplit(f"//{place}")
+        # `port` raises where it is none.
+        if scheme not in ("", "http", "https") or not parts.hostname or parts.port == 0 or set(place) & set("@/?#* "):
+            raise ValueError(text)
+    return found
+
+
 def file(name: str, default: Path) -> Path:
     """Read a file that must be there."""
     path = Path(os.environ.get(name) or default).resolve()

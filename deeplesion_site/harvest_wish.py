@@ -1,7 +1,7 @@
 """A harvest as it is asked for from a page or the API: read, checked, and kept where a worker finds it.
 
-Credentials stand in no form: the worker takes them from its environment. A folder cannot be named, because a path
-that comes over the network is none of ours.
+Credentials stand in no form: the worker takes them from its environment, and tells them to the servers alone that
+whoever runs the site has named. A folder cannot be named, because a path that comes over the network is none of ours.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from datasets.pacs.addresses import label_of
+from datasets.pacs.addresses import check_trust, label_of
 from datasets.pacs.deidentify import KeyUnusable
-from datasets.pacs.source import SourceError
+from datasets.pacs.source import SourceError, UntrustedServer
 from datasets.services.errors import Refused
 from datasets.services.harvest.order import ANNOTATIONS, Order, accession_numbers, context_mm
 from workers import harvesting
@@ -52,6 +53,9 @@ class HarvestWish(Params):
         else:
             try:
                 label_of(self.source)
+                check_trust(self.source, settings.DICOMWEB_HOSTS)
+            except UntrustedServer as error:
+                yield "source", f"source cannot be used: {error}."
             except SourceError as error:
                 yield "source", f"source is no address: {error}."
 

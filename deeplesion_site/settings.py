@@ -32,6 +32,9 @@ PUBLIC_READ = environment.boolean("PUBLIC_READ", True)
 THRESHOLDS = thresholds.read(environment.number)
 IDENTITY_KEY_FILE = Path(env.str("IDENTITY_KEY_FILE", default=str(DATA_DIR / "identity_key")))
 
+# The PACS's password goes nowhere else, whatever address a form names.
+DICOMWEB_HOSTS = environment.hosts("DICOMWEB_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
+
 # Slices lie in DATA_DIR, or in a bucket of an S3 server where one is named.
 S3_BUCKET = env.str("S3_BUCKET", default="")
 if S3_BUCKET:

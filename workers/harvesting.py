@@ -38,7 +38,7 @@ def params_of(order: Order) -> dict[str, Any]:
     ------
     SourceError, Refused, KeyUnusable : one sentence on what is wrong with it.
     """
-    order.params()
+    order.check()
     target(order)
     return order.params(keep(order, orders(), pseudonymiser()))
 

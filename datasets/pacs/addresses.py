@@ -1,8 +1,9 @@
 """From an address, as a person types it, to the source behind it, and to what may be shown of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from datasets.pacs import trust
 from datasets.pacs.addressing import dimse_address, web_address
 from datasets.pacs.dicomweb import DicomwebSource
 from datasets.pacs.dimse import DimseSource
@@ -33,17 +34,30 @@ def label_of(address: str) -> str:
     return (web_address if scheme.startswith("dicomweb") else dimse_address)(address).label
 
 
-def open_source(address: str, documents: Sequence[Path] = ()) -> Source:
+def check_trust(address: str, trusted: Iterable[str]) -> None:
+    """Refuse a server that would be told our password or token without being one of those that may, see `trust.check`.
+
+    Raises
+    ------
+    UntrustedServer, UnknownScheme, BadAddress
+    """
+    if _known(address).startswith("dicomweb"):
+        trust.check(web_address(address), trusted)
+
+
+def open_source(address: str, documents: Sequence[Path] = (), trusted: Iterable[str] = trust.LOOPBACK) -> Source:
     """Open the source at an address, such as `dir:///data/export`.
 
     Parameters
     ----------
     documents : files with annotations that are not in the source: AIM XML, exports of bookmarks as CSV or XML.
+    trusted : servers that may be told our password or token, see `trust.check`.
 
     Raises
     ------
-    UnknownScheme, BadAddress, SourceNotFound : one sentence that says what is wrong with the address.
+    UnknownScheme, BadAddress, UntrustedServer, SourceNotFound : one sentence that says what is wrong with the address.
     """
+    check_trust(address, trusted)
     source = _OPENERS[_known(address)](address)
     return WithDocuments(source, documents) if documents else source
 

@@ -39,6 +39,10 @@ class AccessDenied(SourceError):
     """The server does not know us, or does not let us in."""
 
 
+class UntrustedServer(SourceError):
+    """The server is not one that may be told our password or token."""
+
+
 class TlsFailure(SourceError):
     """No secure connection comes about."""
 

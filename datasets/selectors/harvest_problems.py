@@ -7,6 +7,7 @@ from typing import Any
 MEANINGS = {
     "SourceUnreachable": "No server answers, or it stopped answering: host, port, firewall. Run the harvest again.",
     "AccessDenied": "The server does not let us in: user and password, token, or application entity titles.",
+    "UntrustedServer": "The server would be told a password or token, and is not named in DICOMWEB_HOSTS for that.",
     "TlsFailure": "No secure connection: the certificate is not trusted, or ours is not taken.",
     "SourceNotFound": "Nothing is there: no folder, or no DICOMweb at this root.",
     "BadAddress": "The address lacks a part, or holds one that does not belong there.",

@@ -37,6 +37,9 @@ def check(*arguments, **values):
         ("S3_ENDPOINT", "s3.example.org"),
         ("S3_ENDPOINT", "https://user:password@s3.example.org"),
         ("S3_PREFIX", "a/../b"),
+        ("DICOMWEB_HOSTS", "user:password@pacs.example.org"),
+        ("DICOMWEB_HOSTS", "pacs.example.org/dicom-web"),
+        ("DICOMWEB_HOSTS", "pacs.example.org:99999"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(name, value):

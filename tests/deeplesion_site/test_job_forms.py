@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from datasets.services.harvest.order import find
 from deeplesion_site.accounts.models import Action, AuditEntry
@@ -128,6 +129,7 @@ def test_a_chosen_option_reaches_the_training(admin: Client, dataset: SimpleName
         ("evaluate", {"run": "1", "split": "odd"}, "split must be train or val or test or all."),
         ("harvest", {"source": "dir:///etc"}, "a folder is harvested by manage.py harvest"),
         ("harvest", {"source": "ftp://host"}, "source is no address"),
+        ("harvest", {"source": "dicomweb+https://u@evil.example/root"}, "names them in DICOMWEB_HOSTS"),
         ("harvest", {**PACS, "first_date": "soon"}, "first_date must be a day"),
         ("harvest", {**PACS, "context": "near"}, "context must be millimetres"),
     ],
@@ -179,6 +181,18 @@ def test_a_harvest_over_rest_is_the_same_order(admin: Client, db: None) -> None:
     answer = admin.post("/api/v1/jobs/", bad, content_type="application/json")
     assert answer.status_code == 400
     assert "There is no parameter order." in answer.content.decode()
+
+
+def test_the_api_refuses_a_server_that_may_not_be_told_the_password(
+    admin: Client, db: None, settings: Settings
+) -> None:
+    ask = {"kind": "harvest", "params": {"source": "dicomweb+https://u@pacs.example/root"}}
+    answer = admin.post("/api/v1/jobs/", ask, content_type="application/json")
+    assert answer.status_code == 400
+    assert "DICOMWEB_HOSTS" in answer.json()["detail"]
+    assert not Job.objects.exists()
+    settings.DICOMWEB_HOSTS = ["pacs.example"]
+    assert admin.post("/api/v1/jobs/", ask, content_type="application/json").status_code == 201
 
 
 @pytest.mark.parametrize("role", ["anonymous", "researcher", "curator"])

@@ -62,6 +62,7 @@ def test_what_came_of_the_last_time_is_told(admin: Client) -> None:
     [
         ({"source": "dir:///etc"}, "source must be a server"),
         ({"source": ""}, "source is missing."),
+        ({"source": "dicomweb+https://u@evil.example/root"}, "names them in DICOMWEB_HOSTS"),
         ({"first": "soon"}, "The first run must be a day and a time"),
         ({"every": "0"}, "1 to 744 hours"),
         ({"first_date": "31.1."}, "first_date must be a day"),

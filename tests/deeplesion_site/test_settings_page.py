@@ -46,6 +46,7 @@ NOT_OURS = {"DATA_DIR", "CURL_CA_BUNDLE", "DJANGO_SETTINGS_MODULE"}
 """DATA_DIR is in the table already; the others belong to libraries."""
 
 IN_WORDS = {
+    "DICOMWEB_HOSTS": "`localhost,127.0.0.1,[::1]`; none with `PRODUCTION=1`",
     "SECRET_KEY": "made on first use in `DATA_DIR/secret_key`",
     "DATA_USE_AGREEMENT": "the text that comes with the program",
     "SESSION_COOKIE_NAME": "`session_PORT`",

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 from django.test import Client
+from pytest_django import Settings
 
 from datasets.models import HarvestedStudy, Lesion
 from datasets.services.harvest import PATIENCE
+from datasets.services.harvest.order import Order
 from tests.datasets.pacs.certificates import authority
 from tests.datasets.pacs.dicom_files import bidimensional, report
 from tests.datasets.pacs.test_dicomweb import hang_up, huge, in_parts, multipart, short, status
@@ -25,6 +27,7 @@ from tests.factories import make_user
 from tests.harvesting import harvest, reported
 from tests.peers.process import free_port
 from tests.workers.three_studies import BAD, STUDIES, hospital, study
+from workers import engine, harvesting
 from workers.models import Job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_data")]
@@ -196,6 +199,27 @@ def test_after_several_studies_without_an_answer_the_harvest_stops_and_goes_on_l
 
 def nobody() -> str:
     return f"dicomweb+http://127.0.0.1:{free_port()}/dicom-web"
+
+
+def test_a_server_that_may_not_be_told_the_password_is_asked_nothing(settings: Settings) -> None:
+    asked: list[str] = []
+
+    def listen(path: str) -> None:
+        asked.append(path)
+
+    with archive(hospital(), listen) as address:
+        address = address.replace("//", "//harvest@")
+        job = engine.enqueue(kind="harvest", params=harvesting.params_of(Order(source=address, collection="ward")))
+        settings.DICOMWEB_HOSTS = ["pacs.example"]
+        engine.perform(job.pk)
+        job.refresh_from_db()
+        assert (job.state, job.attempt) == ("failed", 1)
+        assert "DICOMWEB_HOSTS" in job.message
+        for dry_run in (True, False):
+            with pytest.raises(CommandError, match="DICOMWEB_HOSTS"):
+                harvest(address, dry_run=dry_run)
+        assert Job.objects.count() == 1
+        assert asked == []
 
 
 def test_a_source_that_cannot_be_listed_ends_in_one_sentence_and_a_failed_job(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from datasets.pacs.addresses import label_of, open_source
+from django.conf import settings
+
+from datasets.pacs.addresses import check_trust, label_of, open_source
 from datasets.pacs.deidentify import Pseudonymiser
 from datasets.pacs.source import Query, Source
 from datasets.services.errors import Refused
@@ -95,6 +97,16 @@ class Order:
             annotated_in=frozenset(self.annotated_in),
         )
 
+    def check(self) -> None:
+        """Refuse, before a worker is sent, a source that `open` would refuse without asking it.
+
+        Raises
+        ------
+        SourceError
+        """
+        label_of(self.source)
+        check_trust(self.source, settings.DICOMWEB_HOSTS)
+
     def open(self) -> Source:
         """Open the source with its documents.
 
@@ -102,7 +114,7 @@ class Order:
         ------
         SourceError
         """
-        return open_source(self.source, self.documents)
+        return open_source(self.source, self.documents, settings.DICOMWEB_HOSTS)
 
     def params(self, name: str = "") -> dict[str, Any]:
         """What may be stored and shown of it; `name` is what `keep` gave.
