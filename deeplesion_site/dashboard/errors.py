@@ -8,12 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from deeplesion_site.api import problems
+from deeplesion_site.nul import HoldsNul
 from deeplesion_site.uploads import NothingIsUploaded
 
 API = "/api/"
 
 REFUSED: dict[type[Exception], str] = {
     NothingIsUploaded: "Files cannot be uploaded here.",
+    HoldsNul: "A part of the address or of the form holds the character NUL, which no text here can.",
     RequestDataTooBig: f"A request may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE / 2**20:g} MB at most.",
     TooManyFieldsSent: f"A form may have {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} fields at most.",
 }
