@@ -11,6 +11,8 @@ class DeepLesionSiteConfig(AppConfig):
     verbose_name = "DeepLesion"
 
     def ready(self) -> None:
+        from deeplesion_site import checks  # noqa: F401  (they are registered from here on)
+
         # The signal is sent for apps with models alone, so this listens to the one that owns the table.
         post_migrate.connect(create_groups, sender=apps.get_app_config("auth"))
 

@@ -33,6 +33,12 @@ def port(name: str, default: int) -> int:
     return _read(name, default, lambda text: PORTS[PORTS.index(int(text))], "a port from 1 to 65535")
 
 
+def count(name: str, default: int, most: int) -> int:
+    """Read a whole number from 0 on."""
+    numbers = range(most + 1)
+    return _read(name, default, lambda text: numbers[numbers.index(int(text))], f"a whole number from 0 to {most}")
+
+
 def number(name: str, default: float) -> float:
     """Read a finite number."""
     return _read(name, default, _finite, "a number")

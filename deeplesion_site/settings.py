@@ -135,8 +135,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesBackend", "django.contrib.auth.backends.ModelBackend"]
-# Ten wrong passwords for one name from one place, and that place waits a quarter of an hour.
+# Ten wrong passwords for one name from one address, or fifty for any, and that address waits a quarter of an hour.
 AXES_FAILURE_LIMIT = 10
+LOGIN_FAILURES_OF_ADDRESS = 50
+TRUSTED_PROXIES = environment.count("TRUSTED_PROXIES", 0, 10)
+AXES_HANDLER = "deeplesion_site.accounts.throttle.LoginThrottle"
+AXES_CLIENT_IP_CALLABLE = "deeplesion_site.accounts.throttle.client_address"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"

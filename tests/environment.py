@@ -39,6 +39,7 @@ _DEPLOYMENT = (
     "SECRET_KEY",
     "SESSION_COOKIE_NAME",
     "TAKE_DERIVED_IMAGES",
+    "TRUSTED_PROXIES",
 )
 _DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 _BROWSER_FIXTURES = {"browser", "page"}

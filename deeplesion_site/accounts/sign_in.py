@@ -17,7 +17,7 @@ def log_sign_in(user: Any, **_: Any) -> None:
 
 
 @receiver(user_locked_out)
-def log_lock_out(username: str | None = None, **_: Any) -> None:
+def log_lock_out(username: str | None = None, ip_address: str | None = None, **_: Any) -> None:
     """Only the name of an account is written down: people type passwords into the field for the name."""
     known = User.objects.filter(username=username).values_list("username", flat=True).first() if username else None
-    audit.record(None, Action.LOCKED_OUT, known or "")
+    audit.record(None, Action.LOCKED_OUT, known or "", **({"address": ip_address} if ip_address else {}))

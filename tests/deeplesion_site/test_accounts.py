@@ -53,7 +53,7 @@ def test_a_token_is_shown_once_and_kept_as_a_keyed_hash(client_of: ClientOf) -> 
     [
         ({"name": "", "scope": ["read"], "days": "30"}, "what the token is for"),
         ({"name": "x" * 61, "scope": ["read"], "days": "30"}, "60 characters"),
-        ({"name": "a\0b", "scope": ["read"], "days": "30"}, "60 characters"),
+        ({"name": "a\x01b", "scope": ["read"], "days": "30"}, "60 characters"),
         ({"name": "a", "days": "30"}, "Choose at least one"),
         ({"name": "a", "scope": ["everything"], "days": "30"}, "Choose at least one"),
         ({"name": "a", "scope": ["read"], "days": "4000"}, "1 to 366 days"),
@@ -231,26 +231,6 @@ def test_names_differ_by_more_than_case(db: None) -> None:
     people.create(name="Ada", role="curator", by=admin)
     with pytest.raises(people.BadAccount, match="already"):
         people.create(name="ada", role="curator", by=admin)
-
-
-def test_who_guesses_passwords_is_locked_out_and_others_are_not(client: Client, db: None) -> None:
-    for name in ("ada", "bob"):
-        User.objects.create_user(username=name, password=PASSWORD)
-    codes = [client.post("/login/", {"username": "ada", "password": f"guess {n}"}).status_code for n in range(10)]
-    assert codes == [200] * 9 + [429]
-    locked = client.post("/login/", {"username": "ada", "password": PASSWORD})
-    assert locked.status_code == 429
-    assert b"Too many wrong passwords" in locked.content
-    assert client.post("/login/", {"username": "bob", "password": PASSWORD}).status_code == 302
-    assert [entry.action for entry in AuditEntry.objects.order_by("id")][-1] == Action.SIGNED_IN
-    assert AuditEntry.objects.filter(action=Action.LOCKED_OUT, actor=None, subject="ada").exists()
-
-
-def test_what_was_typed_for_a_name_is_not_logged_when_nobody_is_locked_out(client: Client, db: None) -> None:
-    for _ in range(10):
-        client.post("/login/", {"username": PASSWORD, "password": "ada"})
-    assert AuditEntry.objects.filter(action=Action.LOCKED_OUT, subject="").exists()
-    assert PASSWORD not in str(list(AuditEntry.objects.values()))
 
 
 def test_a_new_password_ends_sessions_and_tokens(client_of: ClientOf) -> None:

@@ -78,7 +78,7 @@ def test_the_manifest_comes_as_it_was_written(reader: Client, dataset: SimpleNam
         (folder / manifest.FILE_NAME).unlink()
 
 
-@pytest.mark.parametrize("name", ["..", "%2e%2e%2fsecret", "Nope", "first-1.0%00"])
+@pytest.mark.parametrize("name", ["..", "%2e%2e%2fsecret", "Nope"])
 def test_no_other_name_is_a_release(client: Client, dataset: SimpleNamespace, name: str) -> None:
     assert client.get(f"/releases/{name}/manifest.json").status_code == 404
 

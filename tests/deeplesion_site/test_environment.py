@@ -27,6 +27,8 @@ def check(*arguments, **values):
         ("PORT", "abc"),
         ("PORT", "99999"),
         ("PUBLIC_READ", "maybe"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("TRUSTED_PROXIES", "10.0.0.1"),
         ("DEBUG", "2"),
         ("DATABASE_URL", "foo"),
         ("DATA_DIR", "/dev/null/var"),
@@ -87,10 +89,11 @@ PRODUCTION = {
     "DATABASE_URL": "postgres://user:secret@127.0.0.1:1/lesions",
     "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
     "IDENTITY_KEY_FILE": __file__,
+    "TRUSTED_PROXIES": "1",
 }
 
 
-@pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "PRODUCTION"])
+@pytest.mark.parametrize("name", [name for name in PRODUCTION if name not in ("PRODUCTION", "TRUSTED_PROXIES")])
 def test_production_does_not_start_without_its_secrets(name, tmp_path):
     ended = check(**{**PRODUCTION, "DATA_DIR": str(tmp_path), name: ""})
     assert ended.returncode == 1
@@ -129,3 +132,12 @@ def test_production_passes_the_deployment_checks(tmp_path):
     ended = check("--deploy", "--fail-level", "WARNING", **PRODUCTION, DATA_DIR=str(tmp_path))
     assert ended.returncode == 0, ended.stderr
     assert "no issues" in ended.stdout
+
+
+def test_what_starts_and_is_unfit_for_many_is_warned_of_by_name(tmp_path):
+    url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    ended = check("--deploy", **{**PRODUCTION, "DATABASE_URL": url, "TRUSTED_PROXIES": ""}, DATA_DIR=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    assert "(deeplesion.W001) DATABASE_URL names SQLite" in ended.stderr
+    assert "(deeplesion.W002) TRUSTED_PROXIES is 0" in ended.stderr
+    assert ended.stderr.count("?: ") == 2

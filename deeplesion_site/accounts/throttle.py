@@ -1,0 +1,41 @@
+"""Guessing passwords: one limit for a name from an address, and one for all names together from it."""
+
+import ipaddress
+from typing import Any
+
+from axes.attempts import get_cool_off_threshold
+from axes.handlers.database import AxesDatabaseHandler
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.db.models import Sum
+from django.http import HttpRequest
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The address that a request came from, as the outermost of our own proxies saw it.
+
+    Each proxy adds the address that it was asked from at the end of X-Forwarded-For, so as many entries from there are
+    true as there are proxies of ours; what stands before them is the client's own invention.
+    """
+    asked_from: str | None = request.META.get("REMOTE_ADDR") or None
+    proxies: int = settings.TRUSTED_PROXIES
+    told = [each.strip() for each in request.headers.get("X-Forwarded-For", "").split(",")]
+    if not proxies or len(told) < proxies:
+        return asked_from
+    try:
+        return str(ipaddress.ip_address(told[-proxies]))
+    except ValueError:
+        return asked_from
+
+
+class LoginThrottle(AxesDatabaseHandler):
+    """What decides whether somebody may try once more."""
+
+    def get_failures(self, request: Any, credentials: dict[str, Any] | None = None) -> int:
+        """Wrong passwords that count against a request; an address that has tried too often has used up its own."""
+        found: int = super().get_failures(request, credentials)
+        lately = AccessAttempt.objects.filter(
+            ip_address=request.axes_ip_address, attempt_time__gte=get_cool_off_threshold(request)
+        )
+        tried = lately.aggregate(tried=Sum("failures_since_start"))["tried"] or 0
+        return max(found, settings.AXES_FAILURE_LIMIT if tried >= settings.LOGIN_FAILURES_OF_ADDRESS else 0)
