@@ -1,8 +1,12 @@
 """compose.yaml against the settings and the documentation that it stands on."""
 
+import os
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +32,18 @@ def test_nothing_listens_beyond_this_machine() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert len(ports) == 3
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("password", ["", "s3cret"])
+def test_orthanc_starts_with_a_password_or_not_at_all(password: str) -> None:
+    guard = SERVICES["pacs-password"]
+    assert guard["profiles"] == SERVICES["orthanc"]["profiles"]
+    assert SERVICES["orthanc"]["depends_on"] == {"pacs-password": {"condition": "service_completed_successfully"}}
+    command = shlex.split(guard["command"].replace("$$", "$"))
+    ended = subprocess.run(
+        command, env={"PATH": os.environ["PATH"], "DICOMWEB_PASSWORD": password}, capture_output=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == ((0, b"") if password else (1, b"put DICOMWEB_PASSWORD into .env\n"))
 
 
 def test_every_queue_has_a_worker_and_the_broker_keeps_its_messages() -> None:

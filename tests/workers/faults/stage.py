@@ -210,9 +210,9 @@ def open_stage(backend: str, lease_s: float = LEASE_S) -> Iterator[Stage]:
         for name in ("DATABASE_URL", "CELERY_BROKER_URL", "IDENTITY_KEY_FILE", "PRODUCTION"):
             os.environ.pop(name, None)
         if backend == "servers":
-            stage.postgres = stack.enter_context(RestartablePostgres.private())
             stage.redis_port = free_port()
             stage.start_redis()
+            stage.postgres = stack.enter_context(RestartablePostgres.private())
             os.environ["DATABASE_URL"] = stage.postgres.url
             os.environ["CELERY_BROKER_URL"] = f"redis://127.0.0.1:{stage.redis_port}/0"
         stage.environment = dict(os.environ)
