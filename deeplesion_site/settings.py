@@ -205,6 +205,8 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
 CELERY_TASK_QUEUES = [Queue(name) for name in ("io", "cpu", "gpu")]
 CELERY_TASK_DEFAULT_QUEUE = "io"
 CELERY_TASK_IGNORE_RESULT = True
+# Tasks that keep their connections: `workers.tasks` closes those that are old or broken.
+CELERY_DB_REUSE_MAX = 1_000_000_000
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import Q
 
 from datasets.services.harvest.order import older_than
-from workers.engine.lease import after
+from workers.engine.statements import after
 from workers.harvesting import let_go, orders
 from workers.models import Job
 

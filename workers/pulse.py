@@ -13,7 +13,8 @@ from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from workers.engine import shutdown
-from workers.engine.lease import after, length
+from workers.engine.lease import length
+from workers.engine.statements import after
 from workers.engine.sweep import sweep
 from workers.expiry import expire
 from workers.models import Worker

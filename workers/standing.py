@@ -6,7 +6,8 @@ from datetime import datetime
 from django.db.models import Count, Min, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Now
 
-from workers.engine.lease import after, length
+from workers.engine.lease import length
+from workers.engine.statements import after
 from workers.models import Job, JobEvent, Worker
 
 

@@ -4,17 +4,18 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
 from celery import current_app
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from workers import kinds
-from workers.engine.lease import record
+from workers.engine.statements import QUEUE, changed, now, record
 from workers.errors import KeyReused, NotCancellable, NotRetriable
 from workers.models import Job, JobEvent
 
@@ -39,7 +40,7 @@ def enqueue(
     owner: Any = None,
     key: str | None = None,
     send: bool = True,
-    on_new: Callable[[Job], object] = lambda job: None,
+    on_new: Callable[[Job], object] | None = None,
 ) -> Job:
     """Record a job and send it to the workers once the transaction commits.
 
@@ -62,14 +63,15 @@ def enqueue(
     found = kinds.get(kind)
     wanted = asdict(found.read(params))
     fingerprint = hashlib.sha256(json.dumps([kind, wanted], sort_keys=True).encode()).hexdigest()
+    asked = {
+        "kind": kind, "title": found.title, "params": wanted, "queue": found.queue, "owner_id": owner and owner.pk,
+        "key": key, "fingerprint": fingerprint, "attempts_allowed": found.attempts,
+    }  # fmt: skip
     try:
-        with transaction.atomic():
-            known = Job.objects.create(
-                kind=kind, title=found.title, params=wanted, queue=found.queue, owner=owner, key=key,
-                fingerprint=fingerprint, attempts_allowed=found.attempts, published=Now() if send else None,
-            )  # fmt: skip
-            record(known.pk, Event.QUEUED, 0, _asked_by(owner))
-            on_new(known)
+        with transaction.atomic() if on_new or connection.in_atomic_block else nullcontext():
+            known = _queued(asked, now() if send else "NULL", _asked_by(owner))
+            if on_new:
+                on_new(known)
             if send:
                 job_id, queue = known.pk, known.queue
                 transaction.on_commit(lambda: publish(job_id, queue), robust=True)
@@ -82,6 +84,17 @@ def enqueue(
     if key is not None and known.key == key and (known.kind, known.params) != (kind, wanted):
         raise KeyReused(f"The idempotency key was used for job {known.pk}, which was asked to do something else.")
     return known
+
+
+def _queued(asked: dict[str, Any], published: str, text: str) -> Job:
+    params = [*(asked | {"params": json.dumps(asked["params"])}).values()]
+    row = changed(QUEUE.format(published=published), params, Event.QUEUED, text)
+    assert row is not None
+    known = asked | {"id": row[0]}
+    # The moments are the database's own, and are read from there by whoever asks for them.
+    columns = [column for column in Job._meta.concrete_fields if column.attname not in ("created", "published")]
+    values = [known.get(column.attname, column.get_default()) for column in columns]
+    return Job.from_db(connection.alias, [column.attname for column in columns], values)
 
 
 def _known(owner: Any, key: str | None, fingerprint: str) -> Job | None:

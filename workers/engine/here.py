@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from workers.engine import ask, lease
 from workers.engine.attempt import Attempt
 from workers.engine.perform import this_process, work
+from workers.engine.statements import after
 from workers.engine.sweep import take_back
 from workers.models import Job, Worker
 from workers.run import Shown, Told
@@ -19,7 +20,7 @@ LOOK_EVERY_S = 0.2
 
 def worker_at_work(queue: str) -> bool:
     """Whether a worker that serves a queue has given a sign of life lately."""
-    lately = Worker.objects.filter(seen__gt=lease.after(-lease.length() / 2), seen__lte=Now())
+    lately = Worker.objects.filter(seen__gt=after(-lease.length() / 2), seen__lte=Now())
     return any(queue in queues for queues in lately.values_list("queues", flat=True))
 
 

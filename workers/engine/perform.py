@@ -15,6 +15,7 @@ from datasets.services.errors import Unfinished
 from workers import kinds
 from workers.engine import ask, lease, shutdown
 from workers.engine.attempt import Attempt
+from workers.engine.statements import after
 from workers.errors import Cancelled, LeaseLost, ProcessExit, Stopping
 from workers.models import Job, JobEvent
 
@@ -67,13 +68,13 @@ def work(attempt: Attempt) -> None:
     ------
     Exception : what made the job fail, once that is written down; not what it is tried again after.
     """
-    job = attempt.claim.job
+    claim = attempt.claim
     try:
         with attempt.kept():
-            outcome = _outcome(attempt, job)
+            outcome = _outcome(attempt)
             attempt.settle(lambda: _write(attempt, outcome))
     except LeaseLost:
-        logger.warning("job %d is another worker's now; attempt %d ends", job.pk, attempt.claim.attempt)
+        logger.warning("job %d is another worker's now; attempt %d ends", claim.job_id, claim.attempt)
         return
     if outcome.state == State.SUCCEEDED:
         for tidy in attempt.tidying:
@@ -82,40 +83,41 @@ def work(attempt: Attempt) -> None:
         raise outcome.error
 
 
-def _outcome(attempt: Attempt, job: Job) -> Outcome:
+def _outcome(attempt: Attempt) -> Outcome:
     """Do the work; say how it ended.
 
     Raises
     ------
     LeaseLost
     """
+    claim = attempt.claim
     transient: tuple[type[Exception], ...] = TRANSIENT
     try:
-        kind = kinds.get(job.kind)
+        kind = kinds.get(claim.kind)
         transient += kind.transient
-        result = kind.work(kind.read(job.params), attempt)
+        result = kind.work(kind.read(claim.params), attempt)
     except LeaseLost:
         raise
     except Cancelled:
         return Outcome(State.CANCELLED, Event.CANCELLED)
     except Stopping:
-        return _handed_back(job, "the worker was shut down")
+        return _handed_back(claim, "the worker was shut down")
     except Exception as error:
         if not _passes(error, transient):
             return _failed(error)
         if attempt.watched:
             return _failed(error)
-        if attempt.claim.attempt >= job.attempts_allowed:
-            return _failed(error, f" Given up after {attempt.claim.attempt} attempts.")
-        wait = delay(attempt.claim.attempt)
+        if claim.attempt >= claim.attempts_allowed:
+            return _failed(error, f" Given up after {claim.attempt} attempts.")
+        wait = delay(claim.attempt)
         text = f"in {wait.total_seconds():.0f} s: {sentence(error)}"
-        values = {"not_before": lease.after(wait), "message": sentence(error)}
+        values = {"not_before": after(wait), "message": sentence(error)}
         return Outcome(State.QUEUED, Event.RETRIED, text, values)
     except BaseException as error:
         if isinstance(error, SystemExit) and not shutdown.begun():
             # Something in the work asked for it, and would again each time.
             return _failed(ProcessExit("the work asked for the end of its process"))
-        return _handed_back(job, "the process was ended", error)
+        return _handed_back(claim, "the process was ended", error)
     return Outcome(State.SUCCEEDED, Event.SUCCEEDED, values={"result": result})
 
 
@@ -123,7 +125,10 @@ def _write(attempt: Attempt, outcome: Outcome) -> None:
     """Write the outcome; what shall follow a success is queued in the same transaction."""
     following = attempt.following if outcome.state == State.SUCCEEDED else []
     with transaction.atomic() if following else nullcontext():
-        lease.settle(attempt.claim, outcome.state, outcome.event, outcome.text, **outcome.values)
+        if outcome.state == State.SUCCEEDED:
+            lease.succeed(attempt.claim, outcome.values["result"])
+        else:
+            lease.settle(attempt.claim, outcome.state, outcome.event, outcome.text, **outcome.values)
         for kind, params in following:
             ask.enqueue(kind=kind, params=params)
 
@@ -145,9 +150,9 @@ def _failed(error: Exception, more: str = "") -> Outcome:
     return Outcome(State.FAILED, Event.FAILED, text, values, error)
 
 
-def _handed_back(job: Job, why: str, error: BaseException | None = None) -> Outcome:
+def _handed_back(claim: lease.Claim, why: str, error: BaseException | None = None) -> Outcome:
     # That it was broken off is not the job's fault, so it may be tried once more than was allowed.
-    return Outcome(State.QUEUED, Event.HANDED_BACK, why, {"attempts_allowed": job.attempts_allowed + 1}, error)
+    return Outcome(State.QUEUED, Event.HANDED_BACK, why, {"attempts_allowed": claim.attempts_allowed + 1}, error)
 
 
 def delay(attempt: int) -> timedelta:

@@ -14,8 +14,9 @@ from django.db.models.functions import Now
 from kombu.exceptions import ChannelError, OperationalError
 
 from workers.engine import ask
-from workers.engine.lease import DUE, after, length, record
+from workers.engine.lease import DUE, length
 from workers.engine.perform import LONGEST_DELAY
+from workers.engine.statements import after, record
 from workers.models import Job, JobEvent
 
 logger = logging.getLogger(__name__)
