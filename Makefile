@@ -1,5 +1,5 @@
 # make demo    the whole system on a phantom hospital; Ctrl-C ends it
-# make install makes .venv; make serve serves your own data (DATA_DIR) and runs a worker; Ctrl-C ends it
+# make install makes .venv; make serve serves your own data (DATA_DIR) and runs its workers; Ctrl-C ends it
 # make pacs    a PACS to try a harvest on: Orthanc with the phantom hospital; Ctrl-C ends it
 # make test    lint, types, import contracts, migrations, every test
 # make bench   speed, as ratios against named baselines; ONLY=png runs one

@@ -1,4 +1,4 @@
-"""The processes of one instance on one machine: the web server and a worker, started and ended together."""
+"""The processes of one instance on one machine: the web server and the workers, started and ended together."""
 
 import contextlib
 import os
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from workers.models import Job
 
 
 class PortTaken(RuntimeError):
@@ -40,20 +42,23 @@ def check_port(port: int, command: str) -> None:
 
 @contextmanager
 def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Run gunicorn and a Celery worker with its scheduler; yield them once the site answers; end both on the way out.
+    """Run gunicorn and a Celery worker for each queue; yield them once the site answers; end all on the way out.
 
-    They stand in sessions of their own, so that Ctrl-C reaches them through us alone and in order.
+    A worker does one job at a time, and long work in one queue, such as a training, holds up no other queue. The workers
+    begin once the site answers, so that the first page does not wait for them.
+
+    All stand in sessions of their own, so that Ctrl-C reaches them through us alone and in order.
 
     Raises
     ------
     ServerEnded : one of them ended before the site answered.
     """
-    commands = {"web server": _web_server(port), "worker": _worker(data_dir)}
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for name, command in commands.items():
-            processes[name] = subprocess.Popen(command, start_new_session=True)
+        processes["web server"] = subprocess.Popen(_web_server(port), start_new_session=True)
         _wait_for_answer(port, processes)
+        for queue in Job.Queue:
+            processes[f"{queue} worker"] = subprocess.Popen(_worker(queue, data_dir), start_new_session=True)
         yield processes
     finally:
         _end(processes)
@@ -103,11 +108,12 @@ def _web_server(port: int) -> list[str]:
     return [sys.executable, "-m", "gunicorn", "deeplesion_site.wsgi", f"--bind=127.0.0.1:{port}", *options]
 
 
-def _worker(data_dir: Path) -> list[str]:
+def _worker(queue: str, data_dir: Path) -> list[str]:
     # Celery warns whoever runs as root, in four lines; a demo that listens on loopback need not.
     python = [sys.executable, "-W", "ignore:You're running the worker", "-m"]
-    options = ["--concurrency=1", "--loglevel=warning", "--without-mingle", "--without-gossip"]
-    beat = ["--beat", f"--schedule={data_dir / 'beat'}"]
+    options = [f"--queues={queue}", f"--hostname={queue}@%h", "--concurrency=1", "--loglevel=warning"]
+    options += ["--without-mingle", "--without-gossip"]
+    beat = ["--beat", f"--schedule={data_dir / 'beat'}"] if queue == Job.Queue.IO else []
     return [*python, "celery", "--quiet", "--app=deeplesion_site", "worker", *options, *beat]
 
 

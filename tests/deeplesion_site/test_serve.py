@@ -1,13 +1,17 @@
-"""`make serve`: the site and a worker on one's own data, with a first administrator."""
+"""`make serve`: the site and its workers on one's own data, with a first administrator."""
 
 import http.client
+import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
@@ -29,6 +33,18 @@ def signed_in(port: int, name: str, password: str) -> bool:
     return "Sign out" in browser.open(address, given.encode(), timeout=20).read().decode()
 
 
+def workers(data: Path, wanted: int) -> list[tuple[list[str], int]]:
+    """Queues and processes of each worker, once there are so many."""
+    deadline = time.monotonic() + 60
+    while True:
+        with closing(sqlite3.connect(data / "db.sqlite3")) as database:
+            rows = database.execute("SELECT queues, processes FROM workers_worker").fetchall()
+        if len(rows) == wanted:
+            return sorted((json.loads(queues), processes) for queues, processes in rows)
+        assert time.monotonic() < deadline, rows
+        time.sleep(0.2)
+
+
 @pytest.mark.slow
 def test_an_empty_folder_is_served_with_an_administrator_who_stays(tmp_path: Path) -> None:
     data, port = tmp_path / "var", free_port()
@@ -40,6 +56,9 @@ def test_an_empty_folder_is_served_with_an_administrator_who_stays(tmp_path: Pat
         assert found
         assert "Nothing is published yet" in get(port, "/")
         assert signed_in(port, "admin", found[1])
+        assert workers(data, 3) == [(["cpu"], 1), (["gpu"], 1), (["io"], 1)], (
+            "long work in one queue holds up no other"
+        )
     assert_nothing_left(data)
     with demo(data, port, command="serve", until=str(data)) as (_, printed):
         assert "shown once" not in printed.read_text(), "there is an administrator already"

@@ -132,7 +132,7 @@ class Command(BaseCommand):
         )
 
     def serve(self, port: int) -> None:
-        """Serve the site and one worker until Ctrl-C."""
+        """Serve the site and its workers until Ctrl-C."""
         with servers.running(port, settings.DATA_DIR) as processes:
             self.stdout.write(f"\nDeepLesion is at http://127.0.0.1:{port}/   (Ctrl-C ends it)\n\n")
             for name, password in DEMO_ACCOUNTS.items():

@@ -1,4 +1,4 @@
-"""`make serve`: the site and one worker on one's own data."""
+"""`make serve`: the site and its workers on one's own data."""
 
 import signal
 from typing import Any
