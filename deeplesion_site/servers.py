@@ -44,7 +44,7 @@ def check_port(port: int, command: str) -> None:
 def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Run gunicorn and a Celery worker for each queue; yield them once the site answers; end all on the way out.
 
-    A worker does one job at a time, and long work in one queue, such as a training, holds up no other queue. The workers
+    A worker does one job at a time, and long work in one queue, such as a training, holds up no other one. The workers
     begin once the site answers, so that the first page does not wait for them.
 
     All stand in sessions of their own, so that Ctrl-C reaches them through us alone and in order.
