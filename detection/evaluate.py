@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from detection.evaluation import pictures
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, truth_of, write_detections
 from detection.inference import BATCH, LOADERS, detect, is_fast_in_bfloat16, pick_device, prepare
+from detection.progress import Teller
 from detection.training import checkpoint
 from detection.training.settings import replace
 
@@ -40,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         content = evaluate(
             options.run, options.release, split=options.split, out=out, accelerator=options.accelerator,
             precise=options.precise, batch=options.batch, workers=options.workers, cache=options.cache,
-            count=options.pictures, repeats=options.bootstrap, which=options.checkpoint, progress=_tell,
+            count=options.pictures, repeats=options.bootstrap, which=options.checkpoint,
+            progress=partial(Teller(out), unit="images"),
         )  # fmt: skip
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
@@ -156,11 +159,6 @@ def _pictures(
         pictures.draw(path, sample.boxes, found[index], out / PICTURES / sample.file_name)
         listed.append({"file": f"{PICTURES}/{sample.file_name}", "reason": reason})
     return listed
-
-
-def _tell(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\rimages {done}/{total}" + "\n" * (done == total))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,27 +3,30 @@
 import json
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
+from datasets import manifest
 from datasets.services.errors import Refused
 from detection.data.release import open_release
 from detection.data.table import select
 from detection.errors import BadRun, DetectorError
-from detection.evaluation.matching import CONVENTIONS
-from detection.evaluation.report import report
-from detection.evaluation.tables import read_detections, truth_of
 from detection.models import Evaluation, TrainingRun
 from detection.services import evaluations
 from detection.training.settings import replace
+from workers import programs
 from workers.exported import alone_in, exported
 from workers.training import Fence, Progress
 
-DETECTIONS, REPORT = "detections.csv", "report.json"
+DETECTIONS, REPORT, SCORED = "detections.csv", "report.json", "scored.json"
+FACTS = ("run", "device", "precision")
+"""What a report says of how the detections were made."""
 
 
 def request(params: dict[str, Any]) -> Evaluation:
@@ -54,6 +57,7 @@ def evaluate(
     params: dict[str, Any],
     progress: Progress,
     *,
+    log: Callable[[str], None] = lambda text: None,
     fence: Fence = transaction.atomic,
     closing: Fence = transaction.atomic,
 ) -> dict[str, Any]:
@@ -62,6 +66,7 @@ def evaluate(
     Parameters
     ----------
     progress : called with images done and in all; what it raises stops the evaluation.
+    log : called with the end of a program's output where it gave up.
     fence : begins the transactions in which the evaluation's row is written.
     closing : begins the one in which it is written that it ends without a result.
 
@@ -78,7 +83,7 @@ def evaluate(
         with fence():
             evaluations.evaluation_begin(evaluation)
         try:
-            evaluation = _evaluate(evaluation, folder, progress)
+            evaluation = _evaluate(evaluation, folder, progress, log)
         except BaseException as error:
             own = isinstance(error, Refused | DetectorError)
             with closing():
@@ -101,29 +106,46 @@ def result(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _evaluate(evaluation: Evaluation, folder: Path, progress: Progress) -> Evaluation:
+def _evaluate(evaluation: Evaluation, folder: Path, progress: Progress, log: Callable[[str], None]) -> Evaluation:
     run, began = evaluation.run, time.monotonic()
     release = open_release(exported(run.release, progress))
     if release.sha256 != run.release_sha256:
         raise BadRun(f"run {run.pk} was trained on another {run.release} than the one that is here now")
-    content = _detected(evaluation, folder) or _detect(evaluation, release.folder, folder, progress)
-    lesions = select(release.lesions, evaluation.split)
-    truth = truth_of(lesions)
-    scored = report(
-        truth,
-        read_detections(folder / DETECTIONS, truth),
-        iou=evaluation.iou,
-        convention=CONVENTIONS[evaluation.convention],
-    )
-    content |= scored
+    watch = partial(programs.run, folder=folder, tick=partial(_tell, evaluation, progress), log=log)
+    facts = _detected(evaluation, folder)
+    if not facts:
+        watch(detecting(evaluation, release.folder, folder))
+        facts = _facts(programs.read(folder / REPORT))
+    watch(scoring(evaluation, release.folder, folder))
+    content = facts | programs.read(folder / SCORED)
     replace(folder / REPORT, json.dumps(content, indent=1) + "\n")
+    (folder / SCORED).unlink()
     return evaluations.evaluation_record(
         evaluation,
-        lesions=lesions,
+        lesions=select(release.lesions, evaluation.split),
         detections=folder / DETECTIONS,
         report=content,
         seconds=time.monotonic() - began,
+        check=lambda: progress(content["images"], content["images"]),
     )
+
+
+def detecting(evaluation: Evaluation, release: Path, folder: Path) -> list[str]:
+    """The module that finds lesions, with its arguments."""
+    run = Path(settings.DATA_DIR) / evaluation.run.folder
+    return [
+        "detection.evaluate", str(run), str(release), "--split", evaluation.split, "--out", str(folder),
+        "--checkpoint", evaluation.checkpoint, "--pictures", "0", "--bootstrap", "0",
+    ]  # fmt: skip
+
+
+def scoring(evaluation: Evaluation, release: Path, folder: Path) -> list[str]:
+    """The module that counts what was found, with its arguments."""
+    return [
+        "detection.evaluation.froc", "--truth", str(release / manifest.TABLE),
+        "--detections", str(folder / DETECTIONS), "--split", evaluation.split, "--iou", repr(evaluation.iou),
+        "--convention", evaluation.convention, "--out", str(folder / SCORED),
+    ]  # fmt: skip
 
 
 def _detected(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
@@ -134,25 +156,18 @@ def _detected(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
     for other in others:
         with suppress(OSError):
             shutil.copyfile(Path(settings.DATA_DIR) / other.folder / DETECTIONS, folder / DETECTIONS)
-            return {name: value for name, value in other.report.items() if name in ("run", "device", "precision")}
+            return _facts(other.report)
     return {}
 
 
-def _detect(evaluation: Evaluation, release: Path, folder: Path, progress: Progress) -> dict[str, Any]:
-    # Torch is large: a worker that never detects never loads it.
-    from detection import evaluate as detector
-    from detection.inference import BATCH, pick_device
-    from detection.training.checkpoint import CHECKPOINTS
+def _facts(content: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name in FACTS}
 
-    def tell(done: int, total: int) -> None:
-        progress(done, total)
-        if done % 8 == 0 or done == total:
-            evaluations.evaluation_progress(evaluation, done=done, total=total)
 
-    run = Path(settings.DATA_DIR) / evaluation.run.folder
-    # A processor takes seconds for an image: whoever cancels does not wait for a whole batch.
-    batch = 1 if pick_device("auto").type == "cpu" else BATCH
-    return detector.evaluate(
-        run, release, split=evaluation.split, out=folder, which=CHECKPOINTS[evaluation.checkpoint], batch=batch,
-        count=0, repeats=0, progress=tell,
-    )  # fmt: skip
+def _tell(evaluation: Evaluation, progress: Progress, state: dict[str, Any]) -> None:
+    """Pass on what the program says of the images; what it scores afterwards takes seconds."""
+    done, total = state.get("done", evaluation.done), state.get("total", evaluation.total)
+    progress(done, total)
+    if done != evaluation.done:
+        evaluations.evaluation_progress(evaluation, done=done, total=total)
+        evaluation.done, evaluation.total = done, total

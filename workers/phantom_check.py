@@ -1,10 +1,15 @@
 """How good a body-part regressor is where the truth is known: on phantom patients that are drawn for this alone.
 
 Of a hospital's patients nobody knows true heights; a phantom has them, and its vertebrae are landmarks.
+`python -m workers.phantom_check MODEL OUT --patients 10` writes what `check` gives as JSON.
 """
 
+import argparse
+import json
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +17,11 @@ from numpy.typing import NDArray
 
 from datasets.phantom import plan, render
 from datasets.phantom.anatomy import Anatomy
+from detection import accepted
 from detection.bodypart import measures
+from detection.bodypart.errors import BodyPartError
+from detection.progress import Teller
+from detection.training.settings import replace
 
 SEED = 90_210
 """Of the patients; no hospital and no release is drawn with it."""
@@ -47,6 +56,25 @@ class Scores(Protocol):
 
 
 Score = Callable[[Slices, float | None], Scores]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure a model; returns the exit status."""
+    from detection.bodypart.model import load_model
+
+    parser = argparse.ArgumentParser(prog="python -m workers.phantom_check", description="Measure a regressor.")
+    parser.add_argument("model", type=Path, help="model.pt")
+    parser.add_argument("out", type=Path, help="file for the figures")
+    parser.add_argument("--patients", type=accepted.positive, required=True)
+    options = parser.parse_args(arguments)
+    tell = partial(Teller(options.out.parent), unit="phantom patients measured")
+    try:
+        found = check(load_model(options.model).score, patients=options.patients, progress=tell)
+    except BodyPartError as error:
+        sys.stderr.write(f"{error}.\n")
+        return 1
+    replace(options.out, json.dumps(found) + "\n")
+    return 0
 
 
 def check(
@@ -118,3 +146,7 @@ def _at(height: float, scores: list[Array], heights: list[Array]) -> Array:
         if abs(own[nearest] - height) <= AT_LANDMARK:
             found.append(values[nearest])
     return np.array(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,10 +1,7 @@
 """Train a detector: the release as a folder, `python -m detection.train` beside us, and its row in the database."""
 
 import hashlib
-import json
-import platform
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,21 +17,20 @@ from datasets.version import VERSION
 from detection.data.release import open_release
 from detection.errors import DetectorError
 from detection.models import TrainingRun
+from detection.presets import PRESETS
+from detection.progress import PROGRESS
 from detection.services import runs
 from detection.training import curves
+from workers import devices, programs
 from workers.exported import alone_in, exported, published
-from workers.supervise import supervise, tail
+from workers.programs import ProgramEnded
 
-LOG, CHECKPOINT, BEST = "train.log", "checkpoint.pt", "best.pt"
+CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 EVERY_S = 2.0
 """How often the row is told of the losses, at most."""
 
 Progress = Callable[[int, int], None]
 Fence = Callable[[], AbstractContextManager[None]]
-
-
-class TrainingEnded(Refused):
-    """The training program gave up; the message is its sentence."""
 
 
 def request(params: dict[str, Any]) -> TrainingRun:
@@ -84,12 +80,13 @@ def train(
     folder = Path(settings.DATA_DIR) / run.folder
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder / ".lock"):
+        machine = devices.here(lambda: progress(run.step, run.steps))
         with fence():
-            runs.run_begin(run, device=device(), code_version=VERSION, torch_version=version("torch"))
+            runs.run_begin(run, device=str(machine), code_version=VERSION, torch_version=version("torch"))
         began = time.monotonic()
         try:
             release = exported(run.release, progress)
-            facts = _train(run, release, folder, progress, log)
+            facts = _train(run, release, folder, len(machine.gpus), progress, log)
             end = {"state": TrainingRun.State.TRAINED, **facts}
         except (Refused, DetectorError, OSError) as error:
             with closing():
@@ -117,8 +114,8 @@ def result(run: TrainingRun) -> dict[str, Any]:
     return {"run": run.pk, "steps": run.steps, "seconds": round(run.seconds, 1), "weights": run.weights}
 
 
-def command(run: TrainingRun, release: Path, folder: Path, *, devices: int) -> list[str]:
-    """The program that trains a run, or goes on with it; through torchrun on several devices."""
+def command(run: TrainingRun, release: Path, folder: Path, *, gpus: int) -> list[str]:
+    """The module that trains a run, or goes on with it, with its arguments; through torchrun on several GPUs."""
     arguments = [str(release), "--out", str(folder), "--preset", run.preset]
     if (folder / CHECKPOINT).is_file():
         arguments.append("--resume")
@@ -127,64 +124,46 @@ def command(run: TrainingRun, release: Path, folder: Path, *, devices: int) -> l
         for name, value in run.options.items():
             flag = f"--{name.replace('_', '-')}"
             arguments += [flag] if value is True else [flag, str(value)]
-    if devices > 1:
-        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(devices), "-m"]
-        return [sys.executable, "-m", *launcher, "detection.train", *arguments]
-    return [sys.executable, "-m", "detection.train", *arguments]
+    if gpus > 1:
+        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(gpus), "-m"]
+        return [*launcher, "detection.train", *arguments]
+    return ["detection.train", *arguments]
 
 
-def device() -> str:
-    """What training runs on, in words."""
-    import torch
-
-    if torch.cuda.is_available():
-        count = torch.cuda.device_count()
-        return f"{count} x {torch.cuda.get_device_name(0)}" if count > 1 else torch.cuda.get_device_name(0)
-    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
-
-
-def devices_for(batch: int, count: int) -> int:
+def gpus_for(batch: int, count: int) -> int:
     """As many of the GPUs as share a batch evenly; 1 without any."""
     return max(each for each in range(1, max(count, 1) + 1) if batch % each == 0)
 
 
 def _train(
-    run: TrainingRun, release: Path, folder: Path, progress: Progress, log: Callable[[str], None]
+    run: TrainingRun, release: Path, folder: Path, gpus: int, progress: Progress, log: Callable[[str], None]
 ) -> dict[str, Any]:
-    import torch
-
-    from detection.presets import PRESETS
-
     identity = open_release(release).sha256
     batch = run.options.get("batch") or PRESETS[run.preset].training.batch
-    output = folder / LOG
-    start = output.stat().st_size if output.is_file() else 0
     told = 0.0
 
-    def tick() -> None:
+    def tick(state: dict[str, Any]) -> None:
         nonlocal told
-        state = _read(folder / "progress.json")
         progress(state.get("step", run.step), state.get("steps", run.steps))
-        if state and time.monotonic() - told >= EVERY_S:
+        if time.monotonic() - told >= EVERY_S:
             told = time.monotonic()
             tell(state)
 
     def tell(state: dict[str, Any]) -> None:
-        left = state.get("seconds_left")
-        runs.run_progress(run, step=state["step"], steps=state["steps"], seconds_left=left, curve=curves.read(folder))
+        if state:
+            left = state.get("seconds_left")
+            curve = curves.read(folder)
+            runs.run_progress(run, step=state["step"], steps=state["steps"], seconds_left=left, curve=curve)
 
-    program = command(run, release, folder, devices=devices_for(batch, torch.cuda.device_count()))
-    status = supervise(program, log=output, tick=tick)
-    state = _read(folder / "progress.json")
-    if state:
-        tell(state)
-    if status != 0 or not (folder / CHECKPOINT).is_file():
-        words = tail(output, start=start)
-        log(words)
-        raise TrainingEnded(_why(status, words))
+    try:
+        programs.run(command(run, release, folder, gpus=gpus_for(batch, gpus)), folder=folder, tick=tick, log=log)
+    except ProgramEnded:
+        tell(programs.read(folder / PROGRESS))
+        raise
+    tell(programs.read(folder / PROGRESS))
     return {
         "release_sha256": identity,
-        "weights": _read(folder / "run.json").get("weights", "random"),
+        "weights": programs.read(folder / "run.json").get("weights", "random"),
         "checkpoint": f"{run.folder}/{CHECKPOINT}",
         "hashes": {name: _sha256(folder / name) for name in (CHECKPOINT, BEST) if (folder / name).is_file()},
     }
@@ -195,25 +174,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _why(status: int, words: str) -> str:
-    """The program's own sentence where it has one."""
-    if status < 0:
-        return (
-            f"the training program was ended by signal {-status}, perhaps for want of memory; start it again to go on"
-        )
-    if status == 1 and words and "Traceback (most recent call last)" not in words:
-        return words.splitlines()[-1].rstrip(".")
-    return f"the training program ended with status {status}; its log says more"
-
-
 def _told(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"stopped by the disk: {error.strerror or type(error).__name__}"
     return str(error)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}

@@ -16,7 +16,7 @@ from deeplesion_site.dashboard import location_charts
 from deeplesion_site.dashboard.job_selectors import locating_job
 from detection.bodypart.errors import NotAModel
 from detection.bodypart.record import learning_curve
-from workers.kinds.bodypart import folder_of
+from workers.bodypart import folder_of
 
 CURVES, PATIENTS, ODD = 6, 5, 20
 

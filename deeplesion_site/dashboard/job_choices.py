@@ -27,6 +27,7 @@ HELP = {
     "backbone": "Another network under the detector than the preset’s.",
     "batch": "Empty for the preset’s.",
     "bodypart.preset": "The full one takes hours on a processor.",
+    "bodypart.steps": "Empty for the preset’s.",
     "checkpoint": "best in the validation split, or the last one.",
     "harvest.collection": "Its short name; a new one is made where there is none of that name.",
     "copy": "Into the site's own storage; otherwise the images stay where they are.",

@@ -7,12 +7,13 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from datasets.models import Collection, Lesion, LocationModel, Release, ReleaseManifest
-from detection.models import TrainingRun
+from detection.models import Evaluation, TrainingRun
 from detection.services.runs import OPTIONS
+from workers.bodypart import log_of
 from workers.kinds import bodypart, evaluate, locate, manifest, train
 from workers.models import Job, JobEvent
+from workers.programs import LOG
 from workers.supervise import tail
-from workers.training import LOG
 
 
 def listed() -> QuerySet[Job]:
@@ -56,9 +57,25 @@ def run_of(job: Job) -> TrainingRun | None:
     return runs.filter(**same, options=options).first()
 
 
-def log_tail(run: TrainingRun | None) -> str:
-    """The end of what the training program has written."""
-    return "" if run is None else tail(Path(settings.DATA_DIR) / run.folder / LOG)
+def log_tail(job: Job) -> str:
+    """The end of what the programs of a job have written; empty for a job without any."""
+    path = _log(job)
+    return "" if path is None else tail(path)
+
+
+def _log(job: Job) -> Path | None:
+    if job.kind == bodypart.KIND.name:
+        return log_of(job.pk, job.result.get("version", ""))
+    if job.kind == evaluate.KIND.name:
+        evaluation = evaluation_of(job)
+        return None if evaluation is None else Path(settings.DATA_DIR) / evaluation.folder / LOG
+    run = run_of(job)
+    return None if run is None else Path(settings.DATA_DIR) / run.folder / LOG
+
+
+def evaluation_of(job: Job) -> Evaluation | None:
+    """The evaluation that a job computes; None where it has not begun."""
+    return Evaluation.objects.defer("report").filter(**job.params).first()
 
 
 def is_hospital(slug: str) -> bool:

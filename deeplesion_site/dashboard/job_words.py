@@ -38,6 +38,7 @@ LABELS = {
     "spacing": "Part of the slice",
     "title": "Title of a new collection",
     "split": "Split",
+    "steps": "Steps",
     "strict": "All rows or none",
     "table": "Table",
     "weights": "Weights to start from",

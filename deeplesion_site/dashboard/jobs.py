@@ -71,7 +71,7 @@ def job_page(request: HttpRequest, pk: int) -> HttpResponse:
         "produced": job_words.produced(job),
         "events": selectors.events(job, EVENTS),
         "event_limit": EVENTS,
-        "log": selectors.log_tail(selectors.run_of(job)) if job.kind == "train" else "",
+        "log": selectors.log_tail(job),
         **_refreshes(request),
     }
     return render(request, "parts/job_state.html" if is_partial(request) else "job_page.html", context)

@@ -19,8 +19,8 @@ from deeplesion_site.dashboard.charts import Chart
 from deeplesion_site.dashboard.partial import is_partial
 from detection import selectors
 from detection.models import Evaluation, TrainingRun
+from workers.programs import LOG
 from workers.supervise import tail
-from workers.training import LOG
 
 
 @require_safe

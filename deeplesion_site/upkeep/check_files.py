@@ -16,7 +16,7 @@ from datasets.services import archive
 from deeplesion_site.upkeep import files, strangers
 from detection.bodypart.errors import BodyPartError
 from detection.models import TrainingRun
-from workers.kinds import bodypart
+from workers import bodypart
 
 THREADS = 4
 BATCH = 512

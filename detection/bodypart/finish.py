@@ -1,6 +1,6 @@
 """From trained weights to a model: its scale, what it has seen, and how it does on patients it has not seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ def finish(
     pictures: Pictures,
     record: dict[str, Any],
     device: str,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Model:
     """Complete a model.
 
@@ -37,6 +38,7 @@ def finish(
     ----------
     learned, checked : training and validation series; `pictures` holds them in this order.
     record : facts of the run, to which the validation's figures are added.
+    progress : called with series scored and in all.
 
     Raises
     ------
@@ -46,7 +48,11 @@ def finish(
     series = [*learned, *checked]
     chosen = np.unique(np.linspace(0, len(learned) - 1, min(len(learned), MOST)).astype(int)).tolist()
     chosen += list(range(len(learned), min(len(series), len(learned) + MOST)))
-    features = {index: _features(network, pictures.whole(index), device) for index in chosen}
+    features: dict[int, Tensor] = {}
+    for index in chosen:
+        features[index] = _features(network, pictures.whole(index), device)
+        if progress is not None:
+            progress(len(features), len(chosen), "series scored")
     scores: dict[int, NDArray[np.float64]] = {
         index: network.head(each.to(device)).squeeze(1).double().cpu().numpy() for index, each in features.items()
     }

@@ -60,6 +60,12 @@ class Model:
         digest.update(json.dumps([*settings, self.known, self.familiarity.limit]).encode())
         return f"bpr-{self.preset.name}-{digest.hexdigest()[:12]}"
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Version, scale, range and record, ready for JSON."""
+        scale = dataclasses.asdict(self.anchor)
+        return {"version": self.version, "anchor": scale, "known": list(self.known), **self.record}
+
     def score(
         self, slices: Iterable[tuple[int, NDArray[np.generic]]], interval: float | None, version: str | None = None
     ) -> SeriesScores:

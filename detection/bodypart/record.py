@@ -2,8 +2,30 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from detection.bodypart.errors import NotAModel
+from detection.training.settings import replace
+
+FACTS, METRICS = "model.json", "metrics.jsonl"
+
+
+def write(run: Path, facts: dict[str, Any]) -> None:
+    """Keep what `Model.facts` says beside the model."""
+    replace(run / FACTS, json.dumps(facts, indent=1) + "\n")
+
+
+def read(run: Path) -> dict[str, Any]:
+    """What `write` kept.
+
+    Raises
+    ------
+    NotAModel : the folder holds no finished run.
+    """
+    try:
+        return dict(json.loads((run / FACTS).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise NotAModel(f"{run.name} holds no finished run of the regressor") from error
 
 
 def learning_curve(run: Path) -> dict[str, list[float]]:
@@ -14,7 +36,7 @@ def learning_curve(run: Path) -> dict[str, list[float]]:
     NotAModel : the folder holds no run.
     """
     try:
-        text = (run / "metrics.jsonl").read_text(encoding="utf-8")
+        text = (run / METRICS).read_text(encoding="utf-8")
         lines = [json.loads(line) for line in text.splitlines()]
         return {key: [line[key] for line in lines] for key in ("step", "order_loss", "distance_loss")}
     except (OSError, ValueError, KeyError) as error:

@@ -12,10 +12,11 @@ from detection import accepted
 from detection.bodypart.errors import BodyPartError
 from detection.bodypart.settings import PRESETS
 from detection.bodypart.training import train
+from detection.progress import Teller
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train once; prints the model's record as one line of JSON and returns the exit status."""
+    """Train once; prints the model's facts as one line of JSON and returns the exit status."""
     options = _parser().parse_args(arguments)
     preset = PRESETS[options.preset]
     if options.steps:
@@ -31,16 +32,15 @@ def main(arguments: list[str] | None = None) -> int:
             device=options.device,
             seconds=options.seconds,
             threads=options.threads or torch.get_num_threads(),
-            progress=_progress,
+            progress=Teller(options.out),
         )
     except BodyPartError as error:
-        print(f"{error}.", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{error}.\n")
         return 1
     except OSError as error:
-        print(f"{options.out} cannot be written: {error.strerror}.", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{options.out} cannot be written: {error.strerror}.\n")
         return 1
-    facts = {"version": model.version, "anchor": dataclasses.asdict(model.anchor), **model.record}
-    print(json.dumps(facts))  # noqa: T201
+    sys.stdout.write(json.dumps(model.facts) + "\n")
     return 0
 
 
@@ -57,11 +57,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=accepted.positive, help="processor threads; the result depends on them")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     return parser
-
-
-def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\rsteps {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,17 +16,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from detection import torch_file
-from detection.bodypart import finish
+from detection.bodypart import finish, record
 from detection.bodypart.errors import NoSuchDevice, RunExists, TooFewSeries
 from detection.bodypart.losses import distance_loss, order_loss
-from detection.bodypart.model import Model, save_atomically, save_model
+from detection.bodypart.model import Model, load_model, save_atomically, save_model
 from detection.bodypart.network import Regressor
 from detection.bodypart.sampling import draw
 from detection.bodypart.settings import FEWEST_SERIES, Preset
 from detection.bodypart.slices import TEST, VAL, Pictures, Volume, identity_of, volumes
+from detection.training.settings import replace
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int, str], None]
+"""Called with what is done, what there is in all, and what is counted."""
 
+MODEL, CHECKPOINT = "model.pt", "checkpoint.pt"
 SHORTEST_MM = 20.0
 EVERY = 50
 """Steps between two checkpoints."""
@@ -60,9 +62,10 @@ def train(
     threads: int = 2,
     progress: Progress | None = None,
 ) -> Model:
-    """Train a regressor and write `model.pt`, `metrics.jsonl` and `checkpoint.pt` into `out`.
+    """Train a regressor and write `model.pt`, `model.json`, `metrics.jsonl` and `checkpoint.pt` into `out`.
 
-    A run that was broken off goes on from its newest checkpoint and ends as it would have ended.
+    A run that was broken off goes on from its newest checkpoint and ends as it would have ended; one that had ended
+    gives the model that it made.
 
     Parameters
     ----------
@@ -71,7 +74,7 @@ def train(
     device : cpu or cuda; auto takes the GPU where there is one.
     seconds : stop learning after so long; the learning rate follows the steps, so it is better to lower those.
     threads : for decoding.
-    progress : called with steps done and in all.
+    progress : called with steps done and in all, then with series scored and in all.
 
     Raises
     ------
@@ -87,8 +90,10 @@ def train(
         torch.manual_seed(seed)
         network = Regressor(preset.channels, preset.depth).to(device)
         begin = time.monotonic()
-        steps = _learn(run, network, out, seconds, progress)
-        record = {
+        steps, before = _learn(run, network, out, seconds, progress)
+        if before == preset.steps and (out / record.FACTS).is_file():
+            return load_model(out / MODEL, device)
+        facts = {
             "release": known.name,
             "release_sha256": known.sha256,
             "preset": preset.name,
@@ -99,10 +104,12 @@ def train(
             "validation_series": len(check),
             "seconds": round(time.monotonic() - begin, 1),
         }
-        model = finish.finish(network, preset, learn, check, pictures, record, device)
+        model = finish.finish(network, preset, learn, check, pictures, facts, device, progress)
     finally:
         pictures.close()
-    save_model(model, out / "model.pt")
+    save_model(model, out / MODEL)
+    # Last: where it is, the model is there and whole.
+    record.write(out, model.facts)
     return model
 
 
@@ -146,8 +153,10 @@ def _some(series: list[Volume], count: int, random: np.random.Generator) -> list
     return [series[index] for index in chosen]
 
 
-def _learn(run: Run, network: Regressor, out: Path, seconds: float | None, progress: Progress | None) -> int:
-    """Optimise; returns the steps done."""
+def _learn(
+    run: Run, network: Regressor, out: Path, seconds: float | None, progress: Progress | None
+) -> tuple[int, int]:
+    """Optimise; returns the steps done in all, and those that earlier tries had done."""
     preset = run.preset
     optimizer = torch.optim.AdamW(network.parameters(), lr=preset.rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, preset.rate, total_steps=preset.steps)
@@ -171,15 +180,15 @@ def _learn(run: Run, network: Regressor, out: Path, seconds: float | None, progr
         if done % 10 == 0 or ended:
             lines.append({"step": done, "order_loss": order.item(), "distance_loss": distance.item()})
             if progress is not None:
-                progress(done, preset.steps)
+                progress(done, preset.steps, "steps")
         if done % EVERY == 0 or ended:
             state = (network.state_dict(), optimizer.state_dict(), schedule.state_dict())
             content = {"identity": identity, "step": done, "lines": lines, "state": state}
-            save_atomically(content, out / "checkpoint.pt")
-            _write_lines(lines, out / "metrics.jsonl")
+            save_atomically(content, out / CHECKPOINT)
+            replace(out / record.METRICS, "".join(json.dumps(line) + "\n" for line in lines))
         if ended:
             break
-    return done
+    return done, start
 
 
 def _batch(
@@ -224,7 +233,7 @@ def _resume(
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> tuple[int, list[dict[str, Any]]]:
-    path = out / "checkpoint.pt"
+    path = out / CHECKPOINT
     if not path.is_file():
         return 0, []
     try:
@@ -240,9 +249,3 @@ def _resume(
         raise RunExists(
             f"{out.name}/{path.name} is damaged or no checkpoint of this training; remove it, or choose another folder"
         ) from error
-
-
-def _write_lines(lines: list[dict[str, Any]], path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    temporary.replace(path)

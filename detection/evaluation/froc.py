@@ -8,22 +8,28 @@ from typing import Any
 
 from detection import accepted
 from detection.data.table import SPLITS
+from detection.disk import writing
 from detection.errors import DetectorError
 from detection.evaluation import bootstrap
 from detection.evaluation.matching import match
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, read_truth
+from detection.training.settings import replace
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the FROC report of a detections file as JSON; returns the exit status."""
+    """Print the FROC report of a detections file as JSON, or write it; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        content = evaluate(options)
+        text = json.dumps(evaluate(options), indent=1) + "\n"
+        if options.out is None:
+            sys.stdout.write(text)
+        else:
+            with writing(options.out.parent, f"The disk of {options.out.parent} is full; make room and score again"):
+                replace(options.out, text)
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
         return 1
-    sys.stdout.write(json.dumps(content, indent=1) + "\n")
     return 0
 
 
@@ -56,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--truth", type=Path, required=True, help="DL_info.csv")
     parser.add_argument("--detections", type=Path, required=True, help="CSV: File_name, x1, y1, x2, y2, score")
     parser.add_argument("--compare", type=Path, help="a second CSV; prints the paired difference to it")
+    parser.add_argument("--out", type=Path, help="file for the report, which is printed unless one is named")
     parser.add_argument("--split", choices=[*SPLITS, "all"], default="test")
     parser.add_argument("--iou", type=accepted.share, default=0.5, help="overlap from which a lesion is hit (0.5)")
     parser.add_argument("--convention", choices=["deeplesion", "strict"], default="deeplesion")

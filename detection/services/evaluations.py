@@ -1,6 +1,7 @@
 """An evaluation from the wish to its rows: targets, detections, and what the report says."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,13 @@ def evaluation_fail(evaluation: Evaluation, *, message: str) -> None:
 
 
 def evaluation_record(
-    evaluation: Evaluation, *, lesions: list[Lesion], detections: Path, report: dict[str, Any], seconds: float
+    evaluation: Evaluation,
+    *,
+    lesions: list[Lesion],
+    detections: Path,
+    report: dict[str, Any],
+    seconds: float,
+    check: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Keep every lesion and every detection as rows, then what the report says; an attempt before is replaced.
 
@@ -83,6 +90,7 @@ def evaluation_record(
     detections : the CSV that evaluation wrote.
     report : content of report.json.
     seconds : spent in this attempt.
+    check : called every some thousand rows; what it raises ends this, and the next attempt begins anew.
 
     Raises
     ------
@@ -92,8 +100,9 @@ def evaluation_record(
     found = read_detections(detections, truth)
     matched = match(truth, found, evaluation.iou, CONVENTIONS[evaluation.convention])
     rows.forget(evaluation)
-    targets = rows.write_targets(evaluation, truth, matched.hit_scores)
-    rows.write_detections(evaluation, truth, found, targets, assign(truth, found, matched, evaluation.convention))
+    targets = rows.write_targets(evaluation, truth, matched.hit_scores, check)
+    assigned = assign(truth, found, matched, evaluation.convention)
+    rows.write_detections(evaluation, truth, found, targets, assigned, check)
     with transaction.atomic():
         kept = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
         if kept.state != State.RUNNING:

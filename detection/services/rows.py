@@ -4,7 +4,7 @@ Model instances cost more than the database does when there are so many. Constra
 written here is held to them as well.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -31,12 +31,19 @@ def forget(evaluation: Evaluation) -> None:
         model.objects.filter(evaluation=evaluation)._raw_delete(using=model.objects.db)
 
 
-def write_targets(evaluation: Evaluation, truth: Truth, scores: NDArray[np.float64]) -> list[int]:
-    """Write the lesions and the scores at which they are hit; gives their keys in the order of the truth."""
+def write_targets(
+    evaluation: Evaluation, truth: Truth, scores: NDArray[np.float64], check: Callable[[], None]
+) -> list[int]:
+    """Write the lesions and the scores at which they are hit; gives their keys in the order of the truth.
+
+    Parameters
+    ----------
+    check : called before every chunk; what it raises leaves the rest unwritten.
+    """
     first = np.searchsorted(truth.image, truth.image)
     found = zip(truth.image.tolist(), (truth.boxes - 1).tolist(), truth.types.tolist(), truth.sizes.tolist(),
                 scores.tolist(), strict=True)  # fmt: skip
-    _insert(Target, TARGET, (
+    _insert(Target, TARGET, check, (
         (evaluation.pk, truth.names[image], place - int(first[place]) + 1, int(truth.patients[image]), kind, size,
          score if score > -np.inf else None, *box)
         for place, (image, box, kind, size, score) in enumerate(found)
@@ -45,10 +52,11 @@ def write_targets(evaluation: Evaluation, truth: Truth, scores: NDArray[np.float
 
 
 def write_detections(
-    evaluation: Evaluation, truth: Truth, found: Detections, targets: list[int], assigned: Assignment
-) -> None:
-    """Write every detection with what it was."""
-    _insert(Detection, DETECTION, _detections(evaluation, truth, found, targets, assigned))
+    evaluation: Evaluation, truth: Truth, found: Detections, targets: list[int], assigned: Assignment,
+    check: Callable[[], None],
+) -> None:  # fmt: skip
+    """Write every detection with what it was; `check` as for `write_targets`."""
+    _insert(Detection, DETECTION, check, _detections(evaluation, truth, found, targets, assigned))
 
 
 def _detections(
@@ -63,11 +71,14 @@ def _detections(
         yield evaluation.pk, truth.names[image], target, outcome, overlap, score, *box
 
 
-def _insert(model: type[Model], fields: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+def _insert(
+    model: type[Model], fields: Sequence[str], check: Callable[[], None], rows: Iterable[tuple[Any, ...]]
+) -> None:
     quote = connection.ops.quote_name
     places = ", ".join(["%s"] * len(fields))
     into = f"{quote(model._meta.db_table)} ({', '.join(map(quote, fields))})"
     rows = iter(rows)
     while chunk := list(islice(rows, CHUNK)):
+        check()
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.executemany(f"INSERT INTO {into} VALUES ({places})", chunk)  # noqa: S608 (names of the model)

@@ -9,14 +9,13 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-import torch
 from django.core.management import CommandError, call_command
 
 from datasets.models import Release
 from datasets.services.import_deeplesion import import_deeplesion
 from detection.models import Detection, Evaluation, TrainingRun
 from tests.datasets.tables import draw, row, write
-from workers import engine, evaluating, exported, supervise, tasks, training
+from workers import engine, evaluating, exported, programs, supervise, tasks, training
 from workers.errors import Cancelled
 from workers.models import Job
 
@@ -106,7 +105,7 @@ def test_a_training_that_is_stopped_goes_on_from_its_checkpoint(released, settin
     spent = run.seconds
     assert training.train(params, lambda done, total: None)["run"] == run.pk
     run.refresh_from_db()
-    log = (settings.DATA_DIR / run.folder / training.LOG).read_text()
+    log = (settings.DATA_DIR / run.folder / programs.LOG).read_text()
     assert (run.state, run.step, run.message) == (State.TRAINED, 6, "")
     assert run.seconds > spent
     assert run.curve["train"]["step"] == list(range(1, 7)), log
@@ -115,7 +114,7 @@ def test_a_training_that_is_stopped_goes_on_from_its_checkpoint(released, settin
 def test_what_the_training_program_says_is_the_run_s_reason(released, settings):
     exported.exported("r-1", lambda done, total: None)
     shutil.rmtree(settings.DATA_DIR / "exports/r-1/Images_png/000001_01_01")
-    with pytest.raises(training.TrainingEnded, match=r"r-1 lacks the image 000001_01_01_010\.png"):
+    with pytest.raises(programs.ProgramEnded, match=r"r-1 lacks the image 000001_01_01_010\.png"):
         training.train({"release": "r-1", **FEW}, lambda done, total: None)
     run = TrainingRun.objects.get()
     assert (run.state, run.message) == (
@@ -188,16 +187,6 @@ def test_who_waits_for_an_export_can_be_cancelled(released, settings):
     assert exported.exported("r-1", lambda done, total: None).is_dir()
 
 
-@pytest.mark.parametrize(("device", "batch"), [("cpu", 1), ("cuda", 8)])
-def test_a_cancel_is_looked_for_after_each_image_on_a_processor(device, batch, monkeypatch, tmp_path):
-    asked = {}
-    monkeypatch.setattr("detection.inference.pick_device", lambda accelerator: torch.device(device))
-    monkeypatch.setattr("detection.evaluate.evaluate", lambda run, release, **values: asked.update(values))
-    evaluation = Evaluation(run=TrainingRun(pk=3), split="test", checkpoint="best")
-    evaluating._detect(evaluation, tmp_path, tmp_path, lambda done, total: None)
-    assert asked["batch"] == batch
-
-
 def test_another_release_under_the_same_name_is_not_evaluated(released, settings):
     run = training.request({"release": "r-1", **FEW})
     TrainingRun.objects.filter(pk=run.pk).update(
@@ -210,13 +199,13 @@ def test_another_release_under_the_same_name_is_not_evaluated(released, settings
 
 def test_several_gpus_train_through_torchrun_with_a_batch_that_divides(tmp_path):
     run = TrainingRun(pk=3, preset="paper", seed=1, fraction=0.5, start_weights="imagenet", options={"flip": True})
-    program = training.command(run, tmp_path / "r", tmp_path / "run", devices=4)
-    assert program[2:7] == ["torch.distributed.run", "--standalone", "--nproc-per-node", "4", "-m"]
+    program = training.command(run, tmp_path / "r", tmp_path / "run", gpus=4)
+    assert program[:5] == ["torch.distributed.run", "--standalone", "--nproc-per-node", "4", "-m"]
     assert program[-7:] == ["--seed", "1", "--fraction", "0.5", "--weights", "imagenet", "--flip"]
     (tmp_path / "run").mkdir()
     (tmp_path / "run/checkpoint.pt").touch()
-    assert training.command(run, tmp_path / "r", tmp_path / "run", devices=1)[-1] == "--resume"
-    assert [training.devices_for(8, count) for count in (0, 1, 3, 4, 6, 16)] == [1, 1, 2, 4, 4, 8]
+    assert training.command(run, tmp_path / "r", tmp_path / "run", gpus=1)[-1] == "--resume"
+    assert [training.gpus_for(8, count) for count in (0, 1, 3, 4, 6, 16)] == [1, 1, 2, 4, 4, 8]
 
 
 def test_a_watched_program_ends_with_the_watch_and_takes_its_children_along(tmp_path):

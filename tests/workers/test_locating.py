@@ -1,6 +1,5 @@
 """The regressor's jobs over a harvested hospital: trained on a release, kept by version, used to locate."""
 
-import dataclasses
 from io import StringIO
 
 import pytest
@@ -8,33 +7,36 @@ import torch
 from django.core.management import CommandError, call_command
 
 from datasets.models import LesionLocation, LocationModel, Release, SeriesLocation
-from detection.bodypart import settings as presets
 from tests import factories
-from workers import engine, phantom_check, tasks
+from workers import bodypart, engine, tasks
 from workers.models import Job
+
+ENOUGH = 40
+"""Steps in which just enough is learned to be kept."""
 
 
 @pytest.fixture
-def released(db, phantom_hospital, settings, tmp_path, monkeypatch):
-    """A release of the phantom hospital, and a preset that learns just enough to be kept."""
+def released(db, phantom_hospital, settings, tmp_path):
+    """A release of the phantom hospital."""
     settings.DATA_DIR = tmp_path
     settings.IDENTITY_KEY_FILE = tmp_path / "identity_key"
     # The jobs run in the test's transaction, where no second connection can renew their lease.
     settings.JOB_LEASE_SECONDS = 600
-    enough = dataclasses.replace(presets.PRESETS["small"], steps=40)
-    monkeypatch.setitem(presets.PRESETS, "small", enough)
     call_command("harvest", f"dir://{phantom_hospital / 'dicom'}", stdout=StringIO(), collection="phantom")
     call_command("release", "create", "demo-1.0", stdout=StringIO())
 
 
 def test_training_keeps_the_model_and_sends_for_locating(released, tmp_path):
-    job = engine.enqueue(kind="bodypart", params={"release": "demo-1.0"}, send=False)
+    job = engine.enqueue(kind="bodypart", params={"release": "demo-1.0", "steps": ENOUGH}, send=False)
     tasks.perform(job_id=job.pk)
     job.refresh_from_db()
     assert job.state == Job.State.SUCCEEDED, job.message
+    assert job.result["steps"] == ENOUGH
     version = LocationModel.objects.get().version
-    assert (tmp_path / "bodypart" / version / "model.pt").is_file()
-    assert not (tmp_path / "training" / "demo-1.0").exists(), "what was exported for training is gone"
+    kept = tmp_path / "bodypart" / version
+    assert sorted(path.name for path in kept.iterdir()) == ["metrics.jsonl", "model.json", "model.pt", "train.log"]
+    assert "steps 40/40" in bodypart.log_of(job.pk, version).read_text()
+    assert not (tmp_path / "jobs" / str(job.pk)).exists(), "what it went on from is gone"
     waiting = Job.objects.get(kind="locate")
     assert waiting.params == {"collection": "phantom", "model": version}
     tasks.perform(job_id=waiting.pk)
@@ -44,10 +46,9 @@ def test_training_keeps_the_model_and_sends_for_locating(released, tmp_path):
     assert waiting.result["lesions"] == LesionLocation.objects.count()
 
 
-def test_the_command_trains_measures_and_locates(released, monkeypatch):
-    monkeypatch.setattr(phantom_check, "SIZE", 48)
+def test_the_command_trains_measures_and_locates(released):
     out = StringIO()
-    call_command("train_bodypart", "demo-1.0", phantom=2, stdout=out)
+    call_command("train_bodypart", "demo-1.0", steps=ENOUGH, phantom=2, stdout=out)
     assert "is trained." in out.getvalue()
     assert "lesions located" in out.getvalue()
     asked = Job.objects.filter(kind__in=("bodypart", "locate")).order_by("pk")

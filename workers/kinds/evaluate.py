@@ -26,7 +26,7 @@ class EvaluateParams(Params):
 def evaluate(params: EvaluateParams, run: Run) -> dict[str, Any]:
     """Detect, score, and keep it all."""
     progress = partial(run.progress, unit="images")
-    return evaluating.evaluate(asdict(params), progress, fence=run.fence, closing=run.closing)
+    return evaluating.evaluate(asdict(params), progress, log=run.log, fence=run.fence, closing=run.closing)
 
 
 KIND = Kind("evaluate", "evaluate detector", Job.Queue.GPU, EvaluateParams, evaluate, transient=(InUse,))

@@ -7,8 +7,8 @@ from typing import Any
 from datasets.models import Collection, LocationModel
 from datasets.services.errors import Refused
 from datasets.services.locate import locate as locate_lesions
+from workers.bodypart import MODEL_FILE, folder_of
 from workers.kind import Kind
-from workers.kinds.bodypart import MODEL_FILE, folder_of
 from workers.models import Job
 from workers.params import CollectionName, Params
 from workers.run import Run

@@ -12,7 +12,7 @@ import torch
 
 from detection.bodypart.errors import NoSuchDevice, NotAModel, OtherVersion, RunExists, TooFewSeries
 from detection.bodypart.model import Model, load_model, save_model
-from detection.bodypart.record import learning_curve
+from detection.bodypart.record import learning_curve, read
 from detection.bodypart.series import Finding
 from detection.bodypart.settings import PRESETS
 from detection.bodypart.slices import volumes
@@ -206,17 +206,22 @@ def test_a_broken_off_run_ends_as_it_would_have(release: Path, tmp_path: Path) -
     class PulledPlug(Exception):
         pass
 
-    def pull(done: int, total: int) -> None:
+    def pull(done: int, total: int, unit: str) -> None:
         if done == 70:
             raise PulledPlug
 
     with pytest.raises(PulledPlug):
         learn(release, tmp_path / "broken", preset=short, threads=1, progress=pull)
     assert not (tmp_path / "broken/model.pt").exists()
-    steps: list[int] = []
-    resumed = learn(release, tmp_path / "broken", preset=short, threads=1, progress=lambda done, _: steps.append(done))
-    assert steps == [60, 70, 80]
+    told: list[tuple[int, int, str]] = []
+    resumed = learn(release, tmp_path / "broken", preset=short, threads=1, progress=lambda *each: told.append(each))
+    assert [done for done, _, unit in told if unit == "steps"] == [60, 70, 80]
+    scored = [(done, total) for done, total, unit in told if unit == "series scored"]
+    assert scored == [(done, len(SERIES)) for done in range(1, len(SERIES) + 1)], "it could be ended while it scores"
     assert resumed.version == whole.version
+    before = (tmp_path / "broken/model.pt").stat().st_mtime_ns
+    assert learn(release, tmp_path / "broken", preset=short, threads=1).version == whole.version
+    assert (tmp_path / "broken/model.pt").stat().st_mtime_ns == before, "what was finished is not finished again"
 
 
 def test_a_folder_of_another_run_is_refused(release: Path, run: Path) -> None:
@@ -304,6 +309,8 @@ def test_the_record_of_a_run_is_read_without_the_model(run: Path, tmp_path: Path
     assert curve["order_loss"][-1] < curve["order_loss"][0]
     with pytest.raises(NotAModel, match="holds no run"):
         learning_curve(tmp_path)
+    with pytest.raises(NotAModel, match="no finished run"):
+        read(tmp_path)
 
 
 def test_series_are_read_from_disk_as_they_are_scored(release: Path, model: Model) -> None:
@@ -315,8 +322,13 @@ def test_series_are_read_from_disk_as_they_are_scored(release: Path, model: Mode
 
 def test_the_command_trains_and_names_mistakes(release: Path, tmp_path: Path, capsys) -> None:
     assert main([str(release), "--out", str(tmp_path / "run"), "--steps", "20", "--threads", "1"]) == 0
-    facts = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    facts = json.loads(said.out)
     assert facts["steps"] == 20
     assert facts["version"] == load_model(tmp_path / "run/model.pt").version
+    assert facts == read(tmp_path / "run")
+    assert "steps 20/20" in said.err
+    last = {"done": len(SERIES), "total": len(SERIES), "unit": "series scored"}
+    assert json.loads((tmp_path / "run/progress.json").read_text()) == last
     assert main([str(tmp_path), "--out", str(tmp_path / "other")]) == 1
     assert "should hold DL_info.csv and Images_png" in capsys.readouterr().err

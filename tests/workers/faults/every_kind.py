@@ -24,7 +24,10 @@ from workers import engine, harvesting, kinds
 from workers.models import Job
 
 FEW_STEPS = {"preset": "tiny", "epochs": 2, "batch": 2}
-LEARNING = ("torch", "detection.bodypart.training", "detection.bodypart.model", "workers.evaluating")
+FEW_BATCHES = {"preset": "small", "steps": 60}
+"""Long enough to be killed in, short enough to be waited for."""
+LEARNING = ("torch", "detection.bodypart.model")
+"""What locating loads in the worker."""
 WITHIN_S = 400
 SHORT = 3
 
@@ -144,7 +147,7 @@ def _dataset(do: Do, name: str, hospital: Path, table: Path, times: int = SHORT)
 def _learn(do: Do, name: str, hospital: Path, table: Path) -> dict[str, Any]:
     """Locate the lesions of a release, train a detector on it, evaluate it; give what is to be the same each time."""
     release = f"{name}-1.0"
-    model = do("bodypart", {"release": release}).result["version"]
+    model = do("bodypart", {"release": release, **FEW_BATCHES}).result["version"]
     do("locate", {"collection": name, "model": model})
     run = TrainingRun.objects.get(pk=do("train", {"release": release, **FEW_STEPS}).result["run"])
     evaluation = Evaluation.objects.get(pk=do("evaluate", {"run": run.pk}).result["evaluation"])

@@ -19,6 +19,7 @@ class Command(JobCommand):
         super().add_arguments(parser)
         parser.add_argument("release", metavar="RELEASE")
         parser.add_argument("--preset", choices=sorted(PRESETS), default="small")
+        parser.add_argument("--steps", type=int, help="instead of the preset's")
         parser.add_argument(
             "--phantom",
             type=int,
@@ -27,9 +28,9 @@ class Command(JobCommand):
             help="for a release of phantom patients: measure rank correlation and landmark error on so many new ones",
         )
 
-    def handle(self, *, release: str, preset: str, phantom: int, wait: bool, **_: Any) -> None:
+    def handle(self, *, release: str, preset: str, steps: int | None, phantom: int, wait: bool, **_: Any) -> None:
         try:
-            params = {"release": release, "preset": preset, "phantom": phantom}
+            params = {"release": release, "preset": preset, "steps": steps, "phantom": phantom}
             job = self.job(KIND.name, params, wait=wait, otherwise="no regressor was kept")
         except BodyPartError as error:
             raise CommandError(str(error)) from None
