@@ -20,6 +20,7 @@ MODULES = (
     "loader",
     "inference",
     "jobs",
+    "cancel",
     "demo",
 )
 

@@ -1,7 +1,13 @@
-"""Orders of harvests that nobody needs any more. Apart from `harvesting`, on which the engine's kinds rest."""
+"""What nobody needs any more: orders of harvests, and what a lost worker has left of a job that succeeded.
 
+Apart from `harvesting`, on which the engine's kinds rest.
+"""
+
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
+from django.conf import settings
 from django.db.models import Q
 
 from datasets.services.harvest.order import older_than
@@ -14,6 +20,19 @@ KEPT_FOR = timedelta(days=7)
 
 
 def expire() -> None:
+    """Remove what nobody needs any more."""
+    _orders()
+    _folders()
+
+
+def _folders() -> None:
+    """Remove what jobs went on from that have succeeded; a worker that was lost in that moment could not."""
+    found = {int(path.name): path for path in (Path(settings.DATA_DIR) / "jobs").glob("*") if path.name.isdecimal()}
+    for job_id in Job.objects.filter(pk__in=found, state=Job.State.SUCCEEDED).values_list("pk", flat=True):
+        shutil.rmtree(found[job_id], ignore_errors=True)
+
+
+def _orders() -> None:
     """Remove orders that nobody asked for, and no job had, for a week, in which a dry run can be done for real."""
     for name in older_than(KEPT_FOR, orders()):
         jobs = Job.objects.filter(kind="harvest", params__order=name)

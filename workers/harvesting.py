@@ -1,6 +1,7 @@
 """Harvesting as a job: the order is found by its name, and what may be stored of the report comes back."""
 
 import secrets
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from django.conf import settings
 
 from datasets.models import Collection
 from datasets.pacs.deidentify import KEY_BYTES, Pseudonymiser, load_or_create_key
+from datasets.pacs.directory import DirectorySource
+from datasets.pacs.interruptible import interruptible
 from datasets.services.errors import Refused
 from datasets.services.harvest import Report, harvest
 from datasets.services.harvest.order import Order, forget, keep
@@ -51,19 +54,22 @@ def harvest_now(order: Order, run: Run, dry_run: bool = False) -> Report:
     Refused, SourceError, KeyUnusable, HarvestStopped
     """
     source = order.open()
-    return harvest(
-        source=source,
-        collection=target(order),
-        pseudonymiser=pseudonymiser(create=not dry_run),
-        query=order.query,
-        since_last=order.since_last,
-        context_mm=order.context_mm,
-        dry_run=dry_run,
-        on_scan=partial(run.progress, unit="files"),
-        progress=partial(run.progress, unit="studies"),
-        check=run.check_cancelled,
-        fence=run.fence,
-    )
+    # A folder answers at once, and tells file by file how far it is.
+    local = isinstance(source, DirectorySource)
+    with nullcontext(source) if local else interruptible(source, run.check_cancelled) as source:
+        return harvest(
+            source=source,
+            collection=target(order),
+            pseudonymiser=pseudonymiser(create=not dry_run),
+            query=order.query,
+            since_last=order.since_last,
+            context_mm=order.context_mm,
+            dry_run=dry_run,
+            on_scan=partial(run.progress, unit="files"),
+            progress=partial(run.progress, unit="studies"),
+            check=run.check_cancelled,
+            fence=run.fence,
+        )
 
 
 def target(order: Order) -> Collection:

@@ -1,16 +1,19 @@
 """Jobs on pages: found by filters, told whole, cancelled and retried with an entry in the audit log."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from deeplesion_site.accounts.models import Action, AuditEntry
 from deeplesion_site.dashboard.jobs import pause
 from tests import factories, factories_detection
-from workers import engine
+from workers import bodypart, engine
 from workers.models import Job
+from workers.programs import LOG
 
 ClientOf = Callable[[str], Client]
 
@@ -122,6 +125,24 @@ def test_training_shows_its_run_and_the_end_of_its_output(admin: Client) -> None
         page = text(admin, f"/jobs/{job.pk}/")
         assert f'href="/runs/{run.pk}/"' in page
         assert "End of the program" in page
+
+
+@pytest.mark.parametrize("state", ["running", "succeeded"])
+def test_what_the_programs_of_a_job_say_is_on_its_page(
+    state: str, admin: Client, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    version = "bpr-2" if state == "succeeded" else ""
+    regressor = factories.make_job(kind="bodypart", state=state, params={"release": "r"}, result={"version": version})
+    evaluation = factories_detection.make_evaluation()
+    asked = {"run": evaluation.run_id, "checkpoint": evaluation.checkpoint, "split": evaluation.split}
+    evaluating = factories.make_job(kind="evaluate", state=state, params=asked)
+    files = [bodypart.log_of(regressor.pk, version), tmp_path / evaluation.folder / LOG]
+    for job, path in zip((regressor, evaluating), files, strict=True):
+        assert "End of the program" not in text(admin, f"/jobs/{job.pk}/")
+        path.parent.mkdir(parents=True)
+        path.write_text("steps 20/700\n")
+        assert "steps 20/700" in text(admin, f"/jobs/{job.pk}/")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from datasets.models import LocationModel
 from tests import factories
 from tests.detection.bodypart.columns import write_release
-from workers import bodypart, engine, tasks
+from workers import bodypart, engine, expiry, tasks
 from workers.errors import Cancelled
 from workers.models import Job
 from workers.run import Rehearsal
@@ -101,3 +101,12 @@ def test_training_again_gives_the_model_that_is_there(columns):
     assert (again.state, again.result["version"]) == (Job.State.SUCCEEDED, model.version)
     assert LocationModel.objects.get() == model
     assert not [path.name for path in bodypart.folder_of("x").parent.iterdir() if path.name != model.version]
+
+
+def test_what_a_lost_worker_has_left_of_a_job_that_succeeded_is_removed(db, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    done, running = (factories.make_job(kind="bodypart", state=state) for state in ("succeeded", "running"))
+    for job in (done, running):
+        (tmp_path / "jobs" / str(job.pk) / "run").mkdir(parents=True)
+    expiry.expire()
+    assert [path.name for path in (tmp_path / "jobs").iterdir()] == [str(running.pk)]

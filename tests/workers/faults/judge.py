@@ -46,7 +46,7 @@ def no_orphan_file() -> None:
 
 def no_half_written_file() -> None:
     """No half-written file is left anywhere."""
-    left = [path for path in Path(settings.DATA_DIR).rglob(".*") if path.suffix != ".lock"]
+    left = [path for path in Path(settings.DATA_DIR).rglob(".*") if not path.name.endswith(".lock")]
     assert not left, f"half-written files are left: {left}"
 
 
