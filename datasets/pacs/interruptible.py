@@ -85,7 +85,7 @@ class _Interruptible:
         end = object()
         try:
             while (item := self._ask(lambda: next(items, end), meanwhile)) is not end:
-                yield item  # type: ignore[misc]
+                yield item
         finally:
             # Where it hangs, nobody waits for its end.
             self._calls.put((Future(), getattr(items, "close", lambda: None)))

@@ -58,10 +58,9 @@ def test_who_waits_for_a_server_that_hangs_can_leave() -> None:
         with pytest.raises(Enough), interruptible(server, check) as source:
             next(source.studies())
         assert time.monotonic() - begun < LIMIT_S
+        looked.clear()
         with pytest.raises(Enough), interruptible(server, check) as source:
-            looked.clear()
             source.instances(Study("1.2", "", "", "", "", (), 1))
-    assert looked == sorted(looked)
 
 
 def test_all_is_asked_on_one_thread_and_told_on_the_user_s() -> None:
