@@ -139,6 +139,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     given = rights(request.user)
     return {
         "may_read": Right.READ_PUBLISHED in given,
+        "may_download": Right.DOWNLOAD in given,
         "may_review": Right.REVIEW in given,
         "may_see_jobs": Right.SEE_JOBS in given,
         "may_run_jobs": Right.RUN_JOBS in given,

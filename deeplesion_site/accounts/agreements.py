@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
+from django.urls import reverse
 
-from datasets.models import Release
+from datasets.models import Lesion, Release
+from datasets.selectors.visibility import Visibility, members
 from deeplesion_site.accounts import audit
 from deeplesion_site.accounts.models import Action, Agreement
 
@@ -37,6 +39,25 @@ def has_signed(user: Any, release: Release) -> bool:
     if not user.is_authenticated:
         return False
     return Agreement.objects.filter(signer=user, release=release, text_hash=text_hash()).exists()
+
+
+def first_unsigned(user: Any, lesions: QuerySet[Lesion], visibility: Visibility) -> Release | None:
+    """A release that an account has to sign for before it gets all of these lesions; None where it may have them.
+
+    Each lesion that is of a release has to be of one that the account signed for; one that is of none needs nothing.
+    """
+    signed = Agreement.objects.filter(signer_id=user.pk, text_hash=text_hash()).values("release")
+    held = members(visibility).filter(lesion=OuterRef("pk"))
+    bare = lesions.filter(Exists(held)).exclude(Exists(held.filter(release__in=signed))).order_by()
+    for lesion in bare.values_list("pk", flat=True)[:1]:
+        newest = members(visibility).filter(lesion=lesion).select_related("release").order_by("-release_id")
+        return newest[0].release
+    return None
+
+
+def sentence(release: Release) -> str:
+    """What somebody is told who has not signed for a release."""
+    return f"Sign the data-use agreement of this release first, at {reverse('agreement', args=[release.name])}."
 
 
 def sign(*, user: Any, release: Release, full_name: str, institution: str, agrees: bool) -> Agreement:

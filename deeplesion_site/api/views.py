@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.metadata import SimpleMetadata
@@ -15,14 +14,15 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from datasets.models import Lesion
 from datasets.selectors import lesions as lesion_selectors
 from datasets.selectors import visibility as visible
-from datasets.selectors.flat import lesion_rows
-from deeplesion_site import access
+from deeplesion_site import access, lesion_csv
+from deeplesion_site.access import Right
+from deeplesion_site.accounts import agreements
 from deeplesion_site.api.filters import LesionFilter
 from deeplesion_site.api.pagination import KeysetPagination
 from deeplesion_site.api.place_filters import PatientFilter, SeriesFilter, StudyFilter
 from deeplesion_site.api.problems import BadParameter
 from deeplesion_site.api.read_only import ReadOnly
-from deeplesion_site.api.renderers import LesionCSVRenderer, csv_lines
+from deeplesion_site.api.renderers import LesionCSVRenderer
 from deeplesion_site.api.serializers import (
     CollectionSerializer,
     LesionSerializer,
@@ -145,7 +145,8 @@ class SeriesViewSet(VisibleViewSet):
 @extend_schema_view(
     list=extend_schema(
         summary="List lesions",
-        description="With `?format=csv` every lesion that passes the filters comes as CSV, streamed in one response.",
+        description="With `?format=csv` every lesion that passes the filters comes as CSV, streamed in one response, "
+        "to accounts that may download and have signed for a release that each lesion is of; it is logged.",
     ),
     retrieve=extend_schema(summary="One lesion"),
 )
@@ -170,10 +171,14 @@ class LesionViewSet(VisibleViewSet):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         if request.accepted_renderer.format == "csv":
-            rows = self.filter_queryset(lesion_selectors.listed(self.visibility)).order_by(*self.order())
-            response = StreamingHttpResponse(csv_lines(lesion_rows(rows, self.visibility)), content_type="text/csv")
-            response["Content-Disposition"] = 'attachment; filename="lesions.csv"'
-            return response
+            rows = self.filter_queryset(lesion_selectors.listed(self.visibility))
+            if not access.may(request.user, Right.DOWNLOAD):
+                self.permission_denied(request, "Sign in with an account that may download releases.")
+            release = agreements.first_unsigned(request.user, rows, self.visibility)
+            if release is not None:
+                self.permission_denied(request, agreements.sentence(release))
+            query = request.query_params.urlencode()
+            return lesion_csv.answer(request.user, rows.order_by(*self.order()), self.visibility, query)
         return super().list(request, *args, **kwargs)
 
 

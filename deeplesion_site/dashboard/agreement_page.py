@@ -3,19 +3,23 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
+from datasets.models import Release
 from deeplesion_site.access import Right, needs
 from deeplesion_site.accounts import agreements
 from deeplesion_site.dashboard.release_pages import release_or_404
 
 View = Callable[..., HttpResponseBase]
+DOWNLOADS = frozenset({"release-table", "release-archive", "lesions-csv", "run-detections"})
+"""Routes to what asks for a signature."""
 
 
 def signed(view: View) -> View:
@@ -26,12 +30,32 @@ def signed(view: View) -> View:
         release = release_or_404(request, name)
         if agreements.has_signed(request.user, release):
             return view(request, name, *args, **kwargs)
-        page = reverse("agreement", args=[name])
-        if getattr(request.user, "token", None) is not None:
-            raise PermissionDenied(f"Sign the data-use agreement of this release first, at {page}.")
-        return redirect(f"{page}?{urlencode({'next': request.get_full_path()})}")
+        return ask_to_sign(request, release)
 
     return guarded
+
+
+def ask_to_sign(request: HttpRequest, release: Release) -> HttpResponseBase:
+    """Lead a person to the agreement of a release, and back to the download afterwards; tell a program where it is.
+
+    Raises
+    ------
+    PermissionDenied
+    """
+    if getattr(request.user, "token", None) is not None:
+        raise PermissionDenied(agreements.sentence(release))
+    page = reverse("agreement", args=[release.name])
+    return redirect(f"{page}?{urlencode({'next': request.get_full_path()})}")
+
+
+def _is_download(address: str) -> bool:
+    """Whether an address is a download of this site: a link could carry any other."""
+    if not url_has_allowed_host_and_scheme(address, allowed_hosts=None):
+        return False
+    try:
+        return resolve(urlsplit(address).path).url_name in DOWNLOADS
+    except Resolver404:
+        return False
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -57,7 +81,5 @@ def agreement_page(request: HttpRequest, name: str) -> HttpResponseBase:
             )
         except agreements.NotSigned as error:
             return render(request, "agreement_page.html", {**context, "error": str(error)}, status=422)
-        # Only to this release's own downloads: a link could carry any address.
-        own = following.startswith(reverse("release", args=[name])) and "//" not in following
-        return redirect(following if own else reverse("release", args=[name]))
+        return redirect(following if _is_download(following) else reverse("release", args=[name]))
     return render(request, "agreement_page.html", context)

@@ -6,9 +6,12 @@ from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
+from datasets.selectors import releases as release_selectors
+from deeplesion_site import access
 from deeplesion_site.access import Right, needs
-from deeplesion_site.accounts import audit
+from deeplesion_site.accounts import agreements, audit
 from deeplesion_site.accounts.models import Action
+from deeplesion_site.dashboard.agreement_page import ask_to_sign
 from deeplesion_site.dashboard.run_pages import run_or_404
 from detection.models import Evaluation
 
@@ -21,10 +24,13 @@ def metrics(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 @require_safe
-@needs(Right.READ_PUBLISHED)
+@needs(Right.DOWNLOAD)
 def detections(request: HttpRequest, pk: int, evaluation: int) -> HttpResponseBase:
-    """detections.csv: File_name, x1, y1, x2, y2, score in the frame of DL_info.csv."""
+    """detections.csv: File_name, x1, y1, x2, y2, score in the frame of DL_info.csv; it asks for the same signature."""
     found = _evaluation(pk, evaluation)
+    release = release_selectors.get(found.run.release, access.visibility(request.user))
+    if release is not None and not agreements.has_signed(request.user, release):
+        return ask_to_sign(request, release)
     return _file(request, found.folder, "detections.csv", f"run-{pk}-{found.split}-detections.csv", "text/csv")
 
 

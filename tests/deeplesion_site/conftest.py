@@ -5,10 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
-from datasets.models import LocationModel, Split
+from datasets.models import LocationModel, Release, Split
+from deeplesion_site.accounts import agreements
 from tests import factories
 from tests.factories_detection import make_evaluation
 
@@ -27,6 +29,20 @@ def client_of(db: None) -> Callable[[str], Client]:
         client = Client()
         if role != "anonymous":
             client.force_login(factories.make_user("" if role == "nobody" else role))
+        return client
+
+    return give
+
+
+@pytest.fixture
+def signer(client_of: Callable[[str], Client]) -> Callable[[], Client]:
+    """Give the client of a researcher who has signed for every release that is there by then."""
+
+    def give() -> Client:
+        client = client_of("researcher")
+        user = User.objects.get(pk=client.session["_auth_user_id"])
+        for release in Release.objects.all():
+            agreements.sign(user=user, release=release, full_name="R. Reader", institution="Institute", agrees=True)
         return client
 
     return give

@@ -9,14 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from datasets import manifest
 from datasets.services import archive as archives
 from datasets.services.release_contents import csv_lines
 from datasets.storage import release_folder
-from deeplesion_site.accounts import agreements
 from deeplesion_site.accounts.models import AuditEntry
 from tests import factories
 
@@ -24,12 +22,9 @@ FIRST = "release first-1.0"
 
 
 @pytest.fixture
-def reader(client_of: Callable[[str], Client], dataset: SimpleNamespace) -> Client:
+def reader(signer: Callable[[], Client], dataset: SimpleNamespace) -> Client:
     """Sign in a researcher who has signed the agreement of the release."""
-    client = client_of("researcher")
-    user = User.objects.get(pk=client.session["_auth_user_id"])
-    agreements.sign(user=user, release=dataset.release, full_name="R. Reader", institution="Institute", agrees=True)
-    return client
+    return signer()
 
 
 def body(client: Client, address: str) -> bytes:

@@ -55,7 +55,7 @@ def test_a_bad_filter_is_explained_in_one_sentence_above_the_rest(
     assert f'<a href="{clean}">Take it out of the address</a>' in page
     assert page.count("data-row>") == 5
     assert 'id="filters"' in page
-    assert "format=csv" in page
+    assert 'href="/lesions.csv' in page
     assert "bogus" not in answer.context["query"]
     part = client.get(f"/lesions/?{query}", headers={"HX-Request": "true"}).content.decode()
     assert f"Not filtered by {label}" in part

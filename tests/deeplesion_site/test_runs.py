@@ -247,7 +247,7 @@ def test_runs_that_looked_for_different_lesions_are_not_compared(client: Client)
     assert client.get(f"/runs/compare/?run={first.run_id}&run=999999").status_code == 404
 
 
-def test_files_are_downloaded_under_the_run_s_name(client: Client) -> None:
+def test_files_are_downloaded_under_the_run_s_name(client_of: Callable[[str], Client]) -> None:
     evaluation = made.make_evaluation()
     made.write_files(evaluation)
     for address, name in (
@@ -255,11 +255,11 @@ def test_files_are_downloaded_under_the_run_s_name(client: Client) -> None:
         (f"{evaluation.pk}/report.json", "test-report.json"),
         ("metrics.jsonl", "metrics.jsonl"),
     ):
-        answer = client.get(f"/runs/{evaluation.run_id}/{address}")
+        answer = client_of("researcher").get(f"/runs/{evaluation.run_id}/{address}")
         assert answer["Content-Disposition"] == f'attachment; filename="run-{evaluation.run_id}-{name}"'
         assert name.split("-")[-1] in b"".join(answer).decode()
     other = made.make_run(state="trained")
-    assert client.get(f"/runs/{other.pk}/{evaluation.pk}/detections.csv").status_code == 404
+    assert client_of("researcher").get(f"/runs/{other.pk}/{evaluation.pk}/detections.csv").status_code == 404
 
 
 def test_the_log_is_for_those_who_see_jobs(client: Client, client_of: Callable[[str], Client]) -> None:
