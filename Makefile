@@ -29,8 +29,8 @@ pacs: .venv/runtime
 	@$(BIN)/python manage.py pacs $(if $(PATIENTS),--patients $(PATIENTS))
 
 test: lint
-	$(BIN)/python -m pytest -n 2
-	$(BIN)/python -m pytest -n 2 --postgres
+	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal --postgres
 
 lint: .venv/development
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ with REQUIRE_SERVICES=1 in the environment it fails.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -135,12 +135,18 @@ def page(browser: Browser) -> Iterator[Page]:
         yield context.new_page()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server, so that `-m 'not services'` leaves it out."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Mark what needs a server, so that `-m 'not services'` leaves it out; modules that take long come first.
+
+    No process shall end alone with a test of a minute while the others have nothing left to do.
+    """
     for item in items:
         if not _NEED_A_SERVER.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("services")
+    yield
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.hookimpl(trylast=True)

@@ -18,7 +18,7 @@ from tests.datasets.pacs.archive import dimse, moving, store_files, web
 from tests.harvesting import harvest
 from tests.peers.orthanc import Orthanc
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 SERVED: dict[str, Callable[[Orthanc], str]] = {"dicomweb": web, "c-get": dimse, "c-move": moving}
 PEOPLE = 2

@@ -11,6 +11,8 @@ from tests import factories
 from workers import bodypart, engine, tasks
 from workers.models import Job
 
+pytestmark = pytest.mark.slow
+
 ENOUGH = 40
 """Steps in which just enough is learned to be kept."""
 

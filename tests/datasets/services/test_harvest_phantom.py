@@ -15,7 +15,7 @@ from datasets.geometry import hu
 from datasets.models import Annotation, Collection, FollowUp, Lesion, Patient, Series, Slice, Study
 from datasets.storage import slice_storage
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture
