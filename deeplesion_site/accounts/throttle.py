@@ -17,15 +17,24 @@ def client_address(request: HttpRequest) -> str | None:
     Each proxy adds the address that it was asked from at the end of X-Forwarded-For, so as many entries from there are
     true as there are proxies of ours; what stands before them is the client's own invention.
     """
-    asked_from: str | None = request.META.get("REMOTE_ADDR") or None
+    asked_from = _canonical(request.META.get("REMOTE_ADDR", ""))
     proxies: int = settings.TRUSTED_PROXIES
     told = [each.strip() for each in request.headers.get("X-Forwarded-For", "").split(",")]
     if not proxies or len(told) < proxies:
         return asked_from
+    return _canonical(told[-proxies]) or asked_from
+
+
+def _canonical(text: str) -> str | None:
+    """An address as it counts; None where it is none."""
     try:
-        return str(ipaddress.ip_address(told[-proxies]))
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return asked_from
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    # Whoever has one IPv6 address has the 2**64 of its network.
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False).network_address)
 
 
 class LoginThrottle(AxesDatabaseHandler):

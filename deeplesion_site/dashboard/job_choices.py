@@ -60,7 +60,8 @@ HELP = {
     "strict": "Import nothing when any row is bad; otherwise the good ones go in.",
     "weights": "ImageNet’s, or random ones; the tiny preset’s network has none of ImageNet.",
     "z_jitter": "Move the neighbouring slices at random by up to so many mm; empty: not at all.",
-    "source": "dicomweb+https://host/root or dimse://AET@host:port. Credentials stand in the workers' environment.",
+    "source": "dicomweb+https://host/root or dimse://AET@host:port. Credentials stand in the workers' "
+    "environment, for servers that DICOMWEB_HOSTS names.",
 }
 
 Choices = list[tuple[str, str]]

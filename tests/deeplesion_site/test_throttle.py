@@ -50,6 +50,17 @@ def test_behind_proxies_of_ours_wrong_passwords_count_by_the_address_that_they_s
     assert guess("ada", 1, x_forwarded_for="2001:db8::1, 10.9.9.9") == 200
 
 
+def test_all_addresses_of_an_ipv6_network_are_one(db: None) -> None:
+    codes = [
+        Client(REMOTE_ADDR=f"2001:db8:1:2::{number}").post("/login/", {"username": "ada", "password": "guess"})
+        for number in range(1, 11)
+    ]
+    assert [answer.status_code for answer in codes] == [200] * 9 + [429]
+    assert AuditEntry.objects.get(action=Action.LOCKED_OUT).details == {"address": "2001:db8:1:2::"}
+    other = Client(REMOTE_ADDR="2001:db8:1:3::1")
+    assert other.post("/login/", {"username": "ada", "password": "guess"}).status_code == 200
+
+
 @pytest.mark.parametrize(("proxies", "said"), [(0, "{}.0.0.1"), (1, "nobody"), (2, "{}.0.0.1"), (1, "")])
 def test_what_no_proxy_of_ours_says_changes_no_address(proxies: int, said: str, db: None, settings: Settings) -> None:
     settings.TRUSTED_PROXIES = proxies
