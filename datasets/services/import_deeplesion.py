@@ -134,6 +134,7 @@ def import_deeplesion(
         bulk.analyze(Patient, Study, Series, Slice, Lesion)
         on_rows(total, total)
         summary.added, summary.known = writer.added(), writer.known
+        summary.deviations = sorted([*summary.deviations, *writer.deviations], key=lambda problem: problem.line)
         wanted_release = bool(release) and not _published_before(release, target, summary)
         if wanted_release:
             releases.check_name(release)

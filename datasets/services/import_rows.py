@@ -1,6 +1,7 @@
 """Rows of DL_info.csv as patients, studies, series, slices and lesions."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from django.db import connection
 from django.utils import timezone
@@ -38,6 +39,18 @@ Line = tuple[int, dl_info.Row]
 Points = tuple[float, ...]
 
 
+class Known(NamedTuple):
+    """A lesion that is there: its id, where it has been written, and what a row may say otherwise."""
+
+    pk: int | None
+    told: tuple[object, ...]
+    """As `TOLD`."""
+
+
+TOLD = ("Bounding_boxes", "Coarse_lesion_type", "Normalized_lesion_location")
+"""Columns that say something of a lesion beside its points; whether it is noisy is found out here as well."""
+
+
 class Writer:
     """Writes rows batch by batch, inside the caller's transaction.
 
@@ -49,6 +62,8 @@ class Writer:
 
     def __init__(self, collection: Collection, folders: dict[str, SeriesFolder], location_source: str) -> None:
         self.known = 0
+        self.deviations: list[dl_info.Problem] = []
+        """What rows say otherwise of lesions that are there."""
         self._collection = collection
         self._folders = folders
         self._location_source = location_source
@@ -91,7 +106,10 @@ class Writer:
         }
 
     def write(self, lines: Sequence[Line]) -> list[dl_info.Problem]:
-        """Write some rows; returns what contradicts the rest of the collection and was left out."""
+        """Write some rows; returns what contradicts the rest of the collection and was left out.
+
+        What a row says of a lesion that is there stays unwritten, and is added to `deviations`.
+        """
         problems: list[dl_info.Problem] = []
         placed = list(self._with_series(lines, problems))
         stored = {series for _, series in placed if not self._series.is_new(series)}
@@ -122,11 +140,11 @@ class Writer:
 
     def _with_slice(
         self, placed: list[tuple[Line, int]], problems: list[dl_info.Problem]
-    ) -> Iterator[tuple[dl_info.Row, int]]:
+    ) -> Iterator[tuple[Line, int]]:
         for (line, row), series in placed:
             facts = (row.slice_interval, *row.window, *self._image_facts(row))
             try:
-                yield row, self._slices.claim(series, row.slice, facts)
+                yield (line, row), self._slices.claim(series, row.slice, facts)
             except Contradiction as found:
                 problems.append(dl_info.Problem(line, found.column, str(found)))
 
@@ -139,20 +157,22 @@ class Writer:
         return True, self._now, size, "", image.pixel_hash if image else ""
 
     def _write_lesions(
-        self, rows: list[tuple[dl_info.Row, int]], known: dict[tuple[int, Points], int | None], numbers: dict[int, int]
+        self, rows: list[tuple[Line, int]], known: dict[tuple[int, Points], Known], numbers: dict[int, int]
     ) -> None:
-        lengths = dl_info.lengths_mm([row for row, _ in rows]).tolist()
+        lengths = dl_info.lengths_mm([row for (_, row), _ in rows]).tolist()
         new, measured = [], []
-        for (row, slice_id), (long_mm, short_mm) in zip(rows, lengths, strict=True):
+        for ((line, row), slice_id), (long_mm, short_mm) in zip(rows, lengths, strict=True):
             statistics = self._statistics(row)
             key = (slice_id, row.recist)
+            told = (row.box, row.type, row.location)
             if key in known:
                 self.known += 1
-                lesion = known[key]
+                self.deviations += _differences(line, known[key].told, told)
+                lesion = known[key].pk
                 if statistics and lesion:
                     measured.append((*statistics, lesion))
                 continue
-            known[key] = None
+            known[key] = Known(None, told)
             number = numbers[slice_id] = numbers.get(slice_id, 0) + 1
             new.append((
                 slice_id, number, *row.recist, *row.box, *row.diameters_px, long_mm, short_mm,
@@ -194,14 +214,28 @@ class Writer:
             self._neighbours_added += len(new)
 
 
-def _lesions_on(slices: set[int]) -> tuple[dict[tuple[int, Points], int | None], dict[int, int]]:
-    """Lesions on some slices by slice and points, with their ids; and the highest number on each slice."""
-    known: dict[tuple[int, Points], int | None] = {}
+def _lesions_on(slices: set[int]) -> tuple[dict[tuple[int, Points], Known], dict[int, int]]:
+    """Lesions on some slices by slice and points, and the highest number on each slice."""
+    known: dict[tuple[int, Points], Known] = {}
     numbers: dict[int, int] = {}
     if slices:
-        for pk, slice_id, number, *points in (
-            Lesion.objects.filter(slice_id__in=slices).order_by().values_list("id", "slice_id", "number", *POINTS)
-        ):
-            known[slice_id, tuple(points)] = pk
+        columns = ("id", "slice_id", "number", *POINTS, *BOX, "type", "x", "y", "z")
+        lesions = Lesion.objects.filter(slice_id__in=slices).order_by().values_list(*columns)
+        for pk, slice_id, number, *rest in lesions:
+            points, box, (lesion_type, x, y, z) = rest[:8], rest[8:12], rest[12:]
+            location = None if x is None else (x, y, z)
+            known[slice_id, tuple(points)] = Known(pk, (tuple(box), lesion_type, location))
             numbers[slice_id] = max(number, numbers.get(slice_id, 0))
     return known, numbers
+
+
+def _differences(line: int, known: tuple[object, ...], given: tuple[object, ...]) -> Iterator[dl_info.Problem]:
+    for column, there, here in zip(TOLD, known, given, strict=True):
+        if there != here:
+            yield dl_info.Problem(line, column, f"{_words(here)}, but the collection keeps {_words(there)}")
+
+
+def _words(told: object) -> str:
+    if told is None:
+        return "unknown"
+    return ", ".join(f"{value:g}" for value in told) if isinstance(told, tuple) else str(told)

@@ -91,6 +91,19 @@ def test_running_again_adds_nothing(tmp_path: Path) -> None:
     assert counts() == before
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_what_a_row_says_otherwise_of_a_lesion_that_is_there_is_told(tmp_path: Path, together: bool) -> None:
+    first, other = row(type=3, location=(0.25, 0.5, 0.75)), row(type=5, location=(0.25, 0.5, 0.5))
+    if not together:
+        import_deeplesion(table_of(tmp_path, first))
+    summary = import_deeplesion(table_of(tmp_path, first, other, name="more.csv"))
+    assert [str(each) for each in summary.deviations] == [
+        "line 3, Coarse_lesion_type: 5, but the collection keeps 3",
+        "line 3, Normalized_lesion_location: 0.25, 0.5, 0.5, but the collection keeps 0.25, 0.5, 0.75",
+    ]
+    assert Lesion.objects.get().type == 3
+
+
 def test_a_row_that_stands_twice_goes_in_once(tmp_path: Path) -> None:
     summary = import_deeplesion(table_of(tmp_path, row(), row()))
     assert (summary.added["lesions"], summary.known) == (1, 1)

@@ -181,6 +181,7 @@ def test_the_images_that_are_there_come_in_with_what_they_show(imported: Summary
         assert (lesion.mean_hu, lesion.std_hu, lesion.min_hu, lesion.max_hu) == pytest.approx(expected)
     again = import_deeplesion(REAL / "DL_info.csv", images=images)
     assert not any(again.added.values())
+    assert again.deviations == summary.deviations
 
 
 def test_paths_are_those_of_the_dataset(imported: Summary) -> None:
