@@ -19,6 +19,7 @@ from datasets.services.errors import Refused
 from datasets.services.harvest.order import ANNOTATIONS, Order, accession_numbers, context_mm
 from workers import harvesting
 from workers.errors import InvalidParams
+from workers.models import Job
 from workers.params import Params, read
 
 
@@ -89,6 +90,21 @@ def params_of(values: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidParams({"collection": f"collection cannot be taken: {said.rstrip('.')}."}) from None
     except (Refused, SourceError, KeyUnusable) as error:
         raise InvalidParams({"source": f"The harvest makes no sense: {str(error).rstrip('.')}."}) from None
+
+
+def rehearsed(values: Mapping[str, Any]) -> Job | None:
+    """The latest dry run of the very same harvest that has counted; nothing is kept for this.
+
+    Raises
+    ------
+    InvalidParams
+    """
+    try:
+        name = harvesting.name_of(read(HarvestWish, values).order())
+    except KeyUnusable as error:
+        raise InvalidParams({"source": f"The harvest makes no sense: {str(error).rstrip('.')}."}) from None
+    counted = Job.objects.filter(kind="harvest", state=Job.State.SUCCEEDED, params__order=name, params__dry_run=True)
+    return counted.order_by("-id").first()
 
 
 def _day(text: str) -> date | None:

@@ -10,6 +10,7 @@ from deeplesion_site.accounts import audit
 from deeplesion_site.accounts.models import Action
 from workers import engine
 from workers.errors import JobRefused
+from workers.kind import Kind
 from workers.kinds import harvest, import_download
 from workers.models import Job
 from workers.params import Params
@@ -19,6 +20,11 @@ WISHES: dict[str, tuple[type[Params], Callable[[Mapping[str, Any]], dict[str, An
     import_download.KIND.name: (import_wish.ImportWish, import_wish.params_of),
 }
 """Kinds whose parameters are not what a client says: what it says, and what makes parameters of that."""
+
+
+def wish_of(kind: Kind[Any]) -> type[Params]:
+    """What is asked for: where a kind has one the wish, else the parameters themselves."""
+    return WISHES[kind.name][0] if kind.name in WISHES else kind.params
 
 
 class NotARehearsal(JobRefused):

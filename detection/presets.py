@@ -151,6 +151,15 @@ TINY = Preset(
 
 PRESETS = {preset.name: preset for preset in (PAPER, CONTEXT, TINY)}
 
+PARAMETERS: dict[Backbone, int] = {
+    "vgg16": 26_900_000,
+    "alexnet": 11_700_000,
+    "resnet50": 27_800_000,
+    "densenet121": 17_000_000,
+    "narrow": 400_000,
+}
+"""Weights of the largest preset with a backbone, for whoever plans without torch."""
+
 
 def to_json(preset: Preset) -> dict[str, Any]:
     """Values for JSON."""

@@ -14,6 +14,7 @@ from datasets.pacs.directory import DirectorySource
 from datasets.pacs.interruptible import interruptible
 from datasets.services.errors import Refused
 from datasets.services.harvest import Report, harvest
+from datasets.services.harvest import order as orders_of_harvests
 from datasets.services.harvest.order import Order, forget, keep
 from workers.models import HarvestSchedule
 from workers.run import Run
@@ -44,6 +45,11 @@ def params_of(order: Order) -> dict[str, Any]:
     order.check()
     target(order)
     return order.params(keep(order, orders(), pseudonymiser()))
+
+
+def name_of(order: Order) -> str:
+    """The name under which an order is kept; one that nobody else has, where the installation has no key yet."""
+    return orders_of_harvests.name_of(order, pseudonymiser(create=False))
 
 
 def harvest_now(order: Order, run: Run, dry_run: bool = False) -> Report:

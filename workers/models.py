@@ -144,6 +144,8 @@ class Worker(models.Model):
     name = models.CharField(max_length=128, unique=True, help_text="host:process")
     queues = models.JSONField(default=list)
     processes = models.PositiveIntegerField(default=1)
+    gpus = models.JSONField(null=True, blank=True, help_text="names of the GPUs it has; null while it does not know")
+    free_bytes = models.PositiveBigIntegerField(null=True, blank=True, help_text="free on the disk of its DATA_DIR")
     started = models.DateTimeField(db_default=Now())
     seen = models.DateTimeField(db_default=Now())
 

@@ -2,9 +2,11 @@
 
 import logging
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
@@ -12,12 +14,13 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
+from workers import devices
 from workers.engine import shutdown
 from workers.engine.lease import length
 from workers.engine.statements import after
 from workers.engine.sweep import sweep
 from workers.expiry import expire
-from workers.models import Worker
+from workers.models import Job, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +64,22 @@ def pulse(queues: Iterable[str], processes: int) -> Rhythm:
     facts = {"queues": sorted(queues), "processes": processes}
 
     def beat() -> None:
-        Worker.objects.update_or_create(name=worker, defaults={**facts, "seen": Now()})
+        found = devices.known()
+        now = {"gpus": found.gpus if found else None, "free_bytes": _free()}
+        Worker.objects.update_or_create(name=worker, defaults={**facts, **now, "seen": Now()})
         Worker.objects.filter(seen__lt=after(-FORGOTTEN_AFTER * length())).delete()
 
     def forget() -> None:
         Worker.objects.filter(name=worker).delete()
 
     return Rhythm("pulse", beat, forget)
+
+
+def _free() -> int | None:
+    """Bytes free on the disk of DATA_DIR; None where it cannot be looked at, which ends no pulse."""
+    with suppress(OSError):
+        return shutil.disk_usage(settings.DATA_DIR).free
+    return None
 
 
 def tidy() -> None:
@@ -83,6 +95,9 @@ _rhythms: list[Rhythm] = []
 def begin(sender: Any, **_: Any) -> None:
     """Start pulse and sweep of a worker that is ready."""
     queues = sender.app.amqp.queues.consume_from
+    if Job.Queue.GPU in queues:
+        # Torch takes seconds to say it: the worker is there before that.
+        threading.Thread(target=devices.here, name="devices", daemon=True).start()
     # Apart from each other: a worker whose sweep waits is there all the same.
     for rhythm in (pulse(queues, sender.controller.concurrency), Rhythm("sweep", tidy)):
         _rhythms.append(rhythm)

@@ -6,7 +6,13 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -25,6 +31,7 @@ from deeplesion_site.api.problems import MEDIA_TYPE, BadParameter
 from deeplesion_site.api.review_views import Conflict
 from deeplesion_site.api.schema import ProblemSerializer
 from deeplesion_site.api.views import KnownFormats, StrictFilterBackend
+from deeplesion_site.cost import cost
 from workers import kinds
 from workers.errors import InvalidParams, JobRefused, UnknownKind
 from workers.models import Job, JobEvent
@@ -82,6 +89,34 @@ class WishSerializer(serializers.Serializer[Any]):
     params = serializers.DictField(default=dict, help_text="of the kind; a mistake is answered by its name")
 
 
+class FactSerializer(serializers.Serializer[Any]):
+    """A part of the cost, in words."""
+
+    name = serializers.CharField()
+    words = serializers.CharField()
+
+
+class CostSerializer(serializers.Serializer[Any]):
+    """What a job would cost; null stands for what is not known before it runs."""
+
+    rows = serializers.IntegerField(source="needs.rows", allow_null=True, help_text="lesions, or rows of a table")
+    slices = serializers.IntegerField(source="needs.slices", allow_null=True, help_text="that it looks at or takes")
+    disk_bytes = serializers.IntegerField(source="needs.kept", allow_null=True, help_text="about so many stay")
+    passing_bytes = serializers.IntegerField(source="needs.passing", help_text="about so many more while it works")
+    free_bytes = serializers.IntegerField(source="free", help_text="free on the disk of the worker, or of the site")
+    enough = serializers.BooleanField(allow_null=True, help_text="whether it fits on the disk")
+    queue = serializers.CharField()
+    workers = serializers.IntegerField(help_text="that serve the queue; without one the job waits")
+    gpus = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="of these workers; null where none has said it"
+    )
+    facts = serializers.SerializerMethodField(help_text="the same in words, as the form says it")
+
+    @extend_schema_field(FactSerializer(many=True))
+    def get_facts(self, told: cost.Cost) -> list[dict[str, str]]:
+        return [{"name": name, "words": words} for name, words in told.lines()]
+
+
 def _problems(*codes: int) -> dict[Any, OpenApiResponse]:
     texts = {
         400: "The kind or a parameter makes no sense; `errors` has a sentence for each.",
@@ -126,16 +161,27 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
         responses={201: JobSerializer, 200: JobSerializer, **_problems(400, 401, 403, 409)},
     )
     def create(self, request: Request) -> Response:
-        wish = WishSerializer(data=request.data)
-        if not wish.is_valid():
-            raise BadParameter({str(name): list(map(str, reasons)) for name, reasons in wish.errors.items()})
+        wish = _wish(request)
         key = request.headers.get(KEY)
         if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
             raise BadParameter({KEY: [f"A key has 1 to {LONGEST_KEY} printable characters."]})
-        job, new = _answered(lambda: jobs.start(**wish.validated_data, by=request.user, key=key))
+        job, new = _answered(lambda: jobs.start(**wish, by=request.user, key=key))
         address = request.build_absolute_uri(reverse("api-job-detail", args=[job.pk]))
         code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
         return Response(JobSerializer(job).data, status=code, headers={"Location": address})
+
+    @extend_schema(
+        summary="What a job would cost",
+        description="As its form tells it: rows, slices, disk, and whether a worker and a GPU are there. Nothing is "
+        "queued or kept, and no PACS is asked.",
+        request=WishSerializer,
+        responses={200: CostSerializer, **_problems(400, 401, 403)},
+        filters=False,
+    )
+    @action(detail=False, methods=["post"], url_path="cost", url_name="cost")
+    def estimate(self, request: Request) -> Response:
+        wish = _wish(request)
+        return Response(CostSerializer(_answered(lambda: cost.of(**wish))).data)
 
     @extend_schema(
         summary="The log of a job",
@@ -174,6 +220,13 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
         if job is None:
             raise NotFound("There is no such job.")
         return job
+
+
+def _wish(request: Request) -> dict[str, Any]:
+    wish = WishSerializer(data=request.data)
+    if not wish.is_valid():
+        raise BadParameter({str(name): list(map(str, reasons)) for name, reasons in wish.errors.items()})
+    return dict(wish.validated_data)
 
 
 def _answered(ask: Callable[[], Any]) -> Any:

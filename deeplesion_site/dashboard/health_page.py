@@ -1,8 +1,6 @@
 """How the installation stands: its parts, its queues and workers, disk and graphics card. For administrators."""
 
 import shutil
-from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -15,14 +13,13 @@ from deeplesion_site import health
 from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard.partial import is_partial
 from workers import standing
+from workers.models import Job
 
 PARTS = {
     "database": "The database does not answer.",
     "broker": "The broker does not answer: jobs wait in the database and go on when it is back.",
     "storage": "DATA_DIR cannot be written to, its disk is full, or the bucket cannot be used: no job can finish.",
 }
-CARDS = Path("/proc/driver/nvidia/gpus")
-"""Where the NVIDIA driver lists its cards; asking torch would cost seconds and memory in the web server."""
 
 
 @require_safe
@@ -32,18 +29,19 @@ def health_page(request: HttpRequest) -> HttpResponse:
     found = health.state()
     disk = shutil.disk_usage(settings.DATA_DIR)
     queues = standing.queues() if found["database"] else []
+    workers = standing.living() if found["database"] else []
     context = {
         "parts": [(name, found[name], trouble) for name, trouble in PARTS.items()],
         "well": all(found.values()),
         "queues": queues,
         "stuck": [queue.name for queue in queues if queue.stuck],
-        "workers": standing.living() if found["database"] else [],
+        "workers": workers,
         "disk": disk,
         "disk_percent": round(100 * disk.used / disk.total),
         "database": connection.display_name,
         "bucket": settings.S3_BUCKET,
         "broker": _scheme(settings.CELERY_BROKER_URL),
-        "cards": _cards(),
+        "cards": standing.gpus_of([worker for worker in workers if Job.Queue.GPU in worker.queues]),
     }
     return render(request, "parts/health.html" if is_partial(request) else "health_page.html", context)
 
@@ -51,10 +49,3 @@ def health_page(request: HttpRequest) -> HttpResponse:
 def _scheme(url: str) -> str:
     """What kind of broker it is; its address may hold a password."""
     return {"filesystem": "files in DATA_DIR"}.get(url.partition(":")[0], url.partition(":")[0].capitalize())
-
-
-def _cards() -> list[str]:
-    """The models of this machine's NVIDIA cards; a worker on another machine may have others."""
-    found: list[Any] = sorted(CARDS.glob("*/information")) if CARDS.is_dir() else []
-    lines = (line for path in found for line in path.read_text().splitlines())
-    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from deeplesion_site import jobs
 from deeplesion_site.access import Right, needs
+from deeplesion_site.cost import cost
 from deeplesion_site.dashboard import job_selectors as selectors
 from workers.errors import JobRefused
 from workers.models import Job
@@ -54,21 +55,24 @@ def for_real(request: HttpRequest, pk: int) -> HttpResponse:
             messages.error(request, str(error))
             return redirect("job", pk)
         return redirect("job", made.pk)
+    if not job.params.get("dry_run"):
+        return _confirm(request, job, "", name="Harvest for real", otherwise="Leave it")
     happens = "What the dry run has counted is taken into the collection, by a job of its own."
-    return _confirm(
-        request,
-        job,
-        happens if job.params.get("dry_run") else "",
-        name="Harvest for real",
-        otherwise="Leave it",
-        deed="Harvest",
-    )
+    told = cost.of_real(job)
+    return _confirm(request, job, happens, name="Harvest for real", otherwise="Leave it", deed="Harvest", told=told)
 
 
 def _confirm(
-    request: HttpRequest, job: Job, happens: str, *, name: str, otherwise: str, deed: str = ""
+    request: HttpRequest,
+    job: Job,
+    happens: str,
+    *,
+    name: str,
+    otherwise: str,
+    deed: str = "",
+    told: cost.Cost | None = None,
 ) -> HttpResponse:
-    context = {"job": job, "happens": happens, "action": name, "otherwise": otherwise}
+    context = {"job": job, "happens": happens, "action": name, "otherwise": otherwise, "cost": told}
     context["deed"] = deed or f"{name} the job"
     return render(request, "job_confirm.html", context)
 

@@ -9,10 +9,10 @@ from django.http import QueryDict
 
 from deeplesion_site.dashboard.job_choices import CHOICES, DATES, HELP, OTHERWISE, SUGGESTED, Choices
 from deeplesion_site.dashboard.job_words import label
-from deeplesion_site.jobs import WISHES
+from deeplesion_site.jobs import wish_of
 from workers.errors import InvalidParams
 from workers.kind import Kind
-from workers.params import Params, options, read
+from workers.params import options, read
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Form:
         What is not given keeps its default, so that nothing has to be sent twice.
         """
         values: dict[str, Any] = {}
-        hints = typing.get_type_hints(params_of(self.kind))
+        hints = typing.get_type_hints(wish_of(self.kind))
         for item in self.fields:
             text = given.get(item.name, "").strip()
             item.value = item.name in given if item.shape == "check" else text
@@ -73,7 +73,7 @@ class Form:
             elif text:
                 values[item.name] = _number(text, hints[item.name])
         try:
-            read(params_of(self.kind), values)
+            read(wish_of(self.kind), values)
         except InvalidParams as error:
             self.refuse(error.mistakes)
             return None
@@ -85,14 +85,9 @@ class Form:
             next((item for item in self.fields if item.name == name), self.fields[0]).error = sentence
 
 
-def params_of(kind: Kind[Any]) -> type[Params]:
-    """What is asked for: where a kind has one the wish, else the parameters themselves."""
-    return WISHES[kind.name][0] if kind.name in WISHES else kind.params
-
-
 def form_of(kind: Kind[Any]) -> Form:
     """The form of a kind, filled in with what holds unless something else is said."""
-    cls = params_of(kind)
+    cls = wish_of(kind)
     hints = typing.get_type_hints(cls)
     return Form(kind, [_field(kind.name, field, hints[field.name]) for field in dataclasses.fields(cls)])
 

@@ -9,8 +9,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from deeplesion_site import jobs
 from deeplesion_site.access import Right, needs
+from deeplesion_site.cost import cost
 from deeplesion_site.dashboard.job_choices import ABOUT
-from deeplesion_site.dashboard.job_cost import cost
 from deeplesion_site.dashboard.job_forms import Form, form_of
 from workers import kinds
 from workers.errors import InvalidParams, JobRefused
@@ -37,11 +37,11 @@ def new(request: HttpRequest, kind: str) -> HttpResponse:
     values = form.read(request.POST)
     if values is None or "change" in request.POST:
         return _form(request, form, status=200 if values is not None else 422)
-    if "start" not in request.POST:
-        context = {"form": form, "cost": cost(form.kind, values), "key": uuid4().hex}
-        return render(request, "job_check.html", context)
     key = request.POST.get("key", "")[:LONGEST_KEY] or None
     try:
+        if "start" not in request.POST:
+            context = {"form": form, "cost": cost.of(kind=kind, params=values), "key": uuid4().hex}
+            return render(request, "job_check.html", context)
         job, _ = jobs.start(kind=kind, params=values, by=request.user, key=key)
     except InvalidParams as error:
         form.refuse(error.mistakes)

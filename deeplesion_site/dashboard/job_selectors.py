@@ -1,12 +1,11 @@
 """Read queries over jobs."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 from django.db.models import QuerySet
 
-from datasets.models import Collection, Lesion, LocationModel, Release, ReleaseManifest
+from datasets.models import Collection, LocationModel, Release
 from detection.models import Evaluation, TrainingRun
 from detection.services.runs import OPTIONS
 from workers.bodypart import log_of
@@ -114,36 +113,3 @@ def trained_runs() -> list[tuple[str, str]]:
     """Numbers of the trained runs and what they are, newest first."""
     trained = TrainingRun.objects.filter(state=TrainingRun.State.TRAINED).order_by("-id")
     return [(str(run.pk), f"{run.pk}: {run.preset} on {run.release}") for run in trained.defer("curve")]
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much there is to work on."""
-
-    lesions: int
-    slices: int
-    """With a lesion."""
-
-
-def size_of_collection(slug: str) -> Size:
-    """The lesions of a collection."""
-    return _size(Lesion.objects.filter(slice__series__study__patient__collection__slug=slug))
-
-
-def size_of_release(name: str) -> Size:
-    """The lesions of a release."""
-    return _size(Lesion.objects.filter(pk__in=Release.objects.filter(name=name).values("members__lesion")))
-
-
-def release_of_run(pk: int) -> str:
-    """Name of the release that a run was trained on; empty where there is no such run."""
-    return TrainingRun.objects.filter(pk=pk).values_list("release", flat=True).first() or ""
-
-
-def bytes_of_release(name: str) -> int | None:
-    """How large the files of a release are together; None while its downloads are not prepared."""
-    return ReleaseManifest.objects.filter(release__name=name).values_list("bytes", flat=True).first()
-
-
-def _size(lesions: QuerySet[Lesion]) -> Size:
-    return Size(lesions.count(), lesions.order_by().values("slice").distinct().count())

@@ -176,14 +176,22 @@ def accession_numbers(lines: Iterable[str]) -> tuple[str, ...]:
 
 def keep(order: Order, folder: Path, pseudonymiser: Pseudonymiser) -> str:
     """Write an order where a worker finds it, for its owner's eyes alone; equal orders have one name."""
-    text = json.dumps(asdict(order), default=str, sort_keys=True)
-    name = pseudonymiser.digest("order", text)
+    text, name = _text(order), name_of(order, pseudonymiser)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=PART)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(temporary, folder / f"{name}.json")
     return name
+
+
+def name_of(order: Order, pseudonymiser: Pseudonymiser) -> str:
+    """The name under which an order is kept, whether or not it is."""
+    return pseudonymiser.digest("order", _text(order))
+
+
+def _text(order: Order) -> str:
+    return json.dumps(asdict(order), default=str, sort_keys=True)
 
 
 def find(name: str, folder: Path) -> Order:
