@@ -17,6 +17,7 @@ from datasets.models.release import Split
 from datasets.services.import_deeplesion import lines
 from deeplesion_site import harvest_wish, import_wish
 from deeplesion_site.cost import sizes
+from detection.bodypart.settings import PARAMETERS as REGRESSOR_PARAMETERS
 from detection.bodypart.settings import PRESETS as REGRESSORS
 from detection.presets import PARAMETERS, PRESETS, Preset
 from workers.errors import InvalidParams
@@ -28,8 +29,8 @@ detection with its line in a CSV. SQLite takes about half, PostgreSQL a little l
 MANIFEST_LINE = 200
 LARGEST_SLICE = 512 * 512 * 2
 """Bytes of a slice that nothing was saved on."""
-REGRESSOR = 20_000_000
-"""Bytes of a regressor's model and checkpoint, at most."""
+REGRESSOR_EXTRA = 500_000
+"""Bytes of a regressor beside its weights: what it has seen, curves, log."""
 SAMPLED = 20
 """Series folders of a download whose files are measured."""
 LEARNED = (Split.TRAIN, Split.VAL)
@@ -152,10 +153,12 @@ def _bodypart(wish: Mapping[str, Any]) -> Needs:
         # It draws so many series to learn from, and a sixth of that to check with.
         slices = min(slices, round(slices / series * preset.series * 7 / 6))
     copied, words = _copied(release)
-    pictures = slices * preset.size**2
+    weights = REGRESSOR_PARAMETERS[preset.name]
     return Needs(
-        size.lesions, _lesions(size), slices, f"about {slices:,}, none of test patients", REGRESSOR + copied, pictures,
-        f"the model{words}; pictures of {preset.size} x {preset.size} pixels while it trains", preset.name,
+        size.lesions, _lesions(size), slices, f"about {slices:,}, none of test patients",
+        4 * weights + REGRESSOR_EXTRA + copied, slices * preset.size**2 + 12 * weights,
+        f"the model{words}; checkpoint and pictures of {preset.size} x {preset.size} pixels while it trains",
+        preset.name,
     )  # fmt: skip
 
 
@@ -222,7 +225,7 @@ def _lesions(size: sizes.Size) -> str:
 
 
 def _around(size: sizes.Size, slices: int) -> str:
-    return f"{slices:,}, {size.slices:,} of them with a lesion"
+    return f"{slices:,} in all, {size.slices:,} with a lesion"
 
 
 def _checkpoint(preset: Preset, backbone: Any) -> int:

@@ -146,6 +146,7 @@ POSTS = {
     "/jobs/{job}/cancel/": ADMIN_DOES,
     "/jobs/{job}/retry/": ADMIN_DOES,
     "/api/v1/jobs/": (401, 403, 403, 403, 400),
+    "/api/v1/jobs/cost/": (401, 403, 403, 403, 400),
     "/api/v1/jobs/{job}/cancel/": JOBS_API,
     "/api/v1/jobs/{job}/retry/": JOBS_API,
     "/lesions/{published}/review/": REVIEWED,

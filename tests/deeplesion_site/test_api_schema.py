@@ -91,7 +91,7 @@ def test_schema_lists_the_filters_of_lesions(schema: dict[str, Any]) -> None:
     assert set(content) == {"application/json", "text/csv"}
     assert content["text/csv"]["schema"] == {"type": "string"}
     written = {path for path, operations in schema["paths"].items() if not set(operations) <= {"get", "parameters"}}
-    reviews, jobs = ("/api/v1/reviews/", "/api/v1/reviews/{id}/undo/"), ("", "{id}/cancel/", "{id}/retry/")
+    reviews, jobs = ("/api/v1/reviews/", "/api/v1/reviews/{id}/undo/"), ("", "cost/", "{id}/cancel/", "{id}/retry/")
     assert written == {*reviews, *(f"/api/v1/jobs/{address}" for address in jobs)}
 
 
@@ -169,5 +169,10 @@ def test_the_root_names_every_list(schema: dict[str, Any], client: Client, datas
     assert set(root) == {*LISTS, "schema", "documentation"}
     assert {name: client.get(address).status_code for name, address in root.items()} == dict.fromkeys(root, 200)
     listed = {path for path in schema["paths"] if "{" not in path}
-    listed -= {"/api/v1/reviews/", "/api/v1/proposals/", "/api/v1/jobs/"}  # for curators and administrators
+    listed -= {
+        "/api/v1/reviews/",
+        "/api/v1/proposals/",
+        "/api/v1/jobs/",
+        "/api/v1/jobs/cost/",
+    }  # for curators and administrators
     assert {"/api/v1/", *(address.removeprefix("http://testserver") for address in root.values())} >= listed

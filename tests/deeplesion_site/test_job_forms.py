@@ -54,7 +54,12 @@ def test_what_there_is_is_offered(admin: Client, dataset: SimpleNamespace) -> No
 def test_the_cost_is_shown_and_then_it_starts_once(admin: Client, dataset: SimpleNamespace) -> None:
     check = admin.post("/jobs/new/manifest/", {"release": "first-1.0"})
     page = check.content.decode()
-    for words in ("<dt>Rows</dt><dd>1 lesion</dd>", "<dt>Slices</dt><dd>1 with", "Disk free", "none serves io now"):
+    for words in (
+        "<dt>Rows</dt><dd>1 lesion</dd>",
+        "<dt>Slices</dt><dd>1 in all, 1 with a lesion<",
+        "Disk free",
+        "none serves io now",
+    ):
         assert words in page, words
     assert not Job.objects.filter(kind="manifest").exists()
     assert started() == 0
