@@ -13,9 +13,10 @@ from datasets.selectors import locations, statistics
 from datasets.selectors.remembered import remembered
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
-from deeplesion_site.dashboard import charts, run_pages
+from deeplesion_site.dashboard import run_pages
 from deeplesion_site.dashboard.job_selectors import locating_job
 from deeplesion_site.dashboard.scope import Scope, scope_of
+from deeplesion_site.dashboard.statistics_charts import sizes, types
 
 MAP_LIMIT = 100_000
 _STRIP = 14
@@ -28,7 +29,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     found = _map_card(scope)
     context = {
         **found,
-        "charts": [charts.types(found["types"]), charts.sizes(found["sizes"])] if found["headline"].lesions else [],
+        "charts": [types(found["types"]), sizes(found["sizes"])] if found["headline"].lesions else [],
         **run_pages.newest(request),
         "releases": scope.releases[:3],
         # The strip changes once a day, so that the page does not jump while it is used.

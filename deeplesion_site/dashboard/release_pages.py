@@ -15,8 +15,9 @@ from datasets.services import archive
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
 from deeplesion_site.accounts import agreements
-from deeplesion_site.dashboard import charts, citation
+from deeplesion_site.dashboard import citation
 from deeplesion_site.dashboard.job_selectors import manifest_job
+from deeplesion_site.dashboard.statistics_charts import splits_by_type
 
 
 @require_safe
@@ -38,7 +39,7 @@ def release_page(request: HttpRequest, name: str) -> HttpResponse:
         "table": release_selectors.counts_table(release),
         "splits": list(dl_info.SPLITS.values()),
         "totals": totals(release),
-        "charts": [charts.splits_by_type(table)] if any(any(row.values()) for row in table.values()) else [],
+        "charts": [splits_by_type(table)] if any(any(row.values()) for row in table.values()) else [],
         "missing": [(_listed(names), split) for split, names in missing.items()],
         "missing_one": len({name for names in missing.values() for name in names}) == 1,
         "citation": citation.of_release(release),

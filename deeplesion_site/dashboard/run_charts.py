@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from datasets import dl_info
-from deeplesion_site.dashboard.charts import Chart, token, type_token
+from deeplesion_site.dashboard.charts import Chart, figure, token, type_token
 from detection.evaluation.published import PUBLISHED
 from detection.evaluation.strata import size_labels
 from detection.models import Evaluation, TrainingRun
@@ -63,9 +63,7 @@ def losses(curve: Mapping[str, Any]) -> Chart:
         found = val["sensitivity"]
         caption += f" Sensitivity in the validation split at 4 false positives per image: {found[-1]:.3f}"
         caption += f", at best {max(found):.3f}." if len(found) > 1 else "."
-    return Chart(
-        "losses", "Losses", caption, ("step", "train"), rows, _figure(traces, layout), "middle", tuple(legend)
-    )
+    return Chart("losses", "Losses", caption, ("step", "train"), rows, figure(traces, layout), "middle", tuple(legend))
 
 
 def froc(found: Evaluation, *, official: bool) -> Chart:
@@ -94,7 +92,7 @@ def froc(found: Evaluation, *, official: bool) -> Chart:
         )
     rows = [(point, value, *bands.get(point, (None, None))) for point, value in by_number(found.sensitivity).items()]
     head = (RATE, SENSITIVITY, "95% from", "to")
-    return Chart("froc", "FROC", caption, head, rows, _figure(traces, _froc_axes()), "tall", tuple(legend))
+    return Chart("froc", "FROC", caption, head, rows, figure(traces, _froc_axes()), "tall", tuple(legend))
 
 
 def by_type(found: Evaluation) -> Chart:
@@ -158,7 +156,7 @@ def two_runs(pair: Sequence[tuple[TrainingRun, Evaluation]]) -> Chart:
     rows = [(point, *(found.sensitivity[point] for _, found in pair)) for point in OPERATING_POINTS]
     head = (RATE, *(str(run) for run, _ in pair))
     caption = "Bands: 95% over patients, for each run by itself."
-    return Chart("two-runs", "FROC", caption, head, rows, _figure(traces, _froc_axes()), "tall", tuple(legend))
+    return Chart("two-runs", "FROC", caption, head, rows, figure(traces, _froc_axes()), "tall", tuple(legend))
 
 
 def by_number(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +189,7 @@ def _lines(
     columns = layers[0][1] if layers else ()
     rows = [(f"{x:g}", *(y[place] for _, _, y, _ in layers)) for place, x in enumerate(columns)]
     head = (names, *(name for name, _, _, _ in layers))
-    return Chart(key, title, caption, head, rows, _figure(traces, layout), "middle", legend)
+    return Chart(key, title, caption, head, rows, figure(traces, layout), "middle", legend)
 
 
 def _with_bands(chart: Chart, parts: Iterable[Mapping[str, Any]]) -> Chart:
@@ -248,7 +246,3 @@ def _froc_axes() -> dict[str, Any]:
 
 def _range(name: str) -> str:
     return name.replace("-", "–").replace(">=", "≥ ").replace("<", "< ")
-
-
-def _figure(data: list[dict[str, Any]], layout: dict[str, Any]) -> dict[str, Any]:
-    return {"data": data, "layout": layout}

@@ -10,7 +10,7 @@ from datasets.models import Collection
 from datasets.selectors import annotations, statistics
 from datasets.selectors.remembered import remembered
 from deeplesion_site.access import Right, needs
-from deeplesion_site.dashboard import charts
+from deeplesion_site.dashboard import charts, statistics_charts
 from deeplesion_site.dashboard.scope import Scope, scope_of
 
 
@@ -51,11 +51,11 @@ def _collect(scope: Scope) -> dict[str, Any]:
 
 def _lesion_charts(found: dict[str, Any]) -> list[charts.Chart]:
     return [
-        charts.types(found["types"]),
-        charts.intervals(found["intervals"]),
-        charts.sizes_by_type(found["sizes"]),
-        charts.box_sizes(found["boxes"]),
-        charts.ages(found["ages"]),
+        statistics_charts.types(found["types"]),
+        statistics_charts.intervals(found["intervals"]),
+        statistics_charts.sizes_by_type(found["sizes"]),
+        statistics_charts.box_sizes(found["boxes"]),
+        statistics_charts.ages(found["ages"]),
     ]
 
 
@@ -69,8 +69,8 @@ def _annotation_charts(found: dict[str, Any]) -> list[charts.Chart]:
             names="year",
             values="studies",
         ),
-        charts.modalities(found["modalities"]),
-        charts.tools(found["tools"]),
+        statistics_charts.modalities(found["modalities"]),
+        statistics_charts.tools(found["tools"]),
         charts.bars(
             "reasons",
             "Why bookmarks gave no lesion",

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from datasets.models import Collection, Lesion, Release, Split
 from datasets.selectors import statistics
-from deeplesion_site.dashboard import charts
+from deeplesion_site.dashboard import charts, statistics_charts
 from tests import factories
 
 PAGES = ("/", "/lesions/", "/statistics/", "/bodypart/", "/releases/", "/about/", "/api/docs/", "/login/")
@@ -135,7 +135,7 @@ def test_box_sizes_say_what_they_cut_off(client: Client, dataset: SimpleNamespac
     found = statistics.BoxSizes(4, [[1] * 30] * 30, 2, (20.0, 21.0), (298.9, 162.8))
     assert (
         "Cut off at 120 mm: 2 larger boxes are not drawn (up to 299 mm wide, 163 mm high)."
-        in charts.box_sizes(found).caption
+        in statistics_charts.box_sizes(found).caption
     )
 
 
