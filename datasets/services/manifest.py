@@ -1,12 +1,15 @@
 """The manifest of a published release: every file with size and SHA-256, written once and then the same for all."""
 
+import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.db import transaction
 
@@ -24,6 +27,9 @@ from datasets.version import VERSION
 Progress = Callable[[int, int], None]
 Entry = tuple[str, int, str]
 """Name in the release, bytes, SHA-256."""
+
+LOOK_EVERY_S = 0.2
+"""How often whether another process has written the manifest."""
 
 
 class NotPublished(Refused):
@@ -46,7 +52,8 @@ def prepare(
 
     Parameters
     ----------
-    progress : called with the slices done and their number.
+    progress : called with the slices done and their number, with 0 of 0 while another process writes it; what it
+        raises ends this.
 
     Raises
     ------
@@ -55,8 +62,8 @@ def prepare(
     release = Release.objects.select_related("collection").filter(name=release_name).first()
     if release is None or release.state != Release.State.PUBLISHED:
         raise NotPublished(f"{release_name} is not a published release")
-    known = ReleaseManifest.objects.filter(release=release).first()
     target = path_of(release)
+    known = _known(release)
     if known is not None and target.is_file():
         return known
     files = size = 0
@@ -68,32 +75,74 @@ def prepare(
             yield entry
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in target.parent.glob(f".{target.name}.*.part"):
-        # Of a process that was killed while it wrote.
-        leftover.unlink(missing_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        digest = write(release, temporary, entries())
+    with _part(target, waiting=lambda: progress(0, 0) if progress else None) as (part, file):
+        known = _known(release)
+        if known is not None and target.is_file():
+            return known
+        digest = _write(release, file, entries())
         if known is not None and known.sha256 != digest:
             raise ManifestDiffers(f"{release.name} holds other files than its manifest says")
         with fence():
-            temporary.replace(target)
+            part.replace(target)
             known, _ = ReleaseManifest.objects.get_or_create(
                 release=release, defaults={"sha256": digest, "files": files, "bytes": size}
             )
-    finally:
-        temporary.unlink(missing_ok=True)
     return known
+
+
+def _known(release: Release) -> ReleaseManifest | None:
+    return ReleaseManifest.objects.filter(release=release).first()
+
+
+@contextmanager
+def _part(target: Path, waiting: Callable[[], None]) -> Iterator[tuple[Path, BinaryIO]]:
+    """Give the file that becomes `target`, empty and for this process alone.
+
+    Parameters
+    ----------
+    waiting : called again and again while another process has it.
+    """
+    part = target.with_name(f".{target.name}.part")
+    while True:
+        with part.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                time.sleep(LOOK_EVERY_S)
+                continue
+            if not _is_at(part, file):
+                # Whoever had it has put it in its place.
+                continue
+            file.truncate(0)
+            try:
+                yield part, file
+            finally:
+                if _is_at(part, file):
+                    part.unlink()
+            return
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def write(release: Release, path: Path, entries: Iterable[Entry]) -> str:
     """Write a manifest of some files of a release, entry by entry; returns its SHA-256."""
-    digest = hashlib.sha256()
     with path.open("wb") as file:
-        for text in _text(release, entries):
-            data = text.encode()
-            digest.update(data)
-            file.write(data)
+        return _write(release, file, entries)
+
+
+def _write(release: Release, file: BinaryIO, entries: Iterable[Entry]) -> str:
+    digest = hashlib.sha256()
+    for text in _text(release, entries):
+        data = text.encode()
+        digest.update(data)
+        file.write(data)
+    file.flush()
     return digest.hexdigest()
 
 

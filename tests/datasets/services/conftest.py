@@ -1,6 +1,12 @@
-"""What the tests of harvests share."""
+"""What the tests of harvests, of releases and of their files share."""
+
+from pathlib import Path
 
 import pytest
+
+from datasets.models import Release
+from datasets.services.import_deeplesion import import_deeplesion
+from tests.datasets.tables import draw, row, write
 
 
 @pytest.fixture
@@ -10,3 +16,15 @@ def data_dir(tmp_path, settings):
     settings.DATA_DIR.mkdir()
     settings.IDENTITY_KEY_FILE = settings.DATA_DIR / "identity_key"
     return settings.DATA_DIR
+
+
+@pytest.fixture
+def release(data_dir: Path, tmp_path: Path) -> Release:
+    """Three patients with images in our own storage: slices 8 to 12 around the lesion on 10, and one far away."""
+    images = tmp_path / "Images_png"
+    rows = [row(number, split=number) for number in (1, 2, 3)]
+    for each in rows:
+        for number in (8, 9, 10, 11, 12, 40):
+            draw(images, each.folder, number, seed=each.patient)
+    import_deeplesion(write(tmp_path / "in.csv", rows), images=images, copy=True, release="r-1")
+    return Release.objects.get()

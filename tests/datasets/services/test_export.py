@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from datasets import dl_info, manifest
 from datasets.models import Patient, Release, ReleaseManifest
@@ -28,24 +28,7 @@ from datasets.storage import slice_root
 from tests.datasets.tables import REAL, cells, draw, needs_real_data, row, write
 from tests.peers.disk import small_disk
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _data_folder(settings: Settings, tmp_path: Path) -> None:
-    settings.DATA_DIR = tmp_path / "data"
-
-
-@pytest.fixture
-def release(tmp_path: Path) -> Release:
-    """Three patients with images in our own storage: slices 8 to 12 around the lesion on 10, and one far away."""
-    images = tmp_path / "Images_png"
-    rows = [row(number, split=number) for number in (1, 2, 3)]
-    for each in rows:
-        for number in (8, 9, 10, 11, 12, 40):
-            draw(images, each.folder, number, seed=each.patient)
-    import_deeplesion(write(tmp_path / "in.csv", rows), images=images, copy=True, release="r-1")
-    return Release.objects.get()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("data_dir")]
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -63,24 +46,6 @@ def test_an_export_is_table_images_and_manifest(release: Release, tmp_path: Path
     assert list(tmp_path.glob(".out*")) == []
 
 
-def test_the_manifest_describes_every_file(release: Release, tmp_path: Path) -> None:
-    export(release, tmp_path / "out")
-    content = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    files = _files(tmp_path / "out")
-    assert content["files"] == [
-        {"path": name, "bytes": len(files[name]), "sha256": sha256(files[name]).hexdigest()}
-        for name in sorted(files.keys() - {"manifest.json"})
-    ]
-    assert content["name"] == "r-1"
-    assert content["created"] == release.published.isoformat()
-    assert content["coordinate_convention"] == manifest.COORDINATE_CONVENTION
-    assert content["counts"] == release.counts == manifest.count(tmp_path / "out")
-    assert list(content["counts"]) == ["train", "val", "test"]
-    assert list(content["counts"]["val"]) == ["patients", "studies", "series", "slices", "lesions"]
-    assert content["counts"]["test"] == {"patients": 1, "studies": 1, "series": 1, "slices": 5, "lesions": 1}
-    assert manifest.verify(tmp_path / "out") == []
-
-
 def test_two_exports_are_the_same_to_the_byte(release: Release, tmp_path: Path) -> None:
     for name in ("one", "two"):
         export(release, tmp_path / name)
@@ -90,20 +55,6 @@ def test_two_exports_are_the_same_to_the_byte(release: Release, tmp_path: Path) 
     assert (stored.sha256, stored.files) == (sha256(text).hexdigest(), 16)
     assert stored.bytes == sum(entry["bytes"] for entry in json.loads(text)["files"])
     assert manifests.path_of(release).read_bytes() == text
-
-
-def test_a_lost_manifest_is_made_again_as_it_was(release: Release) -> None:
-    first = manifests.prepare(release_name="r-1")
-    text = manifests.path_of(release).read_bytes()
-    shutil.rmtree(manifests.path_of(release).parent)
-    assert manifests.prepare(release_name="r-1") == first
-    assert manifests.path_of(release).read_bytes() == text
-
-
-def test_preparing_tells_how_far_it_is(release: Release) -> None:
-    seen: list[tuple[int, int]] = []
-    manifests.prepare(release_name="r-1", progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (15, 15)
 
 
 def test_whoever_edits_an_exported_image_edits_that_alone(release: Release, tmp_path: Path) -> None:
