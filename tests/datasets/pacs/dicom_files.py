@@ -75,6 +75,10 @@ def ct_series(count: int = 5, step: float = 5.0, **changes: Any) -> list[Dataset
     return [ct(z=index * step, **changes) for index in range(count)]
 
 
+MARKED = ct_series()[2]
+"""The third of five slices, and the third from either end."""
+
+
 def facts(*objects: Dataset) -> list[Instance]:
     """Header facts of datasets, as a source gives them."""
     return [from_dataset(each, locator="somewhere") for each in objects]

@@ -6,6 +6,7 @@ import pytest
 
 from datasets.models import Release
 from datasets.services.import_deeplesion import import_deeplesion
+from tests.datasets.pacs.dicom_files import MARKED, bidimensional, ct_series, report, save
 from tests.datasets.tables import draw, row, write
 
 
@@ -28,3 +29,13 @@ def release(data_dir: Path, tmp_path: Path) -> Release:
             draw(images, each.folder, number, seed=each.patient)
     import_deeplesion(write(tmp_path / "in.csv", rows), images=images, copy=True, release="r-1")
     return Release.objects.get()
+
+
+@pytest.fixture
+def hospital(tmp_path):
+    """Five slices of one series, and a report that marks the third."""
+    folder = tmp_path / "pacs"
+    for number, each in enumerate(ct_series()):
+        save(each, folder / "images" / f"{number}.dcm")
+    save(report(bidimensional(MARKED.SOPInstanceUID), SOPInstanceUID="1.9.1"), folder / "reports" / "first")
+    return folder

@@ -21,6 +21,7 @@ from datasets.models import Annotation, Collection, Lesion, Patient, Series, Sli
 from datasets.storage import slice_storage
 from tests.datasets.pacs.dicom_files import (
     GROUP,
+    MARKED,
     axis,
     bidimensional,
     code,
@@ -36,19 +37,6 @@ from tests.peers.disk import small_disk
 from workers.models import Job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("data_dir")]
-
-MARKED = ct_series()[2]
-"""The third of five slices, and the third from either end."""
-
-
-@pytest.fixture
-def hospital(tmp_path):
-    """Five slices of one series, and a report that marks the third."""
-    folder = tmp_path / "pacs"
-    for number, each in enumerate(ct_series()):
-        save(each, folder / "images" / f"{number}.dcm")
-    save(report(bidimensional(MARKED.SOPInstanceUID), SOPInstanceUID="1.9.1"), folder / "reports" / "first")
-    return folder
 
 
 def run(folder, **options):

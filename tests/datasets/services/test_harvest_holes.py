@@ -6,23 +6,13 @@ from datasets.models import Collection, Lesion, Slice
 from datasets.services import release as releases
 from datasets.services.harvest.around import UNREAD_SLICES
 from datasets.services.release_contents import csv_lines, slices
-from tests.datasets.pacs.dicom_files import bidimensional, ct, ct_series, report, save
-from tests.datasets.services.test_harvest import MARKED, run
+from tests.datasets.pacs.dicom_files import MARKED, bidimensional, ct, ct_series, report, save
+from tests.datasets.services.test_harvest import run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("data_dir")]
 
 NEIGHBOUR = "images/4.dcm"
 """Of the marked slice; the first from the head."""
-
-
-@pytest.fixture
-def hospital(tmp_path):
-    """Five slices of one series, and a report that marks the third."""
-    folder = tmp_path / "pacs"
-    for number, each in enumerate(ct_series()):
-        save(each, folder / "images" / f"{number}.dcm")
-    save(report(bidimensional(MARKED.SOPInstanceUID), SOPInstanceUID="1.9.1"), folder / "reports" / "first")
-    return folder
 
 
 def damage(folder):
