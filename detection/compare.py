@@ -1,7 +1,7 @@
 """Command line: `python -m detection.compare RELEASE RUN RUN ... --split test`: evaluated runs beside each other.
 
-Runs on 10, 25, 50 and 100 percent of the training patients give the learning curve (Fig. 8); every run is compared
-with the first, patient by patient.
+Runs on 10, 25, 50 and 100 percent of the training patients, of one preset that started from the same weights, give the
+learning curve (Fig. 8); every run is compared with the first, patient by patient.
 """
 
 import argparse
@@ -54,7 +54,8 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
     Returns
     -------
     `runs`: what each was trained on and its sensitivities; `by_share`: their mean over the runs of each share of the
-    training patients; `differences`: of every further run to the first, in average sensitivity, with its 95% band.
+    training patients, of those with the first one's preset and weights to start from; `differences`: of every further
+    run to the first, in average sensitivity, with its 95% band.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
     reports = [_report(run, split, release.sha256) for run in runs]
     found = [_matched(run, split, truth) for run in runs]
     listed = [
-        {"run": run.name, **{name: report["run"][name] for name in ("preset", "fraction", "seed", "step")},
+        {"run": run.name, **{name: report["run"][name] for name in ("preset", "weights", "fraction", "seed", "step")},
          "sensitivity": report["sensitivity"], "average_sensitivity": report["average_sensitivity"]}
         for run, report in zip(runs, reports, strict=True)
     ]  # fmt: skip
@@ -106,10 +107,11 @@ def _place(run: Path, split: str) -> Path:
 
 
 def _by_share(listed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Mean over the runs of each share, smallest share first."""
+    """Mean over the runs of each share that are like the first one, smallest share first."""
+    like = [line for line in listed if all(line[name] == listed[0][name] for name in ("preset", "weights"))]
     result = {}
-    for share in sorted({line["fraction"] for line in listed}):
-        own = [line for line in listed if line["fraction"] == share]
+    for share in sorted({line["fraction"] for line in like}):
+        own = [line for line in like if line["fraction"] == share]
         points = own[0]["sensitivity"]
         result[f"{share:g}"] = {
             "runs": len(own),

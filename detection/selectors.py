@@ -69,6 +69,7 @@ def over_shares(found: Evaluation) -> list[Evaluation]:
             checkpoint=found.checkpoint,
             run__release=like.release,
             run__preset=like.preset,
+            run__weights=like.weights,
             run__options=like.options,
         )
         .select_related("run")

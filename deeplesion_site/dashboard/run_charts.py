@@ -75,24 +75,31 @@ def froc(found: Evaluation, *, official: bool) -> Chart:
     traces.append(_line("this run", curve["false_positives"], curve["sensitivity"], token("figure"), width=2.6))
     traces.append(_line("this run", rates, hits, token("figure"), mode="markers", symbol="circle"))
     legend = [("this run, with its 95% band over patients", "--figure")]
+    differing, said = _as_published(found, official=official)
     for number, (name, values) in enumerate(PUBLISHED.items()):
         colour = f"step-{2 * number + 2}"
-        label = name if official else f"{name}, on other data"
+        label = f"{name}{differing}"
         traces.append(
             _line(label, list(values), list(values.values()), token(colour), mode="lines+markers", dash="dot",
                   symbol=SYMBOLS[number + 1])
         )  # fmt: skip
         legend.append((label, f"--{colour}"))
     caption = f"{found.lesions:,} lesions on {found.images:,} images of {found.patients:,} patients, {found}."
-    if official:
-        caption += " Dotted: published for this very split."
-    else:
-        caption += (
-            " Dotted: published for the test split of DeepLesion, so measured on other data; for orientation only."
-        )
+    caption += f" Dotted: {said}"
     rows = [(point, value, *bands.get(point, (None, None))) for point, value in by_number(found.sensitivity).items()]
     head = (RATE, SENSITIVITY, "95% from", "to")
     return Chart("froc", "FROC", caption, head, rows, figure(traces, _froc_axes()), "tall", tuple(legend))
+
+
+def _as_published(found: Evaluation, *, official: bool) -> tuple[str, str]:
+    """What to add to the names of published figures, and a sentence on how they compare with an evaluation."""
+    if not official:
+        told = "published for the test split of DeepLesion, so measured on other data; for orientation only."
+        return ", on other data", told
+    if (found.convention, found.iou) != ("deeplesion", 0.5):
+        told = "published for this split, but at IoU 0.5 in the literature’s convention; for orientation only."
+        return ", scored otherwise", told
+    return "", "published for this very split."
 
 
 def by_type(found: Evaluation) -> Chart:

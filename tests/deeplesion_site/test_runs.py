@@ -172,6 +172,12 @@ def test_published_figures_are_marked_as_measured_on_other_data_unless_it_is_tha
     page = text(client, f"/runs/{official.run_id}/")
     assert "on other data" not in page
     assert "published for this very split" in page
+    for values, way in (({"iou": 0.3}, "IoU 0.3"), ({"convention": "strict"}, "strict")):
+        otherwise = made.make_evaluation(truth_sha256=OFFICIAL_TEST, **values)
+        page = text(client, f"/runs/{otherwise.run_id}/?evaluation={otherwise.pk}")
+        assert "MULAN (Yan 2019), scored otherwise" in page, way
+        assert "published for this very split" not in page
+        assert "at IoU 0.5 in the literature’s convention" in page
 
 
 def test_results_on_the_phantom_are_called_so(client: Client, dataset: SimpleNamespace) -> None:

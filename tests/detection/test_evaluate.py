@@ -185,6 +185,12 @@ def test_runs_are_compared_by_share_and_patient_by_patient(run, many, tmp_path, 
     (difference,) = content["differences"]
     assert (difference["run"], difference["against"]) == ("worse", run.name)
     assert difference["high"] < 0
+    report["run"]["preset"] = "context"
+    (worse / "evaluation-test/report.json").write_text(json.dumps(report))
+    assert compare.main([str(many), str(run), str(worse), "--bootstrap", "0"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert [line["preset"] for line in content["runs"]] == ["tiny", "context"]
+    assert list(content["by_share"]) == ["1"], "another detector is no point of this one's learning curve"
     report["release_sha256"] = "other"
     (worse / "evaluation-test/report.json").write_text(json.dumps(report))
     assert compare.main([str(many), str(run), str(worse)]) == 1

@@ -48,6 +48,7 @@ def test_shares_are_those_of_detectors_made_the_same_way():
     half = factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.5))
     factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.25, preset="paper"))
     factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.1, release="other"))
+    factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.75, weights="vgg16-397923af.pth"))
     assert [each.pk for each in selectors.over_shares(whole)] == [half.pk, whole.pk]
 
 
