@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 
 from datasets.models import Collection, LocationModel, Release
 from detection.models import Evaluation, TrainingRun
-from detection.services.runs import OPTIONS
+from detection.presets import PAPER
+from detection.services.runs import OPTIONS, chosen_options
 from workers.bodypart import log_of
 from workers.kinds import bodypart, evaluate, locate, manifest, train
 from workers.models import Job, JobEvent
@@ -52,7 +53,8 @@ def run_of(job: Job) -> TrainingRun | None:
     same = {name: job.params[name] for name in ("release", "preset", "seed", "fraction") if name in job.params}
     if job.params.get("weights"):
         same["start_weights"] = job.params["weights"]
-    options = {name: job.params[name] for name in sorted(OPTIONS) if job.params.get(name)}
+    asked = {name: job.params[name] for name in OPTIONS if name in job.params}
+    options = chosen_options(job.params.get("preset", PAPER.name), asked)
     return runs.filter(**same, options=options).first()
 
 

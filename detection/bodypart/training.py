@@ -43,6 +43,8 @@ VALIDATION_SHARE = 0.1
 class Run:
     """What a training works on."""
 
+    release: str
+    """Its hash."""
     preset: Preset
     seed: int
     train: list[Volume]
@@ -85,7 +87,7 @@ def train(
     learn, check = _divided(volumes(release), preset, seed)
     out.mkdir(parents=True, exist_ok=True)
     pictures = Pictures([*learn, *check], preset.size, threads, out)
-    run = Run(preset, seed, learn, check, pictures, device)
+    run = Run(known.sha256, preset, seed, learn, check, pictures, device)
     try:
         torch.manual_seed(seed)
         network = Regressor(preset.channels, preset.depth).to(device)
@@ -223,7 +225,8 @@ def _changed(pictures: Tensor, slices: int, random: np.random.Generator) -> Tens
 
 def _identity(run: Run) -> str:
     names = [volume.name for volume in (*run.train, *run.val)]
-    return json.dumps([dataclasses.asdict(run.preset), run.seed, hashlib.sha256(repr(names).encode()).hexdigest()])
+    series = hashlib.sha256(repr(names).encode()).hexdigest()
+    return json.dumps([dataclasses.asdict(run.preset), run.seed, run.release, series])
 
 
 def _resume(

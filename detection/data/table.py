@@ -144,11 +144,11 @@ def _file_name(text: str) -> str:
 
 
 def _spacing(text: str) -> tuple[float, float]:
-    """Mm per pixel, and between slices (0 where unknown): what nobody measured is only the interval."""
+    """Mm per pixel, and between slices (0 where unknown, or negative): what nobody measured is only the interval."""
     x, y, interval = _numbers(text, 3, finite=2)
     if min(x, y) <= 0:
         raise ValueError(text)
-    return x, abs(interval) if math.isfinite(interval) else 0.0
+    return x, max(interval, 0.0) if math.isfinite(interval) else 0.0
 
 
 def _numbers(text: str, count: int, *, finite: int | None = None) -> list[float]:

@@ -1,4 +1,7 @@
-"""NMS and RoI pooling: torchvision's where it loads, else the project's own, which compute the same."""
+"""NMS and RoI pooling: on a GPU torchvision's where it loads, else the project's own, which compute the same.
+
+On a processor the project's own are faster; `benchmarks.operators` holds RoIAlign against torchvision's.
+"""
 
 from typing import Any
 

@@ -48,7 +48,7 @@ def run_request(
         raise BadRun(f"the seed {seed} is not a whole number from 0 to {2**31 - 1}")
     if weights not in ("", "imagenet", "random"):
         raise BadRun(f"weights are imagenet or random, not {weights}")
-    chosen = {name: value for name, value in sorted((options or {}).items()) if value}
+    chosen = chosen_options(preset, options or {})
     unknown = sorted(set(chosen) - set(OPTIONS))
     if unknown:
         raise BadRun(f"training knows no option {', '.join(unknown)}")
@@ -64,6 +64,16 @@ def run_request(
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     made, _ = TrainingRun.objects.get_or_create(fingerprint=digest, defaults=asked)
     return made
+
+
+def chosen_options(preset: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of the options that change something about a preset, by their names.
+
+    None, no and 0 leave it as it is, but for no zoom at all where the preset zooms.
+    """
+    zooms = PRESETS[preset].augmentation.scale > 0
+    still = {"scale"} if zooms and options.get("scale") is not None else set()
+    return {name: value for name, value in sorted(options.items()) if value or name in still}
 
 
 def run_requeue(run: TrainingRun) -> None:

@@ -38,7 +38,8 @@ GRADIENT = "gradient_norm"
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where a run goes; none of it changes the result but for rounding."""
+    """Where a run goes. None of it changes the result but for rounding, unless several processes share a batch and the
+    backbone has batch normalisation that is not frozen: each then learns by the statistics of its own images."""
 
     accelerator: str = "auto"
     devices: int = 1

@@ -229,6 +229,16 @@ def test_a_folder_of_another_run_is_refused(release: Path, run: Path) -> None:
         learn(release, run, preset=TINY, seed=7, threads=1)
 
 
+def test_a_folder_of_a_run_on_another_release_of_the_same_series_is_refused(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, interval in ((first, 5.0), (second, 2.5)):
+        write_release(folder, SERIES, interval=interval)
+    short = dataclasses.replace(TINY, steps=10)
+    learn(first, tmp_path / "run", preset=short, threads=1)
+    with pytest.raises(RunExists, match="another release; choose another folder"):
+        learn(second, tmp_path / "run", preset=short, threads=1)
+
+
 @pytest.mark.parametrize("content", [b"garbage", {"x": 1}, {"identity": "", "step": "?"}])
 def test_a_checkpoint_that_is_none_is_named(release: Path, tmp_path: Path, content: object) -> None:
     if isinstance(content, bytes):

@@ -70,8 +70,10 @@ def test_a_bad_cell_is_named_by_line_and_column(tmp_path, change, sentence):
 
 
 def test_an_unknown_interval_is_none(tmp_path):
-    table = write_table(tmp_path / "DL_info.csv", [{**row(), "Spacing_mm_px_": "0.8, 0.8, NaN"}, row(interval=-5)])
-    assert [each.interval for each in read_lesions(table)] == [0, 5]
+    intervals = ("NaN", "inf", "0", "-5", "5")
+    rows = [{**row(), "Spacing_mm_px_": f"0.8, 0.8, {interval}"} for interval in intervals]
+    table = write_table(tmp_path / "DL_info.csv", rows)
+    assert [each.interval for each in read_lesions(table)] == [0, 0, 0, 0, 5], "the key slice is repeated, as in 3DCE"
 
 
 def test_a_published_download_needs_no_manifest(tmp_path):

@@ -32,6 +32,9 @@ def test_the_same_parameters_are_the_same_run():
         runs.run_request(release="r-1", preset="tiny", options={"epochs": 3}),
     ]
     assert len({first, *others}) == 6
+    still = runs.run_request(release="r-1", preset="tiny", options={"scale": 0.0, "z_jitter": 0.0})
+    assert still.options == {"scale": 0.0}, "the preset zooms, and jitters not"
+    assert runs.run_request(release="r-1", preset="paper", options={"scale": 0.0}).options == {}
     assert (first.state, first.start_weights, others[1].start_weights) == (State.QUEUED, "random", "imagenet")
 
 

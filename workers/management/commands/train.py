@@ -33,14 +33,14 @@ class Command(JobCommand):
         beyond.add_argument("--learning-rate", type=float)
         beyond.add_argument("--precision")
         beyond.add_argument("--spacing", type=float)
-        beyond.add_argument("--flip", action="store_true")
+        beyond.add_argument("--flip", action="store_true", default=None)
         beyond.add_argument("--scale", type=float)
         beyond.add_argument("--z-jitter", type=float)
         beyond.add_argument("--ignore-unannotated", type=float)
 
     def handle(self, *, wait: bool, **options: Any) -> None:
         params = {name: options[name] for name in ("release", "preset", "seed", "fraction", "weights")}
-        params |= {name: options[name] for name in OPTIONS if options[name]}
+        params |= {name: options[name] for name in OPTIONS if options[name] is not None}
         try:
             with one_sentence():
                 run = training.request(params)
