@@ -168,6 +168,10 @@ def test_filters_narrow_the_queue_and_its_address(curator: Page, site: SimpleNam
 def test_a_phone_shows_the_card_in_its_width(kind: str, curator: Page, site: SimpleNamespace) -> None:
     curator.set_viewport_size({"width": 375, "height": 800})
     subject = site.pair if kind == "pairs" else site.flagged[0]
+    if kind == "flagged":
+        wide = {"reason": "nothing but pixel noise", "value": 1.11, "threshold": 1.2}
+        subject.noise_reasons = [wide, *subject.noise_reasons]
+        subject.save(update_fields=["noise_reasons"])
     for address in (f"/review/?kind={kind}", f"/review/{kind}/{subject.pk}/"):
         curator.goto(f"{site.url}{address}")
         assert curator.evaluate("document.documentElement.scrollWidth") == 375
