@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from workers.models import Job
+QUEUES = ("io", "cpu", "gpu")
+"""Those of the jobs; the first one has the scheduler with it."""
 
 
 class PortTaken(RuntimeError):
@@ -57,7 +58,7 @@ def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[by
     try:
         processes["web server"] = subprocess.Popen(_web_server(port), start_new_session=True)
         _wait_for_answer(port, processes)
-        for queue in Job.Queue:
+        for queue in QUEUES:
             processes[f"{queue} worker"] = subprocess.Popen(_worker(queue, data_dir), start_new_session=True)
         yield processes
     finally:
@@ -113,7 +114,7 @@ def _worker(queue: str, data_dir: Path) -> list[str]:
     python = [sys.executable, "-W", "ignore:You're running the worker", "-m"]
     options = [f"--queues={queue}", f"--hostname={queue}@%h", "--concurrency=1", "--loglevel=warning"]
     options += ["--without-mingle", "--without-gossip"]
-    beat = ["--beat", f"--schedule={data_dir / 'beat'}"] if queue == Job.Queue.IO else []
+    beat = ["--beat", f"--schedule={data_dir / 'beat'}"] if queue == QUEUES[0] else []
     return [*python, "celery", "--quiet", "--app=deeplesion_site", "worker", *options, *beat]
 
 
