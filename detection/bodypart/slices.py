@@ -6,7 +6,6 @@ DeepLesion's scale (`anchor`), never to train.
 
 import csv
 import math
-import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ Picture = NDArray[np.uint8]
 WINDOW = (-60.0, 275.0)
 """HU shown as 0 and 255. SSBR begins at -175 and shows fat; a network that sees it takes fat people's chests for
 abdomens, and nothing in its training tells it better."""
+PIECE_BYTES = 1 << 20
 TRAIN, VAL, TEST = 1, 2, 3
 """Train_Val_Test."""
 GIVEN = frozenset({"published", "phantom"})
@@ -182,8 +182,12 @@ class Pictures:
         self._starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
         shape = (int(ends[-1]), size, size)
         with tempfile.TemporaryFile(dir=folder) as file:
-            # Its place is taken now: a process that writes to a mapped page without one is killed.
-            os.posix_fallocate(file.fileno(), 0, math.prod(shape))
+            # Its place is taken now: a process that writes to a mapped page without one is killed. And by zeros: space
+            # that is only reserved is broken up page by page, and then the kernel takes seconds to end the process.
+            left = math.prod(shape)
+            while left:
+                left -= file.write(bytes(min(left, PIECE_BYTES)))
+            file.flush()
             self._greys = np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
         self._known = np.zeros(len(self._greys), dtype=bool)
         self._pool = ThreadPoolExecutor(threads)
