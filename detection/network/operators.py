@@ -1,6 +1,6 @@
 """NMS and RoI pooling: on a GPU torchvision's where it loads, else the project's own, which compute the same.
 
-On a processor the project's own are faster; `benchmarks.operators` holds RoIAlign against torchvision's.
+On a processor the project's own run in either case; `benchmarks.operators` times both where torchvision loads.
 """
 
 from typing import Any

@@ -44,6 +44,9 @@ def test_the_seeds_of_the_tiny_preset_are_kept_with_date_and_machine(discs, tmp_
     assert [line["seed"] for line in content["seeds"]] == [0, 1]
     assert {"date", "processor", "cores", "torch", "load_average_before"} < content["machine"].keys()
     assert content["release"]["patients"] == {"train": 7, "val": 1, "test": 2}
+    for line in content["seeds"]:
+        low, apart, high = (line[f"less that in float32, {name}"] for name in ("low", "difference", "high"))
+        assert -1 <= low <= apart <= high <= 1
     found = [line["sensitivity at 4"] for line in content["seeds"]]
     assert content["all"]["sensitivity at 4"]["mean"] == round(sum(found) / 2, 4)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
