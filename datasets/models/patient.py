@@ -36,6 +36,7 @@ class Collection(models.Model):
         related_name="collections",
         help_text="whose places in the body its lesions carry; empty: those it was published with, or none",
     )
+    located = models.DateTimeField(null=True, blank=True, help_text="when a model had last looked at all of it")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -1,10 +1,9 @@
 """Read queries over locations in the body."""
 
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from numpy.typing import NDArray
 
 from datasets import manifest
@@ -47,10 +46,9 @@ class Difference:
 
 
 def state_of_locations() -> str:
-    """A short text that changes whenever lesions were located or another model was chosen for them."""
-    newest = Subquery(LesionLocation.objects.order_by("-id").values("id")[:1])
-    chosen = Collection.objects.exclude(location_model=None).order_by("pk").annotate(newest=newest)
-    return "-".join(map(str, chain.from_iterable(chosen.values_list("pk", "location_model_id", "newest")))) or "none"
+    """A short text that changes whenever a model has looked at a collection, which is when its lesions are placed."""
+    looked_at = Collection.objects.exclude(located=None).order_by("pk").values_list("pk", "located")
+    return "-".join(f"{pk}-{located.timestamp():.6f}" for pk, located in looked_at if located) or "none"
 
 
 def map_points(rows: QuerySet[Lesion], limit: int) -> bytes:

@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol, cast
 import numpy as np
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from datasets import png
@@ -107,8 +108,14 @@ def choose(*, collection: Collection, model: LocationModel) -> None:
 
     What other models said stays in their own rows. A published dataset keeps its own locations.
     """
-    if collection.kind == Collection.Kind.PUBLISHED:
-        return
+    if collection.kind != Collection.Kind.PUBLISHED:
+        _carry(collection, model)
+        collection.location_model = model
+    collection.located = timezone.now()
+    collection.save(update_fields=["location_model", "located"])
+
+
+def _carry(collection: Collection, model: LocationModel) -> None:
     said = LesionLocation.objects.filter(model=model, lesion=OuterRef("pk"))
     lesions = Lesion.objects.filter(slice__series__study__patient__collection=collection)
     lesions.exclude(location_source="").filter(~Exists(said)).update(x=None, y=None, z=None, location_source="")
@@ -119,8 +126,6 @@ def choose(*, collection: Collection, model: LocationModel) -> None:
     other = lesions.exclude(location_source=model.version).filter(Exists(said))
     for stale in (other, lesions.filter(Exists(moved), location_source=model.version)):
         stale.update(location_source=model.version, **axes)
-    collection.location_model = model
-    collection.save(update_fields=["location_model"])
 
 
 def _unseen(collection: Collection, model: LocationModel) -> QuerySet[Slice]:

@@ -13,6 +13,7 @@ from datasets.models import (
     SeriesLocation,
     SliceLocation,
 )
+from datasets.selectors.locations import state_of_locations
 from datasets.services import release as releases
 from datasets.services.locate import locate
 from datasets.services.release_contents import csv_lines
@@ -130,6 +131,43 @@ def test_a_lesion_follows_its_series_when_more_of_it_is_scored(collection, lesio
     lesion.refresh_from_db()
     assert (lesion.z, lesion.location_source) == (0.6, "bpr-a")
     assert lesion.z == LesionLocation.objects.get().z
+
+
+def test_what_is_remembered_of_places_ends_when_a_model_has_looked_again(collection, lesion):
+    """Also where the same model takes a place away, and where a dataset keeps those it was published with."""
+    known, states = model(), [state_of_locations()]
+    locate(collection=collection, model=known, score=scorer)
+    states.append(state_of_locations())
+    make_slice(series=lesion.slice.series, pixels=body())
+    locate(collection=collection, model=known, score=saying(Scores("unclear")))
+    lesion.refresh_from_db()
+    assert lesion.z is None
+    states.append(state_of_locations())
+    collection.kind = Collection.Kind.PUBLISHED
+    collection.save()
+    locate(collection=collection, model=known, score=scorer)
+    states.append(state_of_locations())
+    assert len(set(states)) == len(states)
+
+
+def test_places_that_nobody_carries_yet_change_nothing_that_is_remembered(collection, lesion):
+    """What is remembered while series are scored would else outlive the moment in which lesions get their places."""
+    locate(collection=collection, model=model(), score=scorer)
+    before = state_of_locations()
+
+    class Broken(Exception):
+        pass
+
+    def stop(done, total):
+        if done == 1:
+            raise Broken
+
+    for _ in range(2):
+        series = make_series(study=lesion.slice.series.study, columns=128, rows=128)
+        make_lesion(slice=make_slice(series=series, pixels=body()), centre=(63.5, 63.5), x=None, y=None, z=None)
+    with pytest.raises(Broken):
+        locate(collection=collection, model=LocationModel.objects.get(), score=scorer, progress=stop)
+    assert state_of_locations() == before
 
 
 def test_a_release_made_afterwards_carries_the_places_and_keeps_their_source(collection):
