@@ -69,9 +69,9 @@ def queues() -> list[Queue]:
 
 
 def gpus_of(workers: list[Worker]) -> list[str] | None:
-    """GPUs of some workers, a machine's own once; None where no worker has said whether it has one."""
-    by_host = {worker.name.rpartition(":")[0]: worker.gpus for worker in workers if worker.gpus is not None}
-    return [name for names in by_host.values() for name in names] if by_host else None
+    """GPUs that some workers have together; None where no worker has said whether it has one."""
+    said = [worker.gpus for worker in workers if worker.gpus is not None]
+    return [name for gpus in said for name in gpus] if said else None
 
 
 def living() -> list[Worker]:

@@ -53,7 +53,7 @@ class Cost:
         if kept is None or not self.needs.disk_words:
             return self.needs.disk_words
         if kept == 0:
-            return f"none: {self.needs.disk_words}"
+            return f"none; {self.needs.disk_words}"
         if not passing:
             return f"about {filesizeformat(kept)}: {self.needs.disk_words}"
         whole = filesizeformat(kept + passing)

@@ -33,6 +33,7 @@ REGRESSOR_EXTRA = 500_000
 """Bytes of a regressor beside its weights: what it has seen, curves, log."""
 SAMPLED = 20
 """Series folders of a download whose files are measured."""
+NOT_COUNTED = "known once a dry run of the same has counted the slices"
 LEARNED = (Split.TRAIN, Split.VAL)
 
 
@@ -72,16 +73,16 @@ def of_rehearsed(rehearsal: Job) -> Needs:
     """What a harvest takes that a dry run has counted."""
     slices, lesions = rehearsal.result.get("slices"), rehearsal.result.get("lesions")
     if slices is None or lesions is None:
-        return Needs(slices_words="known once the dry run has counted them", disk_words="known by the slices")
+        return Needs(slices_words=NOT_COUNTED, disk_words=NOT_COUNTED)
     mean = sizes.mean_slice_bytes()
-    each = f"the mean of what is stored, {filesizeformat(mean)}" if mean else "uncompressed, which none is"
+    each = f"{filesizeformat(mean)}, the mean of what is stored" if mean else f"at most {filesizeformat(LARGEST_SLICE)}"
     return Needs(
         rows=lesions,
         rows_words=f"{lesions:,} new lesion{'' if lesions == 1 else 's'}",
         slices=slices,
         slices_words=f"{slices:,} new, as job {rehearsal.pk} counted",
         kept=slices * (mean or LARGEST_SLICE) + lesions * LESION_ROWS,
-        disk_words=f"each slice as {each}",
+        disk_words=f"{each}, for each slice",
     )
 
 
@@ -91,7 +92,7 @@ def _harvest(wish: Mapping[str, Any]) -> Needs:
     rehearsal = harvest_wish.rehearsed(wish)
     if rehearsal is not None:
         return of_rehearsed(rehearsal)
-    return Needs(slices_words="a dry run of the same would tell", disk_words="a dry run of the same would tell")
+    return Needs(slices_words=NOT_COUNTED, disk_words=NOT_COUNTED)
 
 
 def _import(wish: Mapping[str, Any]) -> Needs:
