@@ -20,11 +20,11 @@ class Teller:
         self._folder = folder
         self._told, self._unit = 0.0, ""
 
-    def __call__(self, done: int, total: int, unit: str) -> None:
-        """Tell it, unless something was told of the same unit just before."""
+    def __call__(self, done: int, total: int, unit: str, more: str = "") -> None:
+        """Tell it, unless something was told of the same unit just before; `more` goes to the line alone."""
         now = time.monotonic()
         if now - self._told < EVERY_SECONDS and done != total and unit == self._unit:
             return
         self._told, self._unit = now, unit
         replace(self._folder / PROGRESS, json.dumps({"done": done, "total": total, "unit": unit}) + "\n")
-        sys.stderr.write(f"{unit} {done}/{total}\n")
+        sys.stderr.write(f"{unit} {done}/{total}" + (f", {more}\n" if more else "\n"))

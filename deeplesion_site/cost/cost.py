@@ -57,7 +57,7 @@ class Cost:
         if not passing:
             return f"about {filesizeformat(kept)}: {self.needs.disk_words}"
         whole = filesizeformat(kept + passing)
-        return f"about {whole} while it works, of which {filesizeformat(kept)} stay: {self.needs.disk_words}"
+        return f"about {whole} while it works, {filesizeformat(kept)} of it for good: {self.needs.disk_words}"
 
     def _card(self) -> str:
         if self.gpus:

@@ -33,7 +33,6 @@ REGRESSOR_EXTRA = 500_000
 """Bytes of a regressor beside its weights: what it has seen, curves, log."""
 SAMPLED = 20
 """Series folders of a download whose files are measured."""
-NOT_COUNTED = "known once a dry run of the same has counted the slices"
 LEARNED = (Split.TRAIN, Split.VAL)
 
 
@@ -55,6 +54,12 @@ class Needs:
     """Of the network that is trained or used."""
 
 
+NOT_COUNTED = Needs(
+    slices_words="known once a dry run of the same has counted them", disk_words="known with the slices"
+)
+"""A harvest of which nobody knows what a PACS holds."""
+
+
 def of(kind: str, wish: Mapping[str, Any]) -> Needs:
     """What a job takes.
 
@@ -73,9 +78,11 @@ def of_rehearsed(rehearsal: Job) -> Needs:
     """What a harvest takes that a dry run has counted."""
     slices, lesions = rehearsal.result.get("slices"), rehearsal.result.get("lesions")
     if slices is None or lesions is None:
-        return Needs(slices_words=NOT_COUNTED, disk_words=NOT_COUNTED)
+        return NOT_COUNTED
     mean = sizes.mean_slice_bytes()
-    each = f"{filesizeformat(mean)}, the mean of what is stored" if mean else f"at most {filesizeformat(LARGEST_SLICE)}"
+    each = (
+        f"{filesizeformat(mean)}, the mean of what is stored" if mean else f"at most {filesizeformat(LARGEST_SLICE)}"
+    )
     return Needs(
         rows=lesions,
         rows_words=f"{lesions:,} new lesion{'' if lesions == 1 else 's'}",
@@ -92,7 +99,7 @@ def _harvest(wish: Mapping[str, Any]) -> Needs:
     rehearsal = harvest_wish.rehearsed(wish)
     if rehearsal is not None:
         return of_rehearsed(rehearsal)
-    return Needs(slices_words=NOT_COUNTED, disk_words=NOT_COUNTED)
+    return NOT_COUNTED
 
 
 def _import(wish: Mapping[str, Any]) -> Needs:

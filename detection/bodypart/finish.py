@@ -30,7 +30,7 @@ def finish(
     pictures: Pictures,
     record: dict[str, Any],
     device: str,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Callable[[int, int, str, str], None] | None = None,
 ) -> Model:
     """Complete a model.
 
@@ -52,7 +52,7 @@ def finish(
     for index in chosen:
         features[index] = _features(network, pictures.whole(index), device)
         if progress is not None:
-            progress(len(features), len(chosen), "series scored")
+            progress(len(features), len(chosen), "series scored", "")
     scores: dict[int, NDArray[np.float64]] = {
         index: network.head(each.to(device)).squeeze(1).double().cpu().numpy() for index, each in features.items()
     }

@@ -26,8 +26,8 @@ from detection.bodypart.settings import FEWEST_SERIES, Preset
 from detection.bodypart.slices import TEST, VAL, Pictures, Volume, identity_of, volumes
 from detection.training.settings import replace
 
-Progress = Callable[[int, int, str], None]
-"""Called with what is done, what there is in all, and what is counted."""
+Progress = Callable[[int, int, str, str], None]
+"""Called with what is done, what there is in all, what is counted, and what more there is to say."""
 
 MODEL, CHECKPOINT = "model.pt", "checkpoint.pt"
 SHORTEST_MM = 20.0
@@ -182,7 +182,8 @@ def _learn(
         if done % 10 == 0 or ended:
             lines.append({"step": done, "order_loss": order.item(), "distance_loss": distance.item()})
             if progress is not None:
-                progress(done, preset.steps, "steps")
+                losses = f"order loss {order.item():.4f}, distance loss {distance.item():.4f}"
+                progress(done, preset.steps, "steps", losses)
         if done % EVERY == 0 or ended:
             state = (network.state_dict(), optimizer.state_dict(), schedule.state_dict())
             content = {"identity": identity, "step": done, "lines": lines, "state": state}

@@ -206,17 +206,17 @@ def test_a_broken_off_run_ends_as_it_would_have(release: Path, tmp_path: Path) -
     class PulledPlug(Exception):
         pass
 
-    def pull(done: int, total: int, unit: str) -> None:
+    def pull(done: int, *_: object) -> None:
         if done == 70:
             raise PulledPlug
 
     with pytest.raises(PulledPlug):
         learn(release, tmp_path / "broken", preset=short, threads=1, progress=pull)
     assert not (tmp_path / "broken/model.pt").exists()
-    told: list[tuple[int, int, str]] = []
+    told: list[tuple[int, int, str, str]] = []
     resumed = learn(release, tmp_path / "broken", preset=short, threads=1, progress=lambda *each: told.append(each))
-    assert [done for done, _, unit in told if unit == "steps"] == [60, 70, 80]
-    scored = [(done, total) for done, total, unit in told if unit == "series scored"]
+    assert [done for done, _, unit, _ in told if unit == "steps"] == [60, 70, 80]
+    scored = [(done, total) for done, total, unit, _ in told if unit == "series scored"]
     assert scored == [(done, len(SERIES)) for done in range(1, len(SERIES) + 1)], "it could be ended while it scores"
     assert resumed.version == whole.version
     before = (tmp_path / "broken/model.pt").stat().st_mtime_ns
@@ -337,7 +337,7 @@ def test_the_command_trains_and_names_mistakes(release: Path, tmp_path: Path, ca
     assert facts["steps"] == 20
     assert facts["version"] == load_model(tmp_path / "run/model.pt").version
     assert facts == read(tmp_path / "run")
-    assert "steps 20/20" in said.err
+    assert "steps 20/20, order loss " in said.err
     last = {"done": len(SERIES), "total": len(SERIES), "unit": "series scored"}
     assert json.loads((tmp_path / "run/progress.json").read_text()) == last
     assert main([str(tmp_path), "--out", str(tmp_path / "other")]) == 1
