@@ -115,8 +115,11 @@ def are_comparable(first: Evaluation, second: Evaluation) -> bool:
 def paired_difference(first: Evaluation, second: Evaluation) -> dict[str, float] | None:
     """Difference in average sensitivity (second - first) with its 95% band over patients, from their reports.
 
-    Both must be comparable; see `detection.evaluation.bootstrap.difference`. None where a report lacks its draws.
+    Both must be comparable; see `detection.evaluation.bootstrap.difference`. None where a report lacks its draws, or
+    they are of a single patient and so all alike.
     """
+    if first.patients == 1:
+        return None
     drawn = [each.report.get("bootstrap", {}) for each in (first, second)]
     averages = [np.array(each.get("average_sensitivity", ()), dtype=np.float64) for each in drawn]
     if not len(averages[0]) or len(averages[0]) != len(averages[1]) or drawn[0]["seed"] != drawn[1]["seed"]:

@@ -149,10 +149,10 @@ def paired_difference(
     Returns
     -------
     `difference` (second - first), its 95% band `low`..`high`, and `p`, the two-sided share of draws at or beyond zero;
-    without draws the difference alone.
+    the difference alone without draws, and of a single patient, of whom all draws are alike.
     """
     whole = [_whole(truth, found, match, ties) for found, match in (first, second)]
-    if not repeats:
+    if not repeats or len(np.unique(truth.patients)) < 2:
         return {"difference": whole[1] - whole[0]}
     means = [
         resample(truth, found, match, AVERAGED, repeats=repeats, seed=seed, ties=ties).mean(axis=1)

@@ -30,7 +30,8 @@ def report(
 
     Parameters
     ----------
-    repeats : draws of patients for the 95% bands; 0 leaves the bands out. Lesions of a single patient have none.
+    repeats : draws of patients for the 95% bands; 0 leaves the bands out. Lesions of a single patient have none,
+        nor have those that no draw holds.
     """
     matched = match(truth, found, iou, convention)
     curve = strata.curve_of(truth, found, matched)
@@ -85,7 +86,9 @@ def _add_bands(
     averages = values[:, len(points) :].mean(axis=1)
     for (part, mask), at, average in zip(parts, values.transpose(2, 0, 1), averages.T, strict=True):
         # Draws of a single patient are all alike: a band of no width would say that the figure is certain.
-        if len(np.unique(truth.patients[truth.image[mask]])) > 1:
+        several = len(np.unique(truth.patients[truth.image[mask]])) > 1
+        # A draw of few may hold none of these lesions; where none does, nothing is known of the band.
+        if several and np.isfinite(average).any():
             part["bands"] = _bands(at[:, : len(points)], average, points)
     return np.asarray(averages[:, 0])
 

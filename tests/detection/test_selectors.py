@@ -74,3 +74,5 @@ def test_the_difference_is_that_of_the_same_draws_of_patients(tmp_path):
 def test_reports_without_draws_have_no_band():
     bare = factories.make_evaluation(report={"average_sensitivity": 0.5})
     assert selectors.paired_difference(bare, factories.make_evaluation()) is None
+    of_one = [factories.make_evaluation(patients=1, level=level) for level in (0.3, 0.5)]
+    assert selectors.paired_difference(*of_one) is None, "all draws of a single patient are alike"

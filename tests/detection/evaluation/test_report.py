@@ -106,6 +106,15 @@ def test_types_and_sizes_have_bands_unless_they_are_of_one_patient():
     assert all("bands" not in part for part in report(truth, found, repeats=0)["by_size"].values())
 
 
+def test_lesions_that_no_draw_holds_have_no_band():
+    truth, found = example(70, 5)
+    of_two = np.where(np.isin(truth.patients[truth.image], [0, 1]), 1, 5)
+    truth = dataclasses.replace(truth, types=of_two)
+    contents = [report(truth, found, repeats=1, seed=seed) for seed in range(30)]
+    assert all(json.dumps(content, allow_nan=False) for content in contents)
+    assert {"bands" in content["by_type"]["bone"] for content in contents} == {False, True}
+
+
 def test_a_difference_without_draws_has_no_band_and_takes_the_asked_interpolation():
     truth, found = example(50, 30)
     matched = match(truth, found, 0.5, "deeplesion")
@@ -114,6 +123,13 @@ def test_a_difference_without_draws_has_no_band_and_takes_the_asked_interpolatio
     for ties in ("lowest", "highest"):
         expected = strata.curve_of(truth, found, matched).at(AVERAGED, ties).mean()
         assert bootstrap.paired_difference(truth, *pair, repeats=0, ties=ties) == {"difference": expected}
+
+
+def test_a_single_patient_tells_nothing_of_chance():
+    truth, found = example(7, 30)
+    nothing = Detections(found.image[:0], found.boxes[:0], found.scores[:0])
+    pair = ((each, match(truth, each, 0.5, "deeplesion")) for each in (nothing, found))
+    assert list(bootstrap.paired_difference(truth, *pair, repeats=50)) == ["difference"]
 
 
 def test_a_short_list_of_detections_reaches_every_draw():
