@@ -80,16 +80,15 @@ def of_rehearsed(rehearsal: Job) -> Needs:
     if slices is None or lesions is None:
         return NOT_COUNTED
     mean = sizes.mean_slice_bytes()
-    each = (
-        f"{filesizeformat(mean)}, the mean of what is stored" if mean else f"at most {filesizeformat(LARGEST_SLICE)}"
-    )
+    known = "the mean of what is stored" if mean else "which few reach"
+    each = mean or LARGEST_SLICE
     return Needs(
         rows=lesions,
         rows_words=f"{lesions:,} new lesion{'' if lesions == 1 else 's'}",
         slices=slices,
         slices_words=f"{slices:,} new, as job {rehearsal.pk} counted",
-        kept=slices * (mean or LARGEST_SLICE) + lesions * LESION_ROWS,
-        disk_words=f"{each}, for each slice",
+        kept=slices * each + lesions * LESION_ROWS,
+        disk_words=f"at {filesizeformat(each)} a slice, {known}",
     )
 
 
