@@ -100,11 +100,11 @@ def evaluate(
     full = f"The disk of {out} is full; make room and evaluate again"
     with writing(out, full):
         out.mkdir(parents=True, exist_ok=True)
-    found: list[NDArray[np.float64]] = []
-    for index, boxes in detect(network, data, device=device, batch=batch, workers=workers):
-        found.append(boxes)
-        if progress is not None:
-            progress(index + 1, len(samples))
+        found: list[NDArray[np.float64]] = []
+        for index, boxes in detect(network, data, device=device, batch=batch, workers=workers):
+            found.append(boxes)
+            if progress is not None:
+                progress(index + 1, len(samples))
     facts = {
         "run": _facts(trained),
         "release": release.name, "release_sha256": release.sha256, "split": split,

@@ -23,6 +23,7 @@ from detection.training import checkpoint, settings
 from detection.training.loop import Machine, train
 from detection.training.settings import Settings
 from tests.detection.releases import REAL, needs_real, save_png, write_release, write_table
+from tests.detection.training.test_train import files_of
 
 SMALL = dataclasses.replace(
     TINY,
@@ -98,6 +99,14 @@ def test_an_earlier_evaluation_is_replaced_as_a_whole_and_that_is_said(run, many
         picture["file"] for picture in report["pictures"]
     }
     assert report["sensitivity"] == json.loads(before)["sensitivity"]
+
+
+def test_a_disk_that_runs_full_while_it_detects_is_said(run, many, tmp_path, capsys):
+    with files_of(10):
+        assert (
+            command.main([str(run), str(many), "--split", "val", "--out", str(tmp_path), "--accelerator", "cpu"]) == 1
+        )
+    assert capsys.readouterr().err.endswith(f"The disk of {tmp_path} is full; make room and evaluate again.\n")
 
 
 def test_bfloat16_finds_what_float32_finds(run, many, tmp_path):
