@@ -134,6 +134,11 @@ def _divided(series: list[Volume], preset: Preset, seed: int) -> tuple[list[Volu
             f"the release has {len(usable)} series of {preset.slices} or more slices outside its test split; "
             f"at least {FEWEST_SERIES} are needed"
         )
+    if not any(each.interval for each in usable):
+        raise TooFewSeries(
+            "none of the release's series says its slice interval, so that nothing tells how long a body is; "
+            "choose a release that does"
+        )
     random = np.random.default_rng([seed, 1])
     patients = sorted({each.patient for each in usable})
     held = {each.patient for each in usable if each.split == VAL}

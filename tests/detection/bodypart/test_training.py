@@ -278,6 +278,13 @@ def test_too_few_series_are_refused(tmp_path: Path) -> None:
         learn(tmp_path, tmp_path / "run", preset=TINY, threads=1)
 
 
+def test_a_release_that_says_no_slice_interval_is_refused_before_anything_is_learned(tmp_path: Path) -> None:
+    write_release(tmp_path, SERIES, interval=float("nan"))
+    with pytest.raises(TooFewSeries, match=r"^none of the release's series says its slice interval"):
+        learn(tmp_path, tmp_path / "run", preset=TINY, threads=1)
+    assert not (tmp_path / "run").exists()
+
+
 def test_test_patients_take_no_part(tmp_path: Path) -> None:
     write_release(tmp_path, SERIES, split=3)
     with pytest.raises(TooFewSeries, match="0 series"):
