@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets import dl_info
 from deeplesion_site.dashboard.charts import Chart, figure, token, type_token
-from detection.evaluation.published import PUBLISHED
+from detection.evaluation.published import NEWER, PUBLISHED
 from detection.evaluation.strata import size_labels
 from detection.models import Evaluation, TrainingRun
 
@@ -85,7 +85,7 @@ def froc(found: Evaluation, *, official: bool) -> Chart:
         )  # fmt: skip
         legend.append((label, f"--{colour}"))
     caption = f"{found.lesions:,} lesions on {found.images:,} images of {found.patients:,} patients, {found}."
-    caption += f" Dotted: {said}"
+    caption += f" Dotted: {said} {NEWER}"
     rows = [(point, value, *bands.get(point, (None, None))) for point, value in by_number(found.sensitivity).items()]
     head = (RATE, SENSITIVITY, "95% from", "to")
     return Chart("froc", "FROC", caption, head, rows, figure(traces, _froc_axes()), "tall", tuple(legend))

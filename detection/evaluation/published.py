@@ -7,3 +7,6 @@ PUBLISHED: dict[str, dict[float, float]] = {
     "MULAN (Yan 2019)": {0.5: 0.761, 1: 0.837, 2: 0.888, 4: 0.923},
 }
 """Name to false positives per image to sensitivity."""
+
+NEWER = "Newer work (A3D, SATr, DKMA-ULD) reports 0.78 to 0.81 at 0.5 false positives per image there."
+"""Ranges over several papers are said, not drawn."""
