@@ -34,8 +34,8 @@ def learning(curve: dict[str, list[float]]) -> Chart:
     return Chart(
         "learning",
         "Training curve",
-        "Order: neighbours score higher towards the feet. Distance: steps of the score are distances along the body, the "
-        "same in every patient. Each point is one batch.",
+        "Order: neighbours score higher towards the feet. Distance: steps of the score are distances along the body, "
+        "the same in every patient. Each point is one batch.",
         ("step", *(name for name, _ in names.values())),
         rows,
         {"data": traces, "layout": layout},
