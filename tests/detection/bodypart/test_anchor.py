@@ -1,9 +1,14 @@
 """From raw scores to DeepLesion's scale."""
 
+import csv
+from collections import defaultdict
+from operator import itemgetter
+
 import numpy as np
 import pytest
 
 from detection.bodypart.anchor import MEDIAN_Z, TYPE_MEDIANS, UNIT_MM, fit
+from tests.detection.releases import REAL, needs_real
 
 SLOPE = 0.01
 
@@ -38,3 +43,21 @@ def test_without_either_the_median_stands_where_deeplesions_does() -> None:
 def test_locations_that_run_against_the_scores_are_not_believed() -> None:
     raw = np.linspace(0, 8, 31)
     assert fit(raw.tolist(), (0.9 - 0.1 * raw).tolist(), [None] * 31, SLOPE).method == "median"
+
+
+@needs_real
+def test_unit_and_medians_are_those_of_the_published_test_split() -> None:
+    of_type, of_series = defaultdict(list), defaultdict(list)
+    with (REAL / "DL_info.csv").open() as file:
+        for row in csv.DictReader(file):
+            if row["Train_Val_Test"] != "3":
+                continue
+            z = float(row["Normalized_lesion_location"].split(",")[2])
+            of_type[int(row["Coarse_lesion_type"])].append(z)
+            mm = int(row["Key_slice_index"]) * float(row["Spacing_mm_px_"].split(",")[2])
+            of_series[row["File_name"].rpartition("_")[0]].append((mm, z))
+    assert {kind: round(float(np.median(each)), 3) for kind, each in of_type.items()} == TYPE_MEDIANS
+    assert round(float(np.median([z for each in of_type.values() for z in each])), 3) == MEDIAN_Z
+    ends = [(min(each, key=itemgetter(0)), max(each, key=itemgetter(0))) for each in of_series.values()]
+    units = [(low[0] - top[0]) / (low[1] - top[1]) for top, low in ends if low[0] - top[0] >= 60]
+    assert (len(units), round(float(np.median(units)))) == (753, UNIT_MM)
