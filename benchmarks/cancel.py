@@ -100,8 +100,7 @@ def _cases(stage: "Stage") -> Iterator[tuple[str, str, dict[str, Any], Met]]:
         yield "harvest of a server that hangs", "harvest", harvesting.params_of(order), _for(INTO_STEP_S)
     _columns()
     bodies = {"release": "columns-1.0", "steps": 100}
-    learning = lambda job: job.unit == "steps" and job.done >= 10  # noqa: E731
-    yield "regressor, learning", "bodypart", bodies, learning
+    yield "regressor, learning", "bodypart", bodies, lambda job: job.unit == "steps" and job.done >= 10
     yield "regressor, scoring", "bodypart", bodies, lambda job: job.unit == "series scored"
     measured = {**bodies, "steps": 20, "phantom": 10}
     yield "regressor, measuring", "bodypart", measured, lambda job: job.unit.startswith("phantom")

@@ -20,7 +20,7 @@ from detection.errors import BadRun, DetectorError
 from detection.models import Evaluation, TrainingRun
 from detection.services import evaluations
 from detection.training.settings import replace
-from workers import programs
+from workers import devices, programs
 from workers.exported import alone_in, exported
 from workers.training import Fence, Progress
 
@@ -114,7 +114,8 @@ def _evaluate(evaluation: Evaluation, folder: Path, progress: Progress, log: Cal
     watch = partial(programs.run, folder=folder, tick=partial(_tell, evaluation, progress), log=log)
     facts = _detected(evaluation, folder)
     if not facts:
-        watch(detecting(evaluation, release.folder, folder))
+        machine = devices.here(lambda: progress(evaluation.done, evaluation.total))
+        watch(detecting(evaluation, release.folder, folder, gpus=len(machine.gpus)))
         facts = _facts(programs.read(folder / REPORT))
     watch(scoring(evaluation, release.folder, folder))
     content = facts | programs.read(folder / SCORED)
@@ -130,12 +131,13 @@ def _evaluate(evaluation: Evaluation, folder: Path, progress: Progress, log: Cal
     )
 
 
-def detecting(evaluation: Evaluation, release: Path, folder: Path) -> list[str]:
-    """The module that finds lesions, with its arguments."""
+def detecting(evaluation: Evaluation, release: Path, folder: Path, *, gpus: int) -> list[str]:
+    """The module that finds lesions, with its arguments; on a processor, whose memory is smaller, image by image."""
     run = Path(settings.DATA_DIR) / evaluation.run.folder
     return [
         "detection.evaluate", str(run), str(release), "--split", evaluation.split, "--out", str(folder),
         "--checkpoint", evaluation.checkpoint, "--pictures", "0", "--bootstrap", "0",
+        *([] if gpus else ["--batch", "1"]),
     ]  # fmt: skip
 
 

@@ -187,6 +187,13 @@ def test_who_waits_for_an_export_can_be_cancelled(released, settings):
     assert exported.exported("r-1", lambda done, total: None).is_dir()
 
 
+@pytest.mark.parametrize(("gpus", "batch"), [(0, ["--batch", "1"]), (2, [])])
+def test_a_processor_looks_at_one_image_at_a_time(gpus, batch, tmp_path):
+    evaluation = Evaluation(pk=5, run=TrainingRun(pk=3), split="test", checkpoint="best")
+    program = evaluating.detecting(evaluation, tmp_path, tmp_path, gpus=gpus)
+    assert program[program.index("--bootstrap") + 2 :] == batch
+
+
 def test_another_release_under_the_same_name_is_not_evaluated(released, settings):
     run = training.request({"release": "r-1", **FEW})
     TrainingRun.objects.filter(pk=run.pk).update(
