@@ -38,8 +38,9 @@ def roi_pool(maps: Tensor, boxes: Tensor, image: Tensor, *, size: int, scale: fl
     flat = table.reshape(-1, channels)
     plane = rows * columns
     base = (level_y[:, :, None] * (top + 1) + level_x[:, None, :]) * batch + image[:, None, None]
-    y = torch.stack([low_y, (high_y - (1 << level_y)).clamp(min=0)], dim=-1)
-    x = torch.stack([low_x, (high_x - (1 << level_x)).clamp(min=0)], dim=-1)
+    # A bin beyond the map is empty; its first cell has to be one all the same.
+    y = torch.stack([low_y.clamp(max=rows - 1), (high_y - (1 << level_y)).clamp(min=0)], dim=-1)
+    x = torch.stack([low_x.clamp(max=columns - 1), (high_x - (1 << level_x)).clamp(min=0)], dim=-1)
     index = base[..., None, None] * plane + y[:, :, None, :, None] * columns + x[:, None, :, None, :]
     pooled = _largest_of(flat, index.reshape(-1, 4).unbind(1))
     filled = (high_y > low_y)[:, :, None] & (high_x > low_x)[:, None, :] & fine[:, None, None]

@@ -118,6 +118,24 @@ def test_pooling_equals_the_naive_reference(pool, naive, seed):
     torch.testing.assert_close(pool(maps, boxes, image, size=7, scale=1 / 8), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("rows_columns", [(1, 1), (1, 9), (5, 1), (7, 8)])
+@pytest.mark.parametrize(("pool", "naive"), [(roi_align, naive_align), (roi_pool, naive_pool)])
+def test_boxes_at_and_beyond_every_edge_pool_as_the_naive_reference(pool, naive, rows_columns):
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 3, *rows_columns, generator=generator)
+    bottom, right = (8.0 * cells for cells in rows_columns)
+    edges = [
+        [0, 0, 0, 0], [-4, -4, 4, 4], [-9, -9, -5, -5], [right - 4, bottom - 4, right + 9, bottom + 9],
+        [right, bottom, right, bottom], [right + 50, 0, right + 60, 9], [0, bottom + 50, 9, bottom + 60],
+        [12, 12, 20, 20], [20, 20, 10, 10],
+    ]  # fmt: skip
+    # One by one: what lies beyond the map is looked up alone, too.
+    for box in torch.tensor(edges)[:, None]:
+        for image in (torch.tensor([0]), torch.tensor([1])):
+            pooled = pool(maps, box, image, size=7, scale=1 / 8)
+            torch.testing.assert_close(pooled, naive(maps, box, image, 7, 1 / 8), atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("pool", [roi_align, roi_pool])
 def test_pooling_has_the_gradient_of_its_values(pool):
     generator = torch.Generator().manual_seed(0)
