@@ -23,11 +23,14 @@ LONGEST_SIDE = 512
 
 def sort_out(lesions: Floats, found: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell which detections (K, 5) are correct and which lesions (M, 4) are missed by all of them."""
-    if not len(found) or not len(lesions):
-        return np.zeros(len(found), dtype=np.bool_), np.ones(len(lesions), dtype=np.bool_)
-    pairs = np.array([paired_iou(np.tile(lesion, (len(found), 1)), found[:, :4], 1.0) for lesion in lesions])
-    hit: NDArray[np.bool_] = pairs >= IOU
+    hit = _hits(lesions, found)
     return np.asarray(hit.any(axis=0)), np.asarray(~hit.any(axis=1))
+
+
+def _hits(lesions: Floats, found: Floats) -> NDArray[np.bool_]:
+    """Which lesions (M, 4) which detections (K, 5) hit: (M, K)."""
+    pairs = [paired_iou(np.tile(lesion, (len(found), 1)), found[:, :4], 1.0) for lesion in lesions]
+    return np.asarray(np.array(pairs).reshape(len(lesions), len(found)) >= IOU)
 
 
 def choose(lesions: list[Floats], found: list[Floats], *, count: int, seed: int) -> list[tuple[int, str]]:
@@ -37,14 +40,14 @@ def choose(lesions: list[Floats], found: list[Floats], *, count: int, seed: int)
     -------
     Index of the image and `random` or `missed`; an image comes once.
     """
+    if not count:
+        return []
     rng = np.random.default_rng(seed)
     drawn = rng.permutation(len(lesions))[:count].tolist()
     surest = []
     for boxes, detections in zip(lesions, found, strict=True):
-        scores = [
-            max((row[4] for row in detections if sort_out(box[None], row[None])[0][0]), default=0.0) for box in boxes
-        ]
-        surest.append(min(scores, default=1.0))
+        scores = np.where(_hits(boxes, detections), detections[:, 4], 0.0).max(axis=1, initial=0.0)
+        surest.append(scores.min(initial=1.0))
     worst = [
         index for index in np.argsort(surest, kind="stable").tolist() if surest[index] < SURE and index not in drawn
     ]
