@@ -19,7 +19,7 @@ from datasets.services.harvest.order import Order
 from detection.models import Detection, Evaluation, TrainingRun
 from tests.datasets import tables
 from tests.workers.faults import judge
-from tests.workers.faults.stage import Stage
+from tests.workers.faults.stage import LOOK_EVERY_S, Stage
 from workers import engine, harvesting, kinds
 from workers.models import Job
 
@@ -28,6 +28,8 @@ FEW_BATCHES = {"preset": "small", "steps": 60}
 """Long enough to be killed in, short enough to be waited for."""
 LEARNING = ("torch", "detection.bodypart.model")
 """What locating loads in the worker."""
+LONG = ("steps", "series", "images")
+"""What the long jobs count."""
 WITHIN_S = 400
 SHORT = 3
 
@@ -69,8 +71,7 @@ class Killer:
             if self.hits[kind] >= kills:
                 break
             begun = self._begun_after(begun, job)
-            time.sleep(self.stage.choice.uniform(0.0, self.usual[kind]))
-            job.refresh_from_db()
+            self._reached(self.stage.choice.uniform(0.0, 1.0), job)
             if not job.unfinished:
                 # Too late: the next of its kind is killed sooner.
                 self.usual[kind] /= 2
@@ -84,6 +85,14 @@ class Killer:
         judge.the_log_tells(job)
         self.stage.clear()
         return job
+
+    def _reached(self, part: float, job: Job) -> None:
+        """Wait until a part of the usual time is over, or of what takes most of it: the machine may be idle now."""
+        end = time.monotonic() + part * self.usual[job.kind]
+        job.refresh_from_db()
+        while job.unfinished and time.monotonic() < end and not (job.unit in LONG and job.done > part * job.total):
+            time.sleep(LOOK_EVERY_S)
+            job.refresh_from_db()
 
     def _begun_after(self, attempt: int, job: Job) -> int:
         """Wait until a further attempt has begun; give its number."""
