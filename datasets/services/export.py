@@ -48,7 +48,8 @@ def export(
     images : False leaves Images_png out, of the manifest as well.
     link : for a reader of our own that changes nothing: hard links where the file system allows, still held against
         their SHA-256.
-    progress : called with the slices done and their number.
+    progress : called with the slices done and their number, first for a manifest that is not there yet, with 0 of 0
+        while another process writes that; what it raises ends this.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def export(
     if release.state != Release.State.PUBLISHED:
         raise NotPublished(f"{release.name} is not a published release")
     if images:
-        manifests.prepare(release_name=release.name)
+        manifests.prepare(release_name=release.name, progress=progress)
     out.parent.mkdir(parents=True, exist_ok=True)
     with _part(out) as part:
         listed = part / manifest.FILE_NAME

@@ -152,6 +152,24 @@ def test_two_exports_to_one_place_do_not_meet(release: Release, tmp_path: Path) 
     export(release, tmp_path / "out")
 
 
+def test_who_waits_for_the_manifest_of_another_process_can_be_cancelled(release: Release, tmp_path: Path) -> None:
+    class Cancelled(Exception):
+        pass
+
+    def cancel(done: int, total: int) -> None:
+        assert (done, total) == (0, 0)
+        raise Cancelled
+
+    part = manifests.path_of(release).with_name(".manifest.json.part")
+    part.parent.mkdir(parents=True)
+    with part.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Cancelled):
+            export(release, tmp_path / "out", progress=cancel)
+    assert not (tmp_path / "out").exists()
+    export(release, tmp_path / "out")
+
+
 def test_without_images_the_manifest_lists_the_table_alone(release: Release, tmp_path: Path) -> None:
     export(release, tmp_path / "out", images=False)
     assert _files(tmp_path / "out").keys() == {"DL_info.csv", "manifest.json"}
