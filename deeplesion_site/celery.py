@@ -5,6 +5,8 @@ from typing import Any
 
 from celery import Celery
 
+from deeplesion_site import folder_broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deeplesion_site.settings")
 
 ANSWERS_WITHIN_S = 3.0
@@ -23,6 +25,7 @@ class Jobs(Celery):
         return super().connection_for_write(*args, **{"transport_options": limits, **kwargs})
 
 
+folder_broker.use()
 app = Jobs("deeplesion")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
