@@ -76,4 +76,4 @@ def gpus_of(workers: list[Worker]) -> list[str] | None:
 
 def living() -> list[Worker]:
     """Workers that gave a sign of life within a lease."""
-    return list(Worker.objects.filter(seen__gte=after(-length())))
+    return list(Worker.objects.filter(seen__gte=after(-length()), seen__lte=Now()))

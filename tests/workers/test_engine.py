@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 
 from tests import factories
 from tests.workers.kinds import kind_that
 from workers import engine, standing
-from workers.engine import lease
+from workers.engine import ask, lease
 from workers.errors import InvalidParams, KeyReused, LeaseLost, NotCancellable, NotRetriable, UnknownKind
 from workers.models import Job, JobEvent
 
@@ -66,6 +67,21 @@ def test_an_equal_unfinished_job_is_not_queued_twice():
         assert queued(1) != first
 
 
+def test_an_equal_job_that_ends_while_another_is_asked_for_is_not_in_its_way(monkeypatch):
+    look = ask._known
+
+    def just_ended(*asked):
+        engine.cancel(first.pk)
+        return look(*asked)
+
+    with kind_that(lambda params, run: {}):
+        first = queued(1)
+        monkeypatch.setattr(ask, "_known", just_ended)
+        second = queued(1)
+    assert second.pk != first.pk
+    assert Job.objects.get(pk=second.pk).state == State.QUEUED
+
+
 def test_what_is_asked_for_while_its_like_is_being_cancelled_is_a_job_of_its_own():
     again = []
 
@@ -117,6 +133,19 @@ def test_a_stranger_s_error_leaves_its_kind_and_not_its_words():
     job.refresh_from_db()
     assert (job.state, job.message) == (State.FAILED, "Stopped by ValueError.")
     assert told(job)[-1] == "Stopped by ValueError."
+
+
+@pytest.mark.parametrize("result", [{"x": float("nan")}, {"x": object()}, {"x": "a\0b"}])
+def test_a_result_that_cannot_be_kept_fails_its_job_and_costs_no_worker(result):
+    with kind_that(lambda params, run: result):
+        job = queued()
+        engine.perform(job.pk)
+    job.refresh_from_db()
+    if result == {"x": "a\0b"} and connection.vendor == "sqlite":
+        assert (job.state, job.result) == (State.SUCCEEDED, result)
+    else:
+        assert (job.state, job.attempt) == (State.FAILED, 1)
+        assert job.message.startswith("Stopped by ")
 
 
 def test_work_that_would_end_its_process_fails_unless_the_worker_is_shut_down(monkeypatch):

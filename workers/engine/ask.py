@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from celery import current_app
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 PERFORM = "workers.tasks.perform"
 """By name, because the task stands above the engine."""
+
+TRIES = 3
+"""How often a job is put into the table, where an equal one ends in the moment in which it is in the way."""
 
 State, Event = Job.State, JobEvent.Kind
 
@@ -67,20 +71,24 @@ def enqueue(
         "kind": kind, "title": found.title, "params": wanted, "queue": found.queue, "owner_id": owner and owner.pk,
         "key": key, "fingerprint": fingerprint, "attempts_allowed": found.attempts,
     }  # fmt: skip
-    try:
-        with transaction.atomic() if on_new or connection.in_atomic_block else nullcontext():
-            known = _queued(asked, now() if send else "NULL", _asked_by(owner))
-            if on_new:
-                on_new(known)
-            if send:
-                job_id, queue = known.pk, known.queue
-                transaction.on_commit(lambda: publish(job_id, queue), robust=True)
-    except IntegrityError:
-        # The constraints of the table say that the same was asked for before; most often it was not.
-        same = _known(owner, key, fingerprint)
-        if same is None:
-            raise
-        known = same
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with transaction.atomic() if on_new or connection.in_atomic_block else nullcontext():
+                known = _queued(asked, now() if send else "NULL", _asked_by(owner))
+                if on_new:
+                    on_new(known)
+                if send:
+                    transaction.on_commit(partial(publish, known.pk, known.queue), robust=True)
+            break
+        except IntegrityError:
+            # The constraints of the table say that the same was asked for before; most often it was not.
+            same = _known(owner, key, fingerprint)
+            if same is not None:
+                known = same
+                break
+            # The one that was there has ended since; the next try is for what is left.
+            if not tries_left:
+                raise
     if key is not None and known.key == key and (known.kind, known.params) != (kind, wanted):
         raise KeyReused(f"The idempotency key was used for job {known.pk}, which was asked to do something else.")
     return known

@@ -134,9 +134,10 @@ def succeed(claim: Claim, result: dict[str, Any]) -> None:
     Raises
     ------
     LeaseLost : somebody else has the job or finished it.
+    TypeError, ValueError : the result is no JSON.
     """
     change = SUCCEED.format(now=now())
-    params = [json.dumps(result), claim.job_id, claim.attempt]
+    params = [json.dumps(result, allow_nan=False), claim.job_id, claim.attempt]
     if changed(change, params, Event.SUCCEEDED) is None:
         raise LeaseLost
 

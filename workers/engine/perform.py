@@ -7,6 +7,7 @@ import socket
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -72,7 +73,14 @@ def work(attempt: Attempt) -> None:
     try:
         with attempt.kept():
             outcome = _outcome(attempt)
-            attempt.settle(lambda: _write(attempt, outcome))
+            try:
+                attempt.settle(partial(_write, attempt, outcome))
+            except LeaseLost:
+                raise
+            except Exception as error:
+                # A result that cannot be kept is the job's failure, and no worker's.
+                outcome = _failed(error)
+                attempt.settle(partial(_write, attempt, outcome))
     except LeaseLost:
         logger.warning("job %d is another worker's now; attempt %d ends", claim.job_id, claim.attempt)
         return

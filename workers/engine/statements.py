@@ -68,7 +68,8 @@ def changed(change: str, params: list[Any], event: JobEvent.Kind, text: str = ""
     ----------
     change : statement that returns id and attempt first.
     """
-    with transaction.atomic() if connection.vendor == "sqlite" else nullcontext(), connection.cursor() as cursor:
+    alone = connection.vendor == "postgresql" and not connection.in_atomic_block
+    with nullcontext() if alone else transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             line = [str(event), text[:2000], ATTEMPT]
             return cursor.execute(CHANGE_AND_TELL.format(change=change), [*params, *line]).fetchone()
