@@ -1,6 +1,7 @@
 """The processes of one instance on one machine: the web server and the workers, started and ended together."""
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -16,6 +17,14 @@ from typing import Any
 
 QUEUES = ("io", "cpu", "gpu")
 """Those of the jobs; the first one has the scheduler with it."""
+
+logger = logging.getLogger(__name__)
+
+WEB, WORKER = "web server", " worker"
+"""Names of the processes; the queue stands before the worker's."""
+
+SETTLED_S = 10.0
+"""A worker that ends sooner would end again and again."""
 
 
 class PortTaken(RuntimeError):
@@ -56,28 +65,44 @@ def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[by
     """
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        processes["web server"] = subprocess.Popen(_web_server(port), start_new_session=True)
+        processes[WEB] = _start(_web_server(port))
         _wait_for_answer(port, processes)
         for queue in QUEUES:
-            processes[f"{queue} worker"] = subprocess.Popen(_worker(queue, data_dir), start_new_session=True)
+            processes[f"{queue}{WORKER}"] = _start(_worker(queue, data_dir))
         yield processes
     finally:
         _end(processes)
 
 
-def watch(processes: dict[str, subprocess.Popen[bytes]], meanwhile: Callable[[], None] = lambda: None) -> None:
-    """Return never, unless a process ends; `meanwhile` is called twice a second.
+def watch(
+    processes: dict[str, subprocess.Popen[bytes]], data_dir: Path, meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """Return never, unless a process ends that cannot be replaced; `meanwhile` is called twice a second.
+
+    A worker that ends after it was at work for a while, as when memory runs short, gets a successor, which takes up
+    what the job's row says.
 
     Raises
     ------
     ServerEnded
     """
+    began = dict.fromkeys(processes, time.monotonic())
     while True:
         meanwhile()
         for name, process in processes.items():
-            if process.poll() is not None:
-                raise ServerEnded(f"the {name} ended with status {process.returncode}")
+            if process.poll() is None:
+                continue
+            ended = f"the {name} ended with status {process.returncode}"
+            if name == WEB or time.monotonic() - began[name] < SETTLED_S:
+                raise ServerEnded(ended)
+            logger.warning("%s; another one takes its place", ended)
+            processes[name] = _start(_worker(name.removesuffix(WORKER), data_dir))
+            began[name] = time.monotonic()
         time.sleep(0.5)
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, start_new_session=True)
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

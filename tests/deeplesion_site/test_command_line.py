@@ -11,6 +11,8 @@ import pytest
 from django.conf import settings
 from django.core.management import ManagementUtility
 
+from deeplesion_site import servers
+
 HOST = """
 import pathlib, signal, sys
 from deeplesion_site import servers
@@ -19,7 +21,7 @@ servers._web_server = servers._worker = lambda *_: [sys.executable, "-c", sys.ar
 servers._wait_for_answer = lambda *_: None
 with servers.running(1, pathlib.Path()) as processes:
     pathlib.Path(sys.argv[1]).write_text(" ".join(str(process.pid) for process in processes.values()))
-    servers.watch(processes)
+    servers.watch(processes, pathlib.Path())
 """
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 
@@ -35,6 +37,32 @@ def test_a_second_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
         time.sleep(0.3)
     host.wait(30)
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_a_worker_that_ends_has_a_successor_and_the_web_server_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "SETTLED_S", 0.0)
+    monkeypatch.setattr(servers, "_worker", lambda *_: ["sleep", "60"])
+    first = subprocess.Popen(["true"])
+    processes = {servers.WEB: subprocess.Popen(["sleep", "60"]), f"io{servers.WORKER}": first}
+    rounds = iter(range(40))
+
+    def meanwhile() -> None:
+        if processes[f"io{servers.WORKER}"] is not first or next(rounds, None) is None:
+            processes[servers.WEB].kill()
+
+    with pytest.raises(servers.ServerEnded, match="the web server ended with status -9"):
+        servers.watch(processes, Path(), meanwhile)
+    second = processes[f"io{servers.WORKER}"]
+    assert second is not first
+    assert second.poll() is None
+    second.kill()
+    second.wait()
+
+
+def test_a_worker_that_ends_at_once_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = {f"io{servers.WORKER}": subprocess.Popen(["false"])}
+    with pytest.raises(servers.ServerEnded, match="the io worker ended with status 1"):
+        servers.watch(processes, Path())
 
 
 @pytest.mark.parametrize("text", ["-3mm", "-3", "-.5mm", "nan", "inf", "near"])

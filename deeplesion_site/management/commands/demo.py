@@ -138,7 +138,7 @@ class Command(BaseCommand):
             for name, password in DEMO_ACCOUNTS.items():
                 self.stdout.write(f"  {name:<11} {password}\n")
             self.stdout.flush()
-            servers.watch(processes, self.train_after_locating)
+            servers.watch(processes, settings.DATA_DIR, self.train_after_locating)
 
     def train_after_locating(self) -> None:
         """Send the detector to the worker once downloads are ready and the lesions are on the map."""

@@ -34,7 +34,7 @@ class Command(BaseCommand):
                     self.stdout.write(f"\n  {ADMIN}  {password}\n")
                     self.stdout.write("\nThis password is shown once; change it at your account.\n")
                 self.stdout.flush()
-                servers.watch(processes)
+                servers.watch(processes, settings.DATA_DIR)
         except (servers.PortTaken, servers.ServerEnded, people.BadAccount) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
