@@ -19,17 +19,22 @@ from django.db import connection
 
 from datasets import storage
 from datasets.services.errors import Refused
+from datasets.services.harvest.order import NAME
 from deeplesion_site.upkeep import database, files, kept
 from deeplesion_site.upkeep.files import Written
 from deeplesion_site.upkeep.kept import About, Entry
 from deeplesion_site.upkeep.strangers import SLICES
 from detection.models import TrainingRun
 from workers.exported import alone_in
+from workers.models import HarvestSchedule
 
-LEFT_OUT = ("db.sqlite3", "broker", "beat.dat", "exports", "harvests", "identity_key", "pacs", "secret_key")
-"""At the top of DATA_DIR: what is made again when it is wanted, keys, and lists of accession numbers.
+ORDERS = "harvests"
 
-A key beside the database would undo the pseudonyms.
+LEFT_OUT = ("db.sqlite3", "broker", "beat.dat", "exports", ORDERS, "identity_key", "pacs", "secret_key")
+"""At the top of DATA_DIR: what is made again when it is wanted, keys, and orders, which may list accession numbers.
+
+A key beside the database would undo the pseudonyms. Orders of planned harvests are kept: they list none, and what a
+plan is to ask for stands nowhere else.
 """
 
 BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
@@ -76,10 +81,12 @@ def _back_up(folder: Path, source: Path, progress: Progress) -> dict[str, int]:
     before = {entry.path: entry for entry in _before(folder)}
     held = {entry.kept for entry in before.values()}
     made = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    lasting = frozenset(TrainingRun.objects.exclude(checkpoint="").values_list("checkpoint", flat=True))
+    checkpoints = frozenset(TrainingRun.objects.exclude(checkpoint="").values_list("checkpoint", flat=True))
     dump = database.dump(folder, made)
     dumped = files.sha256(dump)
-    found = [*_of_folder(source), *_of_bucket()]
+    planned = _planned()
+    lasting = checkpoints | frozenset(planned)
+    found = [*_of_folder(source), *_of(source, map(source.joinpath, planned)), *_of_bucket()]
     counted = {"files": 0, "bytes": 0, "copied": 0}
     named: set[str] = set()
 
@@ -153,8 +160,18 @@ def _clear(folder: Path, about: About, named: set[str]) -> None:
                 (here / name).rmdir()
 
 
+def _planned() -> list[str]:
+    """Files of the orders of planned harvests; plans are never removed: all that the copied database names."""
+    names = HarvestSchedule.objects.order_by("order").values_list("order", flat=True)
+    return [f"{ORDERS}/{name}.json" for name in names if NAME.fullmatch(name)]
+
+
 def _of_folder(source: Path) -> Iterator[ToKeep]:
-    for path in files.below(source, _left_out(source)):
+    return _of(source, files.below(source, _left_out(source)))
+
+
+def _of(source: Path, paths: Iterable[Path]) -> Iterator[ToKeep]:
+    for path in paths:
         try:
             status = path.stat()
         except FileNotFoundError:

@@ -124,6 +124,43 @@ def test_nothing_that_identifies_is_in_a_backup(filled: SimpleNamespace, tmp_pat
     assert modes[0] == modes[1]
 
 
+PLAN = """
+from datasets.services.harvest.order import Order
+from workers import harvesting, schedules
+order = Order(source={source!r}, collection="hospital", since_last=True)
+schedules.plan(params=harvesting.params_of(order), every_hours=24)
+harvesting.params_of(Order(source={source!r}, collection="hospital", accession_numbers=("ZEBRA1",)))
+"""
+
+DUE = """
+from celery import current_app
+from workers import engine, schedules
+current_app.send_task = lambda *_, **__: None
+(job,) = schedules.tick()
+engine.perform(job.pk)
+job.refresh_from_db()
+print(job.state, job.message)
+"""
+
+
+def test_a_planned_harvest_comes_again_after_a_restore(
+    filled: SimpleNamespace, tmp_path: Path, phantom_hospital: Path
+) -> None:
+    site, other = Site(tmp_path / "first"), Site(tmp_path / "second")
+    site.good("restore", filled.backup)
+    source = f"dir://{phantom_hospital / 'dicom' / 'P0001'}"
+    planned = site.code(PLAN.format(source=source))
+    assert planned.returncode == 0, planned.stderr
+    assert len(list((site.data / "harvests").iterdir())) == 2
+    site.good("backup", tmp_path / "backup")
+    other.good("restore", tmp_path / "backup")
+    (order,) = (other.data / "harvests").iterdir()
+    assert "ZEBRA1" not in order.read_text(), "a list of accession numbers stays out"
+    assert order.stat().st_mode & 0o777 == 0o600
+    due = other.code(DUE)
+    assert "succeeded" in due.stdout, due.stdout + due.stderr
+
+
 def test_a_database_that_is_called_as_a_folder_of_ours_costs_no_file(filled: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     site = Site(tmp_path / "first", f"sqlite:///{tmp_path / 'elsewhere' / 'slices'}")
