@@ -16,7 +16,7 @@ from datasets.services.errors import Refused
 from datasets.services.harvest import Report, harvest
 from datasets.services.harvest import order as orders_of_harvests
 from datasets.services.harvest.order import Order, forget, keep
-from workers.models import HarvestSchedule
+from workers.models import HarvestSchedule, Job
 from workers.run import Run
 
 
@@ -30,8 +30,12 @@ def orders() -> Path:
 
 
 def let_go(name: str) -> None:
-    """Remove an order that is worked off, unless its harvest comes again; then it names no patient."""
-    if not HarvestSchedule.objects.filter(order=name).exists():
+    """Remove an order that is worked off; then it names no patient.
+
+    It stays where its harvest comes again, and while another job has yet to read it, as a rehearsal of it may.
+    """
+    waiting = Job.objects.filter(kind="harvest", params__order=name, state__in=Job.UNFINISHED)
+    if not HarvestSchedule.objects.filter(order=name).exists() and not waiting.exists():
         forget(name, orders())
 
 

@@ -157,6 +157,21 @@ def test_an_order_is_kept_for_a_week_after_its_dry_run_and_no_longer(hospital, m
     assert not kept.exists()
 
 
+def test_an_order_stays_while_a_rehearsal_of_it_still_waits(hospital):
+    order = Order(source=f"dir://{hospital}", collection="ours", accession_numbers=("ZEBRA1",))
+    params = harvesting.params_of(order)
+    kept = harvesting.orders() / f"{params['order']}.json"
+    real, rehearsal = (engine.enqueue(kind="harvest", params={**params, "dry_run": dry}) for dry in (False, True))
+    engine.perform(real.pk)
+    assert kept.exists(), "the rehearsal has not read it yet"
+    engine.perform(rehearsal.pk)
+    for job in (real, rehearsal):
+        job.refresh_from_db()
+        assert (job.state, job.message) == (Job.State.SUCCEEDED, "")
+    harvesting.let_go(params["order"])
+    assert not kept.exists(), "nobody needs it any more"
+
+
 def test_an_order_with_every_part_is_found_as_it_was(hospital, tmp_path):
     order = Order(
         source=f"dir://{hospital}",
