@@ -1,4 +1,4 @@
-"""What nobody needs any more: orders of harvests, and what a lost worker has left of a job that succeeded.
+"""What nobody needs any more: orders of harvests, and what jobs have left that succeeded or were given up.
 
 Apart from `harvesting`, on which the engine's kinds rest.
 """
@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 
 from datasets.services.harvest.order import older_than
@@ -16,7 +17,7 @@ from workers.harvesting import let_go, orders
 from workers.models import Job
 
 KEPT_FOR = timedelta(days=7)
-"""How long an order is kept that is not done for real."""
+"""How long an order is kept that is not done for real, and what a job that was given up would go on from."""
 
 
 def expire() -> None:
@@ -26,10 +27,18 @@ def expire() -> None:
 
 
 def _folders() -> None:
-    """Remove what jobs went on from that have succeeded; a worker that was lost in that moment could not."""
+    """Remove what jobs went on from that have succeeded, or were given up and not tried again for a week.
+
+    Who is done removes it himself, unless the worker is lost in that moment.
+    """
     found = {int(path.name): path for path in (Path(settings.DATA_DIR) / "jobs").glob("*") if path.name.isdecimal()}
-    for job_id in Job.objects.filter(pk__in=found, state=Job.State.SUCCEEDED).values_list("pk", flat=True):
-        shutil.rmtree(found[job_id], ignore_errors=True)
+    given_up = Q(state__in=(Job.State.FAILED, Job.State.CANCELLED), finished__lte=after(-KEPT_FOR))
+    over = Job.objects.filter(Q(state=Job.State.SUCCEEDED) | given_up, pk__in=found)
+    for job_id in list(over.values_list("pk", flat=True)):
+        # Whoever wants it tried again has to wait for this, and then finds nothing rather than a part of it.
+        with transaction.atomic():
+            if over.select_for_update().filter(pk=job_id).exists():
+                shutil.rmtree(found[job_id], ignore_errors=True)
 
 
 def _orders() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,18 @@ def test_what_a_lost_worker_has_left_of_a_job_that_succeeded_is_removed(db, sett
         (tmp_path / "jobs" / str(job.pk) / "run").mkdir(parents=True)
     expiry.expire()
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == [str(running.pk)]
+
+
+def test_what_a_job_went_on_from_goes_a_week_after_it_was_given_up(db, settings, tmp_path, monkeypatch):
+    settings.DATA_DIR = tmp_path
+    failed, cancelled, again, waiting = (
+        factories.make_job(kind="bodypart", state=state) for state in ("failed", "cancelled", "failed", "queued")
+    )
+    for job in (failed, cancelled, again, waiting):
+        (tmp_path / "jobs" / str(job.pk) / "run").mkdir(parents=True)
+    expiry.expire()
+    assert len(list((tmp_path / "jobs").iterdir())) == 4, "somebody may try again, or read what it said"
+    engine.retry(again.pk)
+    monkeypatch.setattr(expiry, "KEPT_FOR", timedelta(0))
+    expiry.expire()
+    assert {path.name for path in (tmp_path / "jobs").iterdir()} == {str(again.pk), str(waiting.pk)}
