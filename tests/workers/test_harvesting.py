@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from datasets.models import Annotation, Collection, HarvestedStudy, Lesion
 from datasets.pacs.directory import DirectorySource
+from datasets.services import curate
 from datasets.services.harvest.order import BadOrder, Order, accession_numbers, find
 from datasets.words import counted
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
@@ -280,3 +281,29 @@ def test_a_dry_run_is_a_job_that_takes_nothing_and_keeps_its_order_for_the_harve
     engine.perform(made.pk)
     made.refresh_from_db()
     assert (made.state, made.result["lesions"], Lesion.objects.count()) == ("succeeded", 2, 2)
+
+
+def test_a_harvest_is_cancelled_while_it_curates_and_the_next_one_curates_the_rest(tmp_path, monkeypatch):
+    for number in (1, 2):
+        study(tmp_path / "pacs", number, marks=2)
+    params = harvesting.params_of(Order(source=f"dir://{tmp_path / 'pacs'}", collection="hospital"))
+    first = engine.enqueue(kind="harvest", params=params)
+    original, tidied = curate.tidy, []
+
+    def tidy(series, limits):
+        tidied.append(series)
+        engine.cancel(first.pk)
+        return original(series, limits)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(curate, "tidy", tidy)
+        patch.setattr("workers.engine.attempt.CHECK_EVERY_S", 0.0)
+        engine.perform(first.pk)
+    first.refresh_from_db()
+    assert (first.state, len(tidied)) == ("cancelled", 1)
+    merged = Lesion.objects.exclude(merged_into=None).count()
+    assert merged == 2, "what was curated before is kept"
+    second = engine.enqueue(kind="harvest", params=params)
+    engine.perform(second.pk)
+    second.refresh_from_db()
+    assert (second.state, second.result["lesions"], second.result["curated"]["merged"]) == ("succeeded", 0, 2)

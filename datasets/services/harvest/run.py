@@ -81,7 +81,7 @@ def harvest(
     since_last : leave out studies that are as they were when the source was last harvested into the collection.
     context_mm : how much of the volume to keep on each side of a lesion; None keeps the whole volume.
     dry_run : resolve and count, read no pixels, write nothing.
-    check : called for every slice; what it raises ends the harvest.
+    check : called for every slice, and while it curates; what it raises ends the harvest.
 
     Raises
     ------
@@ -126,8 +126,7 @@ def harvest(
         progress(len(visits), len(visits))
         place, report.at = "while it curated", 0
         if not dry_run and collection.pk is not None:
-            with fence():
-                report.curated = curate(collection=collection)
+            report.curated = curate(collection=collection, progress=lambda *_: check(), fence=fence)
     except SourceError as error:
         report.add("the source", error)
         raise HarvestStopped(f"Nothing was harvested: {error}.", report) from error
