@@ -16,6 +16,7 @@ from datasets.services.errors import Refused
 from datasets.services.harvest import Report, harvest
 from datasets.services.harvest import order as orders_of_harvests
 from datasets.services.harvest.order import Order, forget, keep
+from workers.exported import alone_in
 from workers.models import HarvestSchedule, Job
 from workers.run import Run
 
@@ -57,12 +58,20 @@ def name_of(order: Order) -> str:
 
 
 def harvest_now(order: Order, run: Run, dry_run: bool = False) -> Report:
-    """Harvest; a dry run leaves no trace, not even a key.
+    """Harvest, into one collection one at a time; a dry run leaves no trace, not even a key.
 
     Raises
     ------
     Refused, SourceError, KeyUnusable, HarvestStopped
     """
+    if dry_run:
+        return _harvest(order, run, dry_run)
+    # Two would give one number twice, and each would remove what the other is just writing.
+    with alone_in(orders() / f".{order.collection}.lock", waiting=run.check_cancelled):
+        return _harvest(order, run, dry_run)
+
+
+def _harvest(order: Order, run: Run, dry_run: bool) -> Report:
     source = order.open()
     # A folder answers at once, and tells file by file how far it is.
     local = isinstance(source, DirectorySource)

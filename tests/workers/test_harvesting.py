@@ -12,12 +12,15 @@ from django.core.management import CommandError, call_command
 from datasets.models import Annotation, Collection, HarvestedStudy, Lesion
 from datasets.pacs.directory import DirectorySource
 from datasets.services import curate
-from datasets.services.harvest.order import BadOrder, Order, accession_numbers, find
+from datasets.services.harvest.order import BadOrder, Order, accession_numbers, find, older_than
 from datasets.words import counted
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
 from tests.harvesting import harvest
 from workers import engine, expiry, harvesting
+from workers.errors import Cancelled
+from workers.exported import alone_in
 from workers.models import Job
+from workers.run import Rehearsal
 
 pytestmark = pytest.mark.django_db
 
@@ -115,7 +118,8 @@ def test_no_accession_number_is_in_the_job_the_output_or_the_database(hospital, 
         "annotations": [], "since_last": False, "documents": 0, "context": "30mm", "order": "",
         "dry_run": False,
     }  # fmt: skip
-    assert not list(harvesting.orders().iterdir()), "a list is gone once it is worked off"
+    kept = [path.name for path in harvesting.orders().iterdir()]
+    assert kept == [".hospital.lock"], "a list is gone once it is worked off"
 
 
 def test_a_dry_run_says_what_is_asked_for(hospital, listed):
@@ -307,3 +311,24 @@ def test_a_harvest_is_cancelled_while_it_curates_and_the_next_one_curates_the_re
     engine.perform(second.pk)
     second.refresh_from_db()
     assert (second.state, second.result["lesions"], second.result["curated"]["merged"]) == ("succeeded", 0, 2)
+
+
+def test_a_harvest_waits_for_another_into_the_same_collection_and_can_be_cancelled_meanwhile(hospital):
+    class GivenUp(Rehearsal):
+        def check_cancelled(self):
+            raise Cancelled
+
+    def order(collection):
+        return Order(source=f"dir://{hospital}", collection=collection)
+
+    harvesting.params_of(order("hospital"))
+    given_up = GivenUp(lambda done, total, unit: None)
+    with alone_in(harvesting.orders() / ".hospital.lock"):
+        with pytest.raises(Cancelled):
+            harvesting.harvest_now(order("hospital"), given_up)
+        assert not Collection.objects.exists(), "it had not begun"
+        watched = Rehearsal(lambda done, total, unit: None)
+        assert harvesting.harvest_now(order("hospital"), watched, dry_run=True).lesions == 3
+        assert harvesting.harvest_now(order("other"), watched).lesions == 3
+    assert harvesting.harvest_now(order("hospital"), watched).lesions == 3
+    assert older_than(-timedelta(days=1), harvesting.orders()) == [harvesting.name_of(order("hospital"))]
