@@ -22,6 +22,7 @@ from detection.services import evaluations
 from detection.training.settings import replace
 from workers import devices, programs
 from workers.exported import alone_in, exported
+from workers.glance import for_the_eye
 from workers.training import Fence, Progress
 
 DETECTIONS, REPORT, SCORED = "detections.csv", "report.json", "scored.json"
@@ -171,5 +172,6 @@ def _tell(evaluation: Evaluation, progress: Progress, state: dict[str, Any]) -> 
     done, total = state.get("done", evaluation.done), state.get("total", evaluation.total)
     progress(done, total)
     if done != evaluation.done:
-        evaluations.evaluation_progress(evaluation, done=done, total=total)
-        evaluation.done, evaluation.total = done, total
+        with for_the_eye():
+            evaluations.evaluation_progress(evaluation, done=done, total=total)
+            evaluation.done, evaluation.total = done, total

@@ -23,6 +23,7 @@ from detection.services import runs
 from detection.training import curves
 from workers import devices, programs
 from workers.exported import alone_in, exported, published
+from workers.glance import for_the_eye
 from workers.programs import ProgramEnded
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
@@ -153,7 +154,8 @@ def _train(
         if state:
             left = state.get("seconds_left")
             curve = curves.read(folder)
-            runs.run_progress(run, step=state["step"], steps=state["steps"], seconds_left=left, curve=curve)
+            with for_the_eye():
+                runs.run_progress(run, step=state["step"], steps=state["steps"], seconds_left=left, curve=curve)
 
     try:
         programs.run(command(run, release, folder, gpus=gpus_for(batch, gpus)), folder=folder, tick=tick, log=log)

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from datasets.models import Release
 from datasets.services.import_deeplesion import import_deeplesion
 from detection.models import Detection, Evaluation, TrainingRun
+from tests import factories_detection as factories
 from tests.datasets.tables import draw, row, write
 from workers import engine, evaluating, exported, programs, supervise, tasks, training
 from workers.errors import Cancelled
@@ -174,6 +176,32 @@ def test_two_processes_do_not_train_the_same_run(released, settings):
         training.train({"release": "r-1", **FEW}, lambda done, total: None)
     run.refresh_from_db()
     assert run.state == State.QUEUED
+
+
+def refuse(execute, sql, params, many, context):
+    raise OperationalError("database is locked")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_training_goes_on_although_what_is_told_of_it_cannot_be_written(released, monkeypatch):
+    def program(command, *, folder, tick, log):
+        with connection.execute_wrapper(refuse):
+            tick({"step": 1, "steps": 2})
+
+    monkeypatch.setattr(programs, "run", program)
+    training.train({"release": "r-1", **FEW}, lambda done, total: None)
+    assert TrainingRun.objects.get().state == State.TRAINED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_evaluation_goes_on_although_what_is_told_of_it_cannot_be_written():
+    run = factories.make_run(state="trained")
+    evaluation = Evaluation.objects.create(run=run, state="running", started=run.started)
+    with connection.execute_wrapper(refuse):
+        evaluating._tell(evaluation, lambda done, total: None, {"done": 1, "total": 2})
+    evaluating._tell(evaluation, lambda done, total: None, {"done": 1, "total": 2})
+    evaluation.refresh_from_db()
+    assert (evaluation.done, evaluation.total) == (1, 2), "it is told the next time"
 
 
 def test_who_waits_for_an_export_can_be_cancelled(released, settings):
