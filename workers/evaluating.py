@@ -54,6 +54,22 @@ def request(params: dict[str, Any]) -> Evaluation:
     return evaluation
 
 
+def abandon(params: dict[str, Any], *, message: str) -> None:
+    """The evaluation of these parameters says that its job ended without a worker.
+
+    Parameters
+    ----------
+    params : all that `request` takes.
+    message : why; what a person reads who cancelled it, where it is empty.
+    """
+    evaluation = Evaluation.objects.filter(**params).first()
+    if evaluation is not None:
+        begun = "It was stopped; start it again."
+        evaluations.evaluation_abandon(
+            evaluation, message=message or (begun if evaluation.started else "It was cancelled before it began.")
+        )
+
+
 def evaluate(
     params: dict[str, Any],
     progress: Progress,

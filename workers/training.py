@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from django.db import transaction
 from datasets.services.errors import Refused
 from datasets.version import VERSION
 from detection.data.release import open_release
-from detection.errors import DetectorError
+from detection.errors import BadRun, DetectorError
 from detection.models import TrainingRun
 from detection.presets import PRESETS
 from detection.progress import PROGRESS
@@ -26,6 +26,8 @@ from workers.exported import alone_in, exported, published
 from workers.glance import for_the_eye
 from workers.programs import ProgramEnded
 
+OWN = ("release", "preset", "seed", "fraction", "weights")
+"""Parameters of a run that are no options of its training."""
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 EVERY_S = 2.0
 """How often the row is told of the losses, at most."""
@@ -46,12 +48,40 @@ def request(params: dict[str, Any]) -> TrainingRun:
     NoSuchRelease, DetectorError
     """
     published(params["release"])
-    own = {name: params[name] for name in ("release", "preset", "seed", "fraction", "weights") if name in params}
-    options = {name: value for name, value in params.items() if name not in own}
-    run = runs.run_request(**own, options=options)
+    run = runs.run_request(**_own_and_options(params))
     runs.run_requeue(run)
     run.refresh_from_db()
     return run
+
+
+def abandon(params: dict[str, Any], others: list[dict[str, Any]], *, failed: bool, message: str) -> None:
+    """The run of these parameters says that its job ended without a worker, unless another job trains it.
+
+    Parameters
+    ----------
+    others : parameters of the jobs that are unfinished.
+    message : why; what a person reads who cancelled it, where it is empty.
+    """
+    run = _known(params)
+    if run is None or run in map(_known, others):
+        return
+    begun = "It was stopped; started again, it goes on from its newest checkpoint."
+    runs.run_abandon(
+        run,
+        state=TrainingRun.State.FAILED if failed else TrainingRun.State.STOPPED,
+        message=message or (begun if run.started else "It was cancelled before it began."),
+    )
+
+
+def _known(params: dict[str, Any]) -> TrainingRun | None:
+    with suppress(BadRun):
+        return runs.run_known(**_own_and_options(params))
+    return None
+
+
+def _own_and_options(params: dict[str, Any]) -> dict[str, Any]:
+    options = {name: value for name, value in params.items() if name not in OWN}
+    return {name: value for name, value in params.items() if name in OWN} | {"options": options}
 
 
 def train(

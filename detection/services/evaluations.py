@@ -73,6 +73,14 @@ def evaluation_fail(evaluation: Evaluation, *, message: str) -> None:
     )
 
 
+def evaluation_abandon(evaluation: Evaluation, *, message: str) -> None:
+    """Nobody computes it, and nobody is going to unless asked anew."""
+    now = timezone.now()
+    Evaluation.objects.filter(pk=evaluation.pk, state__in=(State.QUEUED, State.RUNNING)).update(
+        state=State.FAILED, message=message[:500], started=evaluation.started or now, finished=now
+    )
+
+
 def evaluation_record(
     evaluation: Evaluation,
     *,

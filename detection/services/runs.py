@@ -40,6 +40,34 @@ def run_request(
     ------
     BadRun : there is no such preset or option, or a value makes no sense.
     """
+    asked = _asked(release, preset, seed, fraction, weights, options or {})
+    made, _ = TrainingRun.objects.get_or_create(fingerprint=_digest(asked), defaults=asked)
+    return made
+
+
+def run_known(
+    *,
+    release: str,
+    preset: str,
+    seed: int = 0,
+    fraction: float = 1.0,
+    weights: str = "",
+    options: dict[str, Any] | None = None,
+) -> TrainingRun | None:
+    """The run of these parameters, as `run_request` takes them; None where there is none.
+
+    Raises
+    ------
+    BadRun : as `run_request`.
+    """
+    digest = _digest(_asked(release, preset, seed, fraction, weights, options or {}))
+    return TrainingRun.objects.filter(fingerprint=digest).first()
+
+
+def _asked(
+    release: str, preset: str, seed: int, fraction: float, weights: str, options: dict[str, Any]
+) -> dict[str, Any]:
+    """All that decides the result of a run."""
     if preset not in PRESETS:
         raise BadRun(f"there is no preset {preset}; choose one of {', '.join(PRESETS)}")
     if not 0 < fraction <= 1:
@@ -48,12 +76,12 @@ def run_request(
         raise BadRun(f"the seed {seed} is not a whole number from 0 to {2**31 - 1}")
     if weights not in ("", "imagenet", "random"):
         raise BadRun(f"weights are imagenet or random, not {weights}")
-    chosen = chosen_options(preset, options or {})
+    chosen = chosen_options(preset, options)
     unknown = sorted(set(chosen) - set(OPTIONS))
     if unknown:
         raise BadRun(f"training knows no option {', '.join(unknown)}")
     backbone = chosen.get("backbone", PRESETS[preset].network.backbone)
-    asked = {
+    return {
         "release": release,
         "preset": preset,
         "seed": seed,
@@ -61,9 +89,10 @@ def run_request(
         "start_weights": weights or ("random" if backbone == "narrow" else "imagenet"),
         "options": chosen,
     }
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    made, _ = TrainingRun.objects.get_or_create(fingerprint=digest, defaults=asked)
-    return made
+
+
+def _digest(asked: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def chosen_options(preset: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -102,6 +131,19 @@ def run_progress(
     """How far it is."""
     TrainingRun.objects.filter(pk=run.pk, state=State.TRAINING).update(
         step=min(step, steps), steps=steps, seconds_left=seconds_left, curve=curve
+    )
+
+
+def run_abandon(run: TrainingRun, *, state: TrainingRun.State, message: str) -> None:
+    """Nobody trains it, and nobody is going to unless asked anew; one that had begun has ended in this moment.
+
+    Parameters
+    ----------
+    state : STOPPED or FAILED.
+    """
+    now = timezone.now()
+    TrainingRun.objects.filter(pk=run.pk, state__in=(State.QUEUED, State.TRAINING)).update(
+        state=state, message=message[:500], started=run.started or now, finished=now, seconds_left=None
     )
 
 

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 
 from workers import kinds
 from workers.engine.statements import QUEUE, changed, now, record
+from workers.engine.unattended import tell_kind
 from workers.errors import KeyReused, NotCancellable, NotRetriable
 from workers.models import Job, JobEvent
 
@@ -141,6 +142,7 @@ def cancel(job_id: int, by: Any = None) -> Job:
         if job.state == State.QUEUED:
             Job.objects.filter(pk=job_id).update(state=State.CANCELLED, finished=Now(), not_before=None)
             record(job_id, Event.CANCELLED, job.attempt, asked)
+            tell_kind(job, State.CANCELLED)
         elif job.state == State.RUNNING:
             Job.objects.filter(pk=job_id).update(state=State.CANCELLING)
             record(job_id, Event.CANCEL_REQUESTED, job.attempt, asked)

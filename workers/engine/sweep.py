@@ -17,6 +17,7 @@ from workers.engine import ask
 from workers.engine.lease import DUE, length
 from workers.engine.perform import LONGEST_DELAY
 from workers.engine.statements import after, record
+from workers.engine.unattended import tell_kind
 from workers.models import Job, JobEvent
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ def _take_back(job_id: int, attempt: int) -> None:
             values = {"state": State.FAILED, "finished": Now(), "message": message}
             record(job_id, Event.FAILED, attempt, message)
         Job.objects.filter(pk=job_id).update(lease_until=None, **values)
+        if values["state"] != State.QUEUED:
+            tell_kind(job, values["state"], values.get("message", ""))
 
 
 def _after_the_clock_went_back() -> None:

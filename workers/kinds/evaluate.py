@@ -29,4 +29,10 @@ def evaluate(params: EvaluateParams, run: Run) -> dict[str, Any]:
     return evaluating.evaluate(asdict(params), progress, log=run.log, fence=run.fence, closing=run.closing)
 
 
-KIND = Kind("evaluate", "evaluate detector", Job.Queue.GPU, EvaluateParams, evaluate, transient=(InUse,))
+def ended(params: EvaluateParams, others: list[EvaluateParams], state: Job.State, message: str) -> None:
+    """No worker has the job any more: its evaluation says so, unless another job computes it."""
+    if params not in others:
+        evaluating.abandon(asdict(params), message=message)
+
+
+KIND = Kind("evaluate", "evaluate detector", Job.Queue.GPU, EvaluateParams, evaluate, transient=(InUse,), ended=ended)

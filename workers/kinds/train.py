@@ -43,11 +43,19 @@ class TrainParams(Params):
 
 def train(params: TrainParams, run: Run) -> dict[str, Any]:
     """Train, from the newest checkpoint where there is one."""
-    wanted = {name: value for name, value in asdict(params).items() if value is not None}
     progress = partial(run.progress, unit="steps")
-    made = training.train(wanted, progress, log=run.log, fence=run.fence, closing=run.closing)
+    made = training.train(_wanted(params), progress, log=run.log, fence=run.fence, closing=run.closing)
     run.then("evaluate", {"run": made["run"]})
     return made
 
 
-KIND = Kind("train", "train detector", Job.Queue.GPU, TrainParams, train, attempts=10, transient=(InUse,))
+def ended(params: TrainParams, others: list[TrainParams], state: Job.State, message: str) -> None:
+    """No worker has the job any more: its run says so."""
+    training.abandon(_wanted(params), [*map(_wanted, others)], failed=state == Job.State.FAILED, message=message)
+
+
+def _wanted(params: TrainParams) -> dict[str, Any]:
+    return {name: value for name, value in asdict(params).items() if value is not None}
+
+
+KIND = Kind("train", "train detector", Job.Queue.GPU, TrainParams, train, attempts=10, transient=(InUse,), ended=ended)

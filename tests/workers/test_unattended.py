@@ -1,0 +1,105 @@
+"""Jobs that the engine ends without their worker: their runs and evaluations do not wait for one for ever."""
+
+from datetime import timedelta
+
+import pytest
+
+from detection.models import Evaluation, TrainingRun
+from detection.services import evaluations, runs
+from tests import factories_detection as factories
+from workers import engine
+from workers.engine import lease
+from workers.models import Job
+
+pytestmark = pytest.mark.django_db
+
+PARAMS = {"release": "r-1", "preset": "tiny", "epochs": 2}
+GIVEN_UP = "Its worker was lost. Given up after 1 attempts."
+
+
+@pytest.fixture
+def run():
+    """One that waits."""
+    return runs.run_request(release="r-1", preset="tiny", options={"epochs": 2})
+
+
+def trains(run):
+    """Queue the run's job and let a worker begin it."""
+    job = engine.enqueue(kind="train", params=PARAMS)
+    assert lease.claim(job.pk, "a:1")
+    runs.run_begin(run, device="cpu", code_version="1", torch_version="2")
+    return job
+
+
+def lose(job):
+    """Let the lease run out, and sweep."""
+    Job.objects.filter(pk=job.pk).update(lease_until=lease.after(-timedelta(seconds=1)))
+    engine.sweep()
+    job.refresh_from_db()
+
+
+def told(row):
+    row.refresh_from_db()
+    return row.state, row.message
+
+
+def test_a_run_whose_cancelled_job_has_lost_its_worker_is_stopped(run):
+    job = trains(run)
+    engine.cancel(job.pk)
+    lose(job)
+    assert job.state == Job.State.CANCELLED
+    assert told(run) == ("stopped", "It was stopped; started again, it goes on from its newest checkpoint.")
+
+
+def test_a_run_goes_on_waiting_while_its_job_does_and_says_why_it_was_given_up(run):
+    job = trains(run)
+    lose(job)
+    assert (job.state, told(run)) == (Job.State.QUEUED, ("training", ""))
+    assert lease.claim(job.pk, "a:2")
+    Job.objects.filter(pk=job.pk).update(attempts_allowed=2)
+    lose(job)
+    assert told(run) == ("failed", "Its worker was lost. Given up after 2 attempts.")
+
+
+def test_a_run_whose_job_is_cancelled_between_two_attempts_is_stopped(run):
+    job = trains(run)
+    lose(job)
+    engine.cancel(job.pk)
+    assert told(run)[0] == "stopped"
+
+
+def test_a_run_whose_job_never_began_does_not_wait_any_more_and_can_be_asked_for_again(run):
+    job = engine.enqueue(kind="train", params=PARAMS)
+    engine.cancel(job.pk)
+    assert told(run) == ("stopped", "It was cancelled before it began.")
+    runs.run_requeue(run)
+    assert told(run) == ("queued", "")
+
+
+def test_a_run_that_another_job_trains_is_left_to_that(run):
+    job = trains(run)
+    engine.cancel(job.pk)
+    # The same run in other words: what is asked for while its like is being cancelled is a new job.
+    engine.enqueue(kind="train", params={**PARAMS, "weights": "random"})
+    lose(job)
+    assert told(run) == (TrainingRun.State.TRAINING, "")
+
+
+def test_a_job_without_a_run_leaves_none():
+    engine.cancel(engine.enqueue(kind="train", params=PARAMS).pk)
+    assert not TrainingRun.objects.exists()
+
+
+@pytest.mark.parametrize(("cancelled", "message"), [(True, "It was stopped; start it again."), (False, GIVEN_UP)])
+def test_an_evaluation_whose_job_has_lost_its_worker_has_failed(cancelled, message):
+    evaluation = evaluations.evaluation_request(run=factories.make_run(state="trained"))
+    job = engine.enqueue(kind="evaluate", params={"run": evaluation.run_id})
+    assert lease.claim(job.pk, "a:1")
+    evaluations.evaluation_begin(evaluation)
+    if cancelled:
+        engine.cancel(job.pk)
+    Job.objects.filter(pk=job.pk).update(attempts_allowed=1)
+    lose(job)
+    assert told(evaluation) == (Evaluation.State.FAILED, message)
+    evaluations.evaluation_requeue(evaluation)
+    assert told(evaluation) == ("queued", "")
