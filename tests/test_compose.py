@@ -34,6 +34,18 @@ def test_nothing_listens_beyond_this_machine() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
+def test_only_the_worker_that_harvests_is_told_what_the_pacs_is_logged_in_to_with() -> None:
+    told = {
+        name: {"DICOMWEB_PASSWORD", "DICOMWEB_TOKEN"} & set(service["environment"]) for name, service in OURS.items()
+    }
+    assert {name: names for name, names in told.items() if names} == {
+        "worker-io": {"DICOMWEB_PASSWORD", "DICOMWEB_TOKEN"},
+        "pacs-password": {"DICOMWEB_PASSWORD"},
+    }
+    others = set(SERVICES["web"]["environment"])
+    assert others < set(SERVICES["worker-io"]["environment"]), "it has all that the others have"
+
+
 @pytest.mark.parametrize("password", ["", "s3cret"])
 def test_orthanc_starts_with_a_password_or_not_at_all(password: str) -> None:
     guard = SERVICES["pacs-password"]
