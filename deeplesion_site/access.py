@@ -47,6 +47,7 @@ SCOPES: dict[str, frozenset[Right]] = {
     "read": frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED}),
     "download": frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED, Right.DOWNLOAD}),
     "review": frozenset({Right.READ_PUBLISHED, Right.READ_UNPUBLISHED, Right.REVIEW}),
+    "watch": frozenset({Right.SEE_JOBS}),
     "jobs": frozenset({Right.SEE_JOBS, Right.RUN_JOBS}),
 }
 """What an access token may do at most; it never gives its owner more than the role does."""

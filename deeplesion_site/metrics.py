@@ -46,7 +46,7 @@ class Collector:
 @never_cache
 @needs(Right.SEE_JOBS)
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For an administrator's access token with the scope `jobs`."""
+    """For an administrator's access token with the scope `watch`."""
     registry = CollectorRegistry()
     registry.register(Collector())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -20,6 +20,7 @@ SCOPES = {
     "read": "browse and query",
     "download": "download releases whose agreement you signed",
     "review": "record verdicts",
+    "watch": "see jobs, health and metrics",
     "jobs": "start and watch jobs",
 }
 

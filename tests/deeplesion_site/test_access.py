@@ -226,6 +226,20 @@ def post(client: Client, address: str) -> HttpResponse:
     return client.post(address, {}, content_type="application/json") if "/api/" in address else client.post(address)
 
 
+def test_a_token_to_watch_sees_jobs_and_does_nothing(
+    client: Client, fill: Callable[[str], str], settings: SimpleNamespace
+) -> None:
+    settings.PUBLIC_READ = False
+    _, secret = tokens.issue(owner=factories.make_user("admin"), name="prometheus", scopes=["watch"], days=30)
+    client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
+    assert {address for address in GETS if client.get(fill(address)).status_code == 200} == {
+        "/health/", "/metrics", "/jobs/", "/jobs/{job}/", "/jobs/{job}/report/", "/jobs/{job}/report.json",
+        "/api/v1/jobs/", "/api/v1/jobs/{job}/", "/api/v1/jobs/{job}/events/",
+    }  # fmt: skip
+    answers = {address: post(client, fill(address)).status_code for address in POSTS if "/log" not in address}
+    assert {address: code for address, code in answers.items() if code not in (403, 404)} == {}
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_gets_anywhere_by_another_method(role: str, client_of: ClientOf, fill: Callable[[str], str]) -> None:
     client = client_of(role)

@@ -86,7 +86,7 @@ def test_the_health_page_says_that_all_is_well_where_it_is(client_of: Callable[[
 
 
 def test_prometheus_reads_jobs_queues_and_parts(client: Client, work: None) -> None:
-    _, secret = tokens.issue(owner=factories.make_user("admin"), name="prometheus", scopes=["jobs"], days=30)
+    _, secret = tokens.issue(owner=factories.make_user("admin"), name="prometheus", scopes=["watch"], days=30)
     answer = client.get("/metrics", headers={"Authorization": f"Bearer {secret}"})
     lines = answer.content.decode().splitlines()
     assert answer["Content-Type"].startswith("text/plain")
