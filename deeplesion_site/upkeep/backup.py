@@ -37,6 +37,9 @@ A key beside the database would undo the pseudonyms. Orders of planned harvests 
 plan is to ask for stands nowhere else.
 """
 
+CACHES = "runs/*/cache"
+"""Decoded slices, half a megabyte each: a training that goes on makes them again."""
+
 BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
 
 LASTING = (SLICES, "releases/", "bodypart/")
@@ -195,7 +198,7 @@ def _fetch(slices: Storage, name: str, target: Path) -> Written:
 
 def _left_out(source: Path) -> frozenset[Path]:
     """Where it lies counts, not what it is called: a key may lie anywhere, and a collection may have any name."""
-    paths = {source / name for name in LEFT_OUT} | {Path(settings.IDENTITY_KEY_FILE).resolve()}
+    paths = {*map(source.joinpath, LEFT_OUT), *source.glob(CACHES), Path(settings.IDENTITY_KEY_FILE).resolve()}
     databases = {source / "db.sqlite3"}
     if connection.vendor == "sqlite":
         databases.add(Path(str(connection.settings_dict["NAME"])).resolve())

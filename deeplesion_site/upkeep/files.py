@@ -80,8 +80,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+REMOVED = ".nfs"
+"""How the name begins under which NFS keeps a removed file that a process has open, as a training its pictures."""
+
+
 def below(folder: Path, left_out: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """All files below a folder, in order, but for those left out, links, and parts of copies.
+    """All files below a folder, in order, but for those left out, links, parts of copies, and removed ones.
 
     What vanishes meanwhile is not there.
     """
@@ -94,5 +98,5 @@ def below(folder: Path, left_out: frozenset[Path] = frozenset()) -> Iterator[Pat
             continue
         if entry.is_dir():
             yield from below(entry, left_out)
-        elif not entry.name.endswith(".part"):
+        elif not entry.name.endswith(".part") and not entry.name.startswith(REMOVED):
             yield entry
