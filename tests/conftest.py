@@ -4,6 +4,7 @@ A test whose server is not installed skips, and the run ends with one line on wh
 with REQUIRE_SERVICES=1 in the environment it fails.
 """
 
+import itertools
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -136,17 +137,32 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Mark what needs a server, so that `-m 'not services'` leaves it out; modules that take long come first.
-
-    No process shall end alone with a test of a minute while the others have nothing left to do.
-    """
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Mark what needs a server, so that `-m 'not services'` leaves it out; share out what takes long."""
     for item in items:
         if not _NEED_A_SERVER.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("services")
     yield
-    long = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in long)
+    items[:] = _shared_out(items, getattr(config, "workerinput", {"workercount": 1})["workercount"])
+
+
+def _shared_out(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """Order tests so that each process begins with modules that take long, and none ends alone with one.
+
+    Each is given an equal share, in one piece, and takes from the others when it has done its own.
+    """
+    long: dict[Path, list[pytest.Item]] = {item.path: [] for item in items if item.get_closest_marker("slow")}
+    short = []
+    for item in items:
+        long.get(item.path, short).append(item)
+    shares: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    for number, path in enumerate(sorted(long)):
+        shares[number % processes] += long[path]
+    for share in shares:
+        missing = max(0, len(items) // processes - len(share))
+        share += short[:missing]
+        del short[:missing]
+    return [*itertools.chain(*shares), *short]
 
 
 @pytest.hookimpl(trylast=True)
