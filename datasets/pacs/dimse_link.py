@@ -82,24 +82,10 @@ class Link:
         ------
         SourceError : none comes about.
         """
-        to = self.address
-        entity = AE(to.our_aet)
-        entity.connection_timeout = entity.acse_timeout = CONNECT_S
-        entity.dimse_timeout = entity.network_timeout = ANSWER_S
-        secured = (dimse_tls.as_client(), to.host) if to.tls else None
-        try:
-            association = entity.associate(
-                to.host,
-                to.port,
-                contexts=contexts,
-                ae_title=to.aet,
-                max_pdu=PDU_BYTES,
-                ext_neg=list(roles),
-                evt_handlers=list(handlers),
-                tls_args=secured,
-            )
-        except socket.gaierror:
-            raise SourceUnreachable(UNKNOWN_NAME) from None
+        association = self._asked_for(contexts, roles, handlers)
+        if not association.is_established and not association.is_rejected:
+            # A server that closes right behind its answer may be heard closing first.
+            association = self._asked_for(contexts, roles, handlers)
         if not association.is_established:
             raise self._why_not(association)
         make_pauses_hold(association)
@@ -112,6 +98,31 @@ class Link:
             association.abort()
             raise
         association.release()
+
+    def _asked_for(
+        self,
+        contexts: list[PresentationContext],
+        roles: Sequence[SCP_SCU_RoleSelectionNegotiation],
+        handlers: Sequence[tuple[Any, ...]],
+    ) -> Association:
+        to = self.address
+        entity = AE(to.our_aet)
+        entity.connection_timeout = entity.acse_timeout = CONNECT_S
+        entity.dimse_timeout = entity.network_timeout = ANSWER_S
+        secured = (dimse_tls.as_client(), to.host) if to.tls else None
+        try:
+            return entity.associate(
+                to.host,
+                to.port,
+                contexts=contexts,
+                ae_title=to.aet,
+                max_pdu=PDU_BYTES,
+                ext_neg=list(roles),
+                evt_handlers=list(handlers),
+                tls_args=secured,
+            )
+        except socket.gaierror:
+            raise SourceUnreachable(UNKNOWN_NAME) from None
 
     def local_host(self) -> str:
         """The address under which the server's network sees us.
