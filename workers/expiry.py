@@ -4,6 +4,7 @@ Apart from `harvesting`, on which the engine's kinds rest.
 """
 
 import shutil
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from workers.models import Job
 KEPT_FOR = timedelta(days=7)
 """How long an order is kept that is not done for real, and what a job that was given up would go on from."""
 
+GONE = ".gone-"
+"""How the name of a folder begins that is being removed."""
+
 
 def expire() -> None:
     """Remove what nobody needs any more."""
@@ -31,14 +35,18 @@ def _folders() -> None:
 
     Who is done removes it himself, unless the worker is lost in that moment.
     """
-    found = {int(path.name): path for path in (Path(settings.DATA_DIR) / "jobs").glob("*") if path.name.isdecimal()}
+    jobs = Path(settings.DATA_DIR) / "jobs"
+    found = {int(path.name): path for path in jobs.glob("*") if path.name.isdecimal()}
     given_up = Q(state__in=(Job.State.FAILED, Job.State.CANCELLED), finished__lte=after(-KEPT_FOR))
     over = Job.objects.filter(Q(state=Job.State.SUCCEEDED) | given_up, pk__in=found)
     for job_id in list(over.values_list("pk", flat=True)):
-        # Whoever wants it tried again has to wait for this, and then finds nothing rather than a part of it.
         with transaction.atomic():
+            # Who wants it tried again waits for no more than this, and then finds nothing rather than a part of it.
             if over.select_for_update().filter(pk=job_id).exists():
-                shutil.rmtree(found[job_id], ignore_errors=True)
+                with suppress(OSError):
+                    found[job_id].rename(found[job_id].with_name(f"{GONE}{job_id}"))
+    for folder in jobs.glob(f"{GONE}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _orders() -> None:

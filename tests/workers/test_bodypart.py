@@ -109,6 +109,8 @@ def test_what_a_lost_worker_has_left_of_a_job_that_succeeded_is_removed(db, sett
     done, running = (factories.make_job(kind="bodypart", state=state) for state in ("succeeded", "running"))
     for job in (done, running):
         (tmp_path / "jobs" / str(job.pk) / "run").mkdir(parents=True)
+    # What a worker that was lost while it removed another has left.
+    (tmp_path / "jobs" / f"{expiry.GONE}999999" / "run").mkdir(parents=True)
     expiry.expire()
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == [str(running.pk)]
 
