@@ -1,4 +1,4 @@
-"""Job, JobEvent, Worker, HarvestSchedule: the durable record of work that takes time, whoever started it.
+"""Job, JobKey, JobEvent, Worker, HarvestSchedule: the durable record of work that takes time, whoever started it.
 
 A job's row is its message too: what a broker loses is sent again from here. All times are the database's own, so that
 no clock of a worker matters. Which state may follow which is a rule in the database (`workers.rules`).
@@ -35,9 +35,6 @@ class Job(models.Model):
     params = models.JSONField(default=dict)
     queue = models.CharField(max_length=3, choices=Queue, default=Queue.IO)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="jobs")
-    key = models.CharField(
-        max_length=128, null=True, blank=True, help_text="idempotency key: its owner gets one job for it, ever"
-    )
     fingerprint = models.CharField(
         max_length=64, null=True, blank=True, help_text="SHA-256 of kind and params: one job at it for each"
     )
@@ -65,8 +62,6 @@ class Job(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = (
-            models.UniqueConstraint(fields=["owner", "key"], name="job_key_unique"),
-            models.UniqueConstraint(fields=["key"], name="job_systems_key_unique", condition=Q(owner__isnull=True)),
             models.UniqueConstraint(
                 fields=["fingerprint"],
                 name="job_unfinished_once",
@@ -108,6 +103,23 @@ class Job(models.Model):
     def unfinished(self) -> bool:
         """Whether something may still come of it."""
         return self.state in self.UNFINISHED
+
+
+class JobKey(models.Model):
+    """An idempotency key and the job that it was answered with: whoever asked gets that one for it, ever."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    key = models.CharField(max_length=128)
+    job = models.ForeignKey(Job, models.PROTECT, related_name="keys")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["owner", "key"], name="job_key_once"),
+            models.UniqueConstraint(fields=["key"], name="job_systems_key_once", condition=Q(owner__isnull=True)),
+        )
+
+    def __str__(self) -> str:
+        return f"key of job {self.job_id}"
 
 
 class JobEvent(models.Model):

@@ -30,7 +30,6 @@ _ASKED = " OR ".join(
     [
         *(f"NEW.{column} <> OLD.{column}" for column in ("kind", "title", "params", "queue")),
         "COALESCE(NEW.owner_id, 0) <> COALESCE(OLD.owner_id, 0)",
-        "COALESCE(NEW.key, '') <> COALESCE(OLD.key, '')",
     ]
 )
 

@@ -97,11 +97,12 @@ def _run(pk: int) -> Job | None:
     key = f"schedule-{schedule.pk}-{moment.isoformat()}"
     before = schedule.last_job
     job = before if before is not None and before.unfinished else None
-    new = False
+    new: list[Job] = []
     try:
         if job is None:
-            job = engine.enqueue(kind=harvest.KIND.name, params=schedule.params, owner=schedule.owner, key=key)
-            new = job.key == key
+            job = engine.enqueue(
+                kind=harvest.KIND.name, params=schedule.params, owner=schedule.owner, key=key, on_new=new.append
+            )
     except JobRefused as refused:
         # Those that are due after it must not wait for what cannot be done.
         schedule.outcome = f"{LEFT_OUT}{refused}"[:OUTCOME_CHARACTERS]

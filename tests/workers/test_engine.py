@@ -111,6 +111,20 @@ def test_an_idempotency_key_gives_its_owner_one_job_for_ever():
             queued(2, owner=ann, key="k")
 
 
+@pytest.mark.parametrize("role", ["admin", None])
+def test_a_key_that_an_equal_job_answered_is_answered_so_for_ever(role):
+    owner = factories.make_user(role) if role else None
+    with kind_that(lambda params, run: {}):
+        first = queued(1)
+        assert queued(1, owner=owner, key="k") == queued(1, owner=owner, key="l") == first
+        with pytest.raises(KeyReused, match=f"used for job {first.pk},"):
+            queued(2, owner=owner, key="k")
+        engine.perform(first.pk)
+        second = queued(1)
+        assert [queued(1, owner=owner, key=key) for key in ("k", "l")] == [first, first] != [second, second]
+    assert Job.objects.count() == 2
+
+
 def test_what_makes_no_sense_is_refused_in_a_sentence_each():
     with pytest.raises(UnknownKind, match="no kind of job called nonsense"):
         engine.enqueue(kind="nonsense", params={})

@@ -19,7 +19,7 @@ from workers import kinds
 from workers.engine.statements import QUEUE, changed, now, record
 from workers.engine.unattended import tell_kind
 from workers.errors import KeyReused, NotCancellable, NotRetriable
-from workers.models import Job, JobEvent
+from workers.models import Job, JobEvent, JobKey
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def enqueue(
     ----------
     params : as JSON; they are validated, and what they leave out is filled in.
     owner : the user who asks; None for the system itself.
-    key : idempotency key; whoever asks twice with the same one gets the same job.
+    key : idempotency key; whoever asks twice with the same one gets the same job, whenever that is.
     send : False where the asking process is going to run the job itself.
     on_new : called inside the transaction that makes a new job, and not for one that is there.
 
@@ -70,12 +70,14 @@ def enqueue(
     fingerprint = hashlib.sha256(json.dumps([kind, wanted], sort_keys=True).encode()).hexdigest()
     asked = {
         "kind": kind, "title": found.title, "params": wanted, "queue": found.queue, "owner_id": owner and owner.pk,
-        "key": key, "fingerprint": fingerprint, "attempts_allowed": found.attempts,
+        "fingerprint": fingerprint, "attempts_allowed": found.attempts,
     }  # fmt: skip
     for tries_left in reversed(range(TRIES)):
         try:
-            with transaction.atomic() if on_new or connection.in_atomic_block else nullcontext():
+            with transaction.atomic() if key or on_new or connection.in_atomic_block else nullcontext():
                 known = _queued(asked, now() if send else "NULL", _asked_by(owner))
+                if key:
+                    JobKey.objects.create(owner=owner, key=key, job_id=known.pk)
                 if on_new:
                     on_new(known)
                 if send:
@@ -90,7 +92,7 @@ def enqueue(
             # The one that was there has ended since; the next try is for what is left.
             if not tries_left:
                 raise
-    if key is not None and known.key == key and (known.kind, known.params) != (kind, wanted):
+    if known.fingerprint != fingerprint:
         raise KeyReused(f"The idempotency key was used for job {known.pk}, which was asked to do something else.")
     return known
 
@@ -107,11 +109,15 @@ def _queued(asked: dict[str, Any], published: str, text: str) -> Job:
 
 
 def _known(owner: Any, key: str | None, fingerprint: str) -> Job | None:
-    if key is not None:
-        same_key = Job.objects.filter(owner=owner, key=key).first()
-        if same_key is not None:
-            return same_key
-    return Job.objects.filter(fingerprint=fingerprint, state__in=Job.ANSWERS).first()
+    """The job that the key was answered with; else one at the same, with which it is answered from now on."""
+    same = Job.objects.filter(fingerprint=fingerprint, state__in=Job.ANSWERS)
+    if not key:
+        return same.first()
+    with transaction.atomic():
+        remembered = JobKey.objects.select_related("job").filter(owner=owner, key=key).first()
+        if remembered is None and (job := same.first()) is not None:
+            remembered, _ = JobKey.objects.get_or_create(owner=owner, key=key, defaults={"job": job})
+        return remembered.job if remembered is not None else None
 
 
 def _asked_by(user: Any) -> str:

@@ -13,9 +13,9 @@ from workers.models import Job, JobEvent
 
 QUEUE = """
 INSERT INTO workers_job
-    (kind, title, params, queue, owner_id, key, fingerprint, attempts_allowed, published, state, attempt, worker,
+    (kind, title, params, queue, owner_id, fingerprint, attempts_allowed, published, state, attempt, worker,
      done, total, unit, message, result)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, {published}, 'queued', 0, '', 0, 0, '', '', '{{}}')
+VALUES (%s, %s, %s, %s, %s, %s, %s, {published}, 'queued', 0, '', 0, 0, '', '', '{{}}')
 RETURNING id, attempt
 """
 
