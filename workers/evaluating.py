@@ -19,11 +19,12 @@ from detection.data.table import select
 from detection.errors import BadRun, DetectorError
 from detection.models import Evaluation, TrainingRun
 from detection.services import evaluations
+from detection.services.rows import Fence
 from detection.training.settings import replace
 from workers import devices, programs
 from workers.exported import alone_in, exported
 from workers.glance import for_the_eye
-from workers.training import Fence, Progress
+from workers.training import Progress
 
 DETECTIONS, REPORT, SCORED = "detections.csv", "report.json", "scored.json"
 FACTS = ("run", "device", "precision")
@@ -84,14 +85,15 @@ def evaluate(
     ----------
     progress : called with images done and in all; what it raises stops the evaluation.
     log : called with the end of a program's output where it gave up.
-    fence : begins the transactions in which the evaluation's row is written.
+    fence : begins the transactions in which the evaluation and its rows are written.
     closing : begins the one in which it is written that it ends without a result.
 
     Raises
     ------
     Refused, DetectorError : the evaluation says why, too.
     """
-    evaluation = request(params)
+    with fence():
+        evaluation = request(params)
     if evaluation.state == Evaluation.State.DONE:
         return result(evaluation)
     folder = Path(settings.DATA_DIR) / evaluation.folder
@@ -100,7 +102,7 @@ def evaluate(
         with fence():
             evaluations.evaluation_begin(evaluation)
         try:
-            evaluation = _evaluate(evaluation, folder, progress, log)
+            evaluation = _evaluate(evaluation, folder, progress, log, fence)
         except BaseException as error:
             own = isinstance(error, Refused | DetectorError)
             with closing():
@@ -123,12 +125,14 @@ def result(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _evaluate(evaluation: Evaluation, folder: Path, progress: Progress, log: Callable[[str], None]) -> Evaluation:
+def _evaluate(
+    evaluation: Evaluation, folder: Path, progress: Progress, log: Callable[[str], None], fence: Fence
+) -> Evaluation:
     run, began = evaluation.run, time.monotonic()
     release = open_release(exported(run.release, progress))
     if release.sha256 != run.release_sha256:
         raise BadRun(f"run {run.pk} was trained on another {run.release} than the one that is here now")
-    watch = partial(programs.run, folder=folder, tick=partial(_tell, evaluation, progress), log=log)
+    watch = partial(programs.run, folder=folder, tick=partial(_tell, evaluation, progress, fence), log=log)
     facts = _detected(evaluation, folder)
     if not facts:
         machine = devices.here(lambda: progress(evaluation.done, evaluation.total))
@@ -145,6 +149,7 @@ def _evaluate(evaluation: Evaluation, folder: Path, progress: Progress, log: Cal
         report=content,
         seconds=time.monotonic() - began,
         check=lambda: progress(content["images"], content["images"]),
+        fence=fence,
     )
 
 
@@ -183,11 +188,11 @@ def _facts(content: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in content.items() if name in FACTS}
 
 
-def _tell(evaluation: Evaluation, progress: Progress, state: dict[str, Any]) -> None:
+def _tell(evaluation: Evaluation, progress: Progress, fence: Fence, state: dict[str, Any]) -> None:
     """Pass on what the program says of the images; what it scores afterwards takes seconds."""
     done, total = state.get("done", evaluation.done), state.get("total", evaluation.total)
     progress(done, total)
     if done != evaluation.done:
-        with for_the_eye():
+        with for_the_eye(), fence():
             evaluations.evaluation_progress(evaluation, done=done, total=total)
             evaluation.done, evaluation.total = done, total

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from detection.models import TrainingRun
 from detection.presets import PRESETS
 from detection.progress import PROGRESS
 from detection.services import runs
+from detection.services.rows import Fence
 from detection.training import curves
 from workers import devices, programs
 from workers.exported import alone_in, exported, published
@@ -33,7 +34,6 @@ EVERY_S = 2.0
 """How often the row is told of the losses, at most."""
 
 Progress = Callable[[int, int], None]
-Fence = Callable[[], AbstractContextManager[None]]
 
 
 def request(params: dict[str, Any]) -> TrainingRun:
@@ -105,7 +105,8 @@ def train(
     ------
     Refused, DetectorError : the run says why, too.
     """
-    run = request(params)
+    with fence():
+        run = request(params)
     if run.state == TrainingRun.State.TRAINED:
         return result(run)
     folder = Path(settings.DATA_DIR) / run.folder
@@ -117,7 +118,7 @@ def train(
         began = time.monotonic()
         try:
             release = exported(run.release, progress)
-            facts = _train(run, release, folder, len(machine.gpus), progress, log)
+            facts = _train(run, release, folder, len(machine.gpus), progress, log, fence)
             end = {"state": TrainingRun.State.TRAINED, **facts}
         except (Refused, DetectorError, OSError) as error:
             with closing():
@@ -167,7 +168,13 @@ def gpus_for(batch: int, count: int) -> int:
 
 
 def _train(
-    run: TrainingRun, release: Path, folder: Path, gpus: int, progress: Progress, log: Callable[[str], None]
+    run: TrainingRun,
+    release: Path,
+    folder: Path,
+    gpus: int,
+    progress: Progress,
+    log: Callable[[str], None],
+    fence: Fence,
 ) -> dict[str, Any]:
     identity = open_release(release).sha256
     batch = run.options.get("batch") or PRESETS[run.preset].training.batch
@@ -184,7 +191,7 @@ def _train(
         if state:
             left = state.get("seconds_left")
             curve = curves.read(folder)
-            with for_the_eye():
+            with for_the_eye(), fence():
                 runs.run_progress(run, step=state["step"], steps=state["steps"], seconds_left=left, curve=curve)
 
     try:

@@ -15,6 +15,7 @@ from detection.evaluation.matching import CONVENTIONS, match
 from detection.evaluation.tables import Truth, read_detections, truth_of
 from detection.models import Evaluation, TrainingRun
 from detection.services import rows
+from detection.services.rows import Fence
 
 State = Evaluation.State
 
@@ -89,6 +90,7 @@ def evaluation_record(
     report: dict[str, Any],
     seconds: float,
     check: Callable[[], None] = lambda: None,
+    fence: Fence = transaction.atomic,
 ) -> Evaluation:
     """Keep every lesion and every detection as rows, then what the report says; an attempt before is replaced.
 
@@ -99,6 +101,7 @@ def evaluation_record(
     report : content of report.json.
     seconds : spent in this attempt.
     check : called every some thousand rows; what it raises ends this, and the next attempt begins anew.
+    fence : begins every transaction.
 
     Raises
     ------
@@ -107,11 +110,11 @@ def evaluation_record(
     truth = truth_of(lesions)
     found = read_detections(detections, truth)
     matched = match(truth, found, evaluation.iou, CONVENTIONS[evaluation.convention])
-    rows.forget(evaluation)
-    targets = rows.write_targets(evaluation, truth, matched.hit_scores, check)
+    rows.forget(evaluation, fence)
+    targets = rows.write_targets(evaluation, truth, matched.hit_scores, check, fence)
     assigned = assign(truth, found, matched, evaluation.convention)
-    rows.write_detections(evaluation, truth, found, targets, assigned, check)
-    with transaction.atomic():
+    rows.write_detections(evaluation, truth, found, targets, assigned, check, fence)
+    with fence():
         kept = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
         if kept.state != State.RUNNING:
             return kept

@@ -5,17 +5,22 @@ written here is held to them as well.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Model
 from numpy.typing import NDArray
 
 from detection.evaluation.assign import Assignment
 from detection.evaluation.tables import Detections, Truth
 from detection.models import Detection, Evaluation, Target
+
+Fence = Callable[[], AbstractContextManager[None]]
+"""Begins a transaction that ends with the block: `transaction.atomic`, or a job's own, which refuses a worker that has
+lost the job."""
 
 CHUNK = 20_000
 """Rows per transaction, so that nobody waits long for a lock."""
@@ -25,25 +30,27 @@ TARGET = ("evaluation_id", "file_name", "number", "patient", "type", "size_mm", 
 DETECTION = ("evaluation_id", "file_name", "target_id", "outcome", "overlap", "score", *BOX)
 
 
-def forget(evaluation: Evaluation) -> None:
+def forget(evaluation: Evaluation, fence: Fence) -> None:
     """Drop what an attempt before has left."""
-    for model in (Detection, Target):
-        model.objects.filter(evaluation=evaluation)._raw_delete(using=model.objects.db)
+    with fence():
+        for model in (Detection, Target):
+            model.objects.filter(evaluation=evaluation)._raw_delete(using=model.objects.db)
 
 
 def write_targets(
-    evaluation: Evaluation, truth: Truth, scores: NDArray[np.float64], check: Callable[[], None]
+    evaluation: Evaluation, truth: Truth, scores: NDArray[np.float64], check: Callable[[], None], fence: Fence
 ) -> list[int]:
     """Write the lesions and the scores at which they are hit; gives their keys in the order of the truth.
 
     Parameters
     ----------
     check : called before every chunk; what it raises leaves the rest unwritten.
+    fence : begins the transaction of every chunk.
     """
     first = np.searchsorted(truth.image, truth.image)
     found = zip(truth.image.tolist(), (truth.boxes - 1).tolist(), truth.types.tolist(), truth.sizes.tolist(),
                 scores.tolist(), strict=True)  # fmt: skip
-    _insert(Target, TARGET, check, (
+    _insert(Target, TARGET, check, fence, (
         (evaluation.pk, truth.names[image], place - int(first[place]) + 1, int(truth.patients[image]), kind, size,
          score if score > -np.inf else None, *box)
         for place, (image, box, kind, size, score) in enumerate(found)
@@ -53,10 +60,10 @@ def write_targets(
 
 def write_detections(
     evaluation: Evaluation, truth: Truth, found: Detections, targets: list[int], assigned: Assignment,
-    check: Callable[[], None],
+    check: Callable[[], None], fence: Fence,
 ) -> None:  # fmt: skip
-    """Write every detection with what it was; `check` as for `write_targets`."""
-    _insert(Detection, DETECTION, check, _detections(evaluation, truth, found, targets, assigned))
+    """Write every detection with what it was; `check` and `fence` as for `write_targets`."""
+    _insert(Detection, DETECTION, check, fence, _detections(evaluation, truth, found, targets, assigned))
 
 
 def _detections(
@@ -72,7 +79,7 @@ def _detections(
 
 
 def _insert(
-    model: type[Model], fields: Sequence[str], check: Callable[[], None], rows: Iterable[tuple[Any, ...]]
+    model: type[Model], fields: Sequence[str], check: Callable[[], None], fence: Fence, rows: Iterable[tuple[Any, ...]]
 ) -> None:
     quote = connection.ops.quote_name
     places = ", ".join(["%s"] * len(fields))
@@ -80,5 +87,5 @@ def _insert(
     rows = iter(rows)
     while chunk := list(islice(rows, CHUNK)):
         check()
-        with transaction.atomic(), connection.cursor() as cursor:
+        with fence(), connection.cursor() as cursor:
             cursor.executemany(f"INSERT INTO {into} VALUES ({places})", chunk)  # noqa: S608 (names of the model)

@@ -5,20 +5,26 @@ import json
 import shutil
 import signal
 import sys
+from datetime import timedelta
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from datasets.models import Release
 from datasets.services.import_deeplesion import import_deeplesion
+from detection.data.release import open_release
+from detection.evaluation.tables import write_detections
 from detection.models import Detection, Evaluation, TrainingRun
 from tests import factories_detection as factories
 from tests.datasets.tables import draw, row, write
 from workers import engine, evaluating, exported, programs, supervise, tasks, training
-from workers.errors import Cancelled
+from workers.engine import lease
+from workers.errors import Cancelled, LeaseLost
 from workers.models import Job
 
 State = TrainingRun.State
@@ -198,10 +204,51 @@ def test_an_evaluation_goes_on_although_what_is_told_of_it_cannot_be_written():
     run = factories.make_run(state="trained")
     evaluation = Evaluation.objects.create(run=run, state="running", started=run.started)
     with connection.execute_wrapper(refuse):
-        evaluating._tell(evaluation, lambda done, total: None, {"done": 1, "total": 2})
-    evaluating._tell(evaluation, lambda done, total: None, {"done": 1, "total": 2})
+        evaluating._tell(evaluation, lambda done, total: None, transaction.atomic, {"done": 1, "total": 2})
+    evaluating._tell(evaluation, lambda done, total: None, transaction.atomic, {"done": 1, "total": 2})
     evaluation.refresh_from_db()
     assert (evaluation.done, evaluation.total) == (1, 2), "it is told the next time"
+
+
+def lose(claim):
+    """Let the lease run out, as if the worker had been paused for long."""
+    Job.objects.filter(pk=claim.job_id).update(lease_until=lease.after(-timedelta(seconds=1)))
+
+
+def test_a_worker_that_lost_a_training_leaves_its_run_alone(released):
+    params = {"release": "r-1", **FEW}
+    run = training.request(params)
+    TrainingRun.objects.update(state=State.FAILED, started=run.created, finished=run.created, message="the disk")
+    claim = lease.claim(engine.enqueue(kind="train", params=params).pk, "a:1")
+    lose(claim)
+    with pytest.raises(LeaseLost):
+        training.train(params, lambda done, total: None, fence=partial(lease.fence, claim))
+    run.refresh_from_db()
+    assert (run.state, run.message) == (State.FAILED, "the disk")
+
+
+def test_a_worker_that_lost_an_evaluation_leaves_its_rows_alone(released, settings, monkeypatch):
+    folder = exported.exported("r-1", lambda done, total: None)
+    run = factories.make_run(state="trained", release="r-1", release_sha256=open_release(folder).sha256)
+    done = factories.make_evaluation(run=run, convention="strict")
+    claim = lease.claim(engine.enqueue(kind="evaluate", params={"run": run.pk}).pk, "a:1")
+    mine = evaluating.request({"run": run.pk})
+    factories.make_detections(mine)
+    before = (mine.targets.count(), mine.detections.count())
+    found = settings.DATA_DIR / done.folder / evaluating.DETECTIONS
+    found.parent.mkdir(parents=True)
+    write_detections(found, [("000005_01_01_010.png", np.empty((0, 5)))])
+
+    def score(command, *, folder, **_):
+        (folder / evaluating.SCORED).write_text("{}")
+        lose(claim)
+
+    monkeypatch.setattr(programs, "run", score)
+    fences = {name: partial(getattr(lease, name), claim) for name in ("fence", "closing")}
+    with pytest.raises(LeaseLost):
+        evaluating.evaluate({"run": run.pk}, lambda done, total: None, **fences)
+    mine.refresh_from_db()
+    assert (mine.state, mine.targets.count(), mine.detections.count()) == (Evaluation.State.RUNNING, *before)
 
 
 def test_who_waits_for_an_export_can_be_cancelled(released, settings):

@@ -44,12 +44,12 @@ def recorded(folder, **asked):
     return record(evaluation, folder)
 
 
-def record(evaluation, folder):
+def record(evaluation, folder, **more):
     lesions = read_lesions(folder / "DL_info.csv")
     truth = truth_of(lesions)
     content = report(truth, read_detections(folder / "detections.csv", truth), repeats=5)
     evaluations.evaluation_record(
-        evaluation, lesions=lesions, detections=folder / "detections.csv", report=content, seconds=2.0
+        evaluation, lesions=lesions, detections=folder / "detections.csv", report=content, seconds=2.0, **more
     )
     evaluation.refresh_from_db()
     return evaluation
@@ -87,6 +87,30 @@ def test_an_attempt_that_was_cut_off_leaves_nothing_behind(files):
     factories.make_detections(evaluation)
     record(evaluation, files)
     assert (evaluation.targets.count(), evaluation.detections.count()) == (3, 4)
+
+
+@pytest.mark.parametrize(("lost_at", "left"), [(0, None), (1, (0, 0)), (2, (3, 0)), (3, (3, 4))])
+def test_who_has_lost_the_job_writes_no_more_of_it(files, lost_at, left):
+    evaluation = evaluations.evaluation_request(run=factories.make_run(state="trained"))
+    evaluations.evaluation_begin(evaluation)
+    factories.make_detections(evaluation)
+    before = (evaluation.targets.count(), evaluation.detections.count())
+    entered = []
+
+    class Lost(Exception):
+        pass
+
+    def fence():
+        entered.append(1)
+        if len(entered) > lost_at:
+            raise Lost
+        return transaction.atomic()
+
+    with pytest.raises(Lost):
+        record(evaluation, files, fence=fence)
+    evaluation.refresh_from_db()
+    assert evaluation.state == "running"
+    assert (evaluation.targets.count(), evaluation.detections.count()) == (left or before)
 
 
 def test_detections_of_other_images_leave_it_without_a_result(files):
