@@ -26,6 +26,7 @@ from datasets.pacs.addressing import web_address
 from datasets.pacs.ahead import map_ahead
 from datasets.pacs.http import credentials
 from datasets.pacs.instance import Instance
+from datasets.pacs.interruptible import interruptible
 from datasets.pacs.pixels import encode_slice
 from datasets.pacs.source import Query, Source, Study
 from tests.datasets.pacs.dicom_files import bidimensional, report
@@ -125,13 +126,14 @@ def _harvest(address: str, study: Study, number: int) -> None:
     collection, _ = Collection.objects.get_or_create(
         slug=f"bench-{number}", title=f"Bench {number}", kind=Collection.Kind.HOSPITAL
     )
-    found = harvest(
-        source=open_source(address),
-        collection=collection,
-        pseudonymiser=Pseudonymiser(bytes(KEY_BYTES)),
-        query=Query(accession_numbers=[study.AccessionNumber]),
-        context_mm=None,
-    )
+    with interruptible(open_source(address), lambda: None) as source:
+        found = harvest(
+            source=source,
+            collection=collection,
+            pseudonymiser=Pseudonymiser(bytes(KEY_BYTES)),
+            query=Query(accession_numbers=[study.AccessionNumber]),
+            context_mm=None,
+        )
     if (found.slices, found.lesions, found.problems) != (SLICES, 1, []):
         raise AssertionError(f"{found.slices} of {SLICES} slices arrived; {found.problems[:1]}")
 

@@ -18,7 +18,7 @@ from pydicom.errors import InvalidDicomError
 
 from datasets.pacs import http
 from datasets.pacs.addressing import WebAddress, web_address
-from datasets.pacs.ahead import iterate_ahead, map_ahead
+from datasets.pacs.ahead import map_ahead
 from datasets.pacs.arrival import checked, headers_missing, instances_of, whole
 from datasets.pacs.finding import STUDY_KEYWORDS, StudyFinder, study_of
 from datasets.pacs.instance import DECODE_ERRORS, HEADER_KEYWORDS, Instance, value_of
@@ -82,11 +82,12 @@ class DicomwebSource:
 
     def instances(self, study: Study) -> list[Instance]:
         uid = study.StudyInstanceUID
-        listed = list(self._pages(self._client.search_for_instances, study_instance_uid=uid, fields=HEADER_KEYWORDS))
+        options: dict[str, Any] = {"study_instance_uid": uid, "fields": HEADER_KEYWORDS}
+        listed = list(self._pages("search_for_instances", expected=study.NumberOfStudyRelatedInstances, **options))
         self._sizes = Counter(str(each.get("SeriesInstanceUID")) for each in listed)
         for series in headers_missing(listed):
             # Servers need not include what QIDO was asked for; metadata is complete, and larger.
-            metadata = self._asked(self._client.retrieve_series_metadata, uid, series)
+            metadata = self._asked("retrieve_series_metadata", uid, series)
             listed = [each for each in listed if each.get("SeriesInstanceUID") != series]
             listed += [_Answer(values) for values in metadata]
         return instances_of(listed, study, self.problems)
@@ -118,7 +119,7 @@ class DicomwebSource:
                 singly += members
                 continue
             missing = {member.SOPInstanceUID: member for member in members}
-            for dataset in iterate_ahead(self._series(members[0]), AHEAD):
+            for dataset in self._series(members[0]):
                 member = missing.pop(str(value_of(dataset, "SOPInstanceUID")), None)
                 if member is not None:
                     yield member, whole(partial(checked, dataset))(member)
@@ -152,8 +153,8 @@ class DicomwebSource:
             yield from found
 
     def _search(self, keys: Mapping[str, str]) -> Iterator[Study]:
-        options = {"search_filters": dict(keys), "fields": STUDY_KEYWORDS}
-        for answer in self._pages(self._client.search_for_studies, self._doubt, **options):
+        options: dict[str, Any] = {"search_filters": dict(keys), "fields": STUDY_KEYWORDS}
+        for answer in self._pages("search_for_studies", self._doubt, **options):
             yield study_of(answer)
 
     def _doubt(self, count: int) -> None:
@@ -166,18 +167,29 @@ class DicomwebSource:
                 self.problems.append(Problem(LIST, sentence, TruncatedAnswer))
 
     def _pages(
-        self, search: Any, doubt: Callable[[int], None] = lambda count: None, **options: Any
+        self, search: str, doubt: Callable[[int], None] = lambda count: None, expected: int = 0, **options: Any
     ) -> Iterator[_Answer]:
         """Everything that a search finds, page by page.
 
         Parameters
         ----------
         doubt : called with the number of entries where the server ignores `offset`, so that it may hold back others.
+        expected : how many there should be; so many pages are asked for side by side.
         """
+
+        def asked(offset: int) -> list[dict[str, Any]]:
+            return self._asked(search, limit=PAGE, offset=offset, **options)
+
         seen: set[tuple[str, ...]] = set()
         offset = 0
+        ahead = map_ahead(asked, range(0, expected, PAGE), THREADS, THREADS) if expected > PAGE else iter(())
         while True:
-            page = self._asked(search, limit=PAGE, offset=offset, **options)
+            page = next(ahead, None)
+            if page is None:
+                page = asked(offset)
+            elif len(page) != PAGE:
+                # The server gives more or fewer than it is asked for, and the other pages begin elsewhere.
+                ahead = iter(())
             fresh = [answer for answer in map(_Answer, page) if answer.identity not in seen]
             if not fresh:
                 if len(page) == PAGE:
@@ -189,10 +201,9 @@ class DicomwebSource:
             yield from fresh
             offset += len(page)
 
-    @staticmethod
-    def _asked(request: Any, *arguments: Any, **options: Any) -> list[dict[str, Any]]:
+    def _asked(self, request: str, *arguments: Any, **options: Any) -> list[dict[str, Any]]:
         try:
-            answer = http.asked(request, *arguments, **options)
+            answer = http.asked(getattr(self._client, request), *arguments, **options)
         except http.NotThere:
             raise http.not_dicomweb() from None
         if not isinstance(answer, list) or not all(isinstance(entry, dict) for entry in answer):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydicom.dataset import Dataset
@@ -23,6 +25,9 @@ T = TypeVar("T")
 
 LOOK_EVERY_S = 0.2
 """How often whoever waits looks whether the work is still wanted."""
+
+AHEAD = 4
+"""Items fetched in one call, while those before are used."""
 
 
 @contextmanager
@@ -59,12 +64,11 @@ class _Interruptible:
         self._source, self._check, self._calls = source, check, calls
 
     def studies(self, query: Query = EVERYTHING, progress: Progress | None = None) -> Iterator[Study]:
-        told: list[tuple[int, int | None]] = []
+        told: deque[tuple[int, int | None]] = deque(maxlen=1)
 
         def tell() -> None:
             if told and progress is not None:
-                progress(*told[-1])
-                told.clear()
+                progress(*told.pop())
 
         # Who tells of progress or asks a history asks a database, whose connections are their thread's own.
         found = self._source.studies(replace(query, changed=None), lambda done, total: told.append((done, total)))
@@ -82,19 +86,42 @@ class _Interruptible:
         return self._each(self._source.read_all(instances))
 
     def _each(self, items: Iterator[T], meanwhile: Callable[[], None] = lambda: None) -> Iterator[T]:
-        end = object()
         try:
-            while (item := self._ask(lambda: next(items, end), meanwhile)) is not end:
-                yield item
+            coming = self._call(lambda: _some(items))
+            while True:
+                some, cause = self._answer(coming, meanwhile)
+                if cause is None and some:
+                    coming = self._call(lambda: _some(items))
+                yield from some
+                if cause is not None:
+                    raise cause
+                if not some:
+                    return
         finally:
             # Where it hangs, nobody waits for its end.
-            self._calls.put((Future(), getattr(items, "close", lambda: None)))
+            self._call(getattr(items, "close", lambda: None))
 
-    def _ask(self, call: Callable[[], Any], meanwhile: Callable[[], None] = lambda: None) -> Any:
-        answer: Future[Any] = Future()
+    def _ask(self, call: Callable[[], T]) -> T:
+        return self._answer(self._call(call))
+
+    def _call(self, call: Callable[[], T]) -> Future[T]:
+        answer: Future[T] = Future()
         self._calls.put((answer, call))
+        return answer
+
+    def _answer(self, answer: Future[T], meanwhile: Callable[[], None] = lambda: None) -> T:
         while not wait([answer], LOOK_EVERY_S).done:
             meanwhile()
             self._check()
         meanwhile()
         return answer.result()
+
+
+def _some(items: Iterator[T]) -> tuple[list[T], Exception | None]:
+    """The next few items, and what ended them before their end; none at the end."""
+    some: list[T] = []
+    try:
+        some.extend(islice(items, AHEAD))
+    except Exception as error:
+        return some, error
+    return some, None

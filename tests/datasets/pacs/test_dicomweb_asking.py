@@ -16,6 +16,7 @@ from datasets.pacs.dicomweb import DicomwebSource
 from datasets.pacs.source import (
     BadAddress,
     Query,
+    Study,
     TruncatedAnswer,
 )
 from tests.datasets.pacs.web_server import JSON, send, serving
@@ -44,6 +45,42 @@ def test_pages_are_asked_for_until_one_is_empty() -> None:
     with serving(server) as url:
         assert [study.StudyInstanceUID for study in source_at(url).studies()] == ["1.2.1", "1.2.2", "1.2.3"]
     assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("given", [2, 3, 5, 9], ids=lambda given: f"{given} instead of 3 at once")
+def test_a_study_s_list_comes_whole_however_many_the_server_gives_at_once(
+    given: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dicomweb, "PAGE", 3)
+    names = ("0020000D", "0020000E", "00080018", "00080016")
+    listed = [{key: {"vr": "UI", "Value": [f"1.{number}"]} for key in names} for number in range(8)]
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        offset = int(parse_qs(urlsplit(handler.path).query)["offset"][0])
+        send(handler, json.dumps(listed[offset : offset + given]).encode(), JSON)
+
+    with serving(answer) as url:
+        instances = source_at(url).instances(Study("1.0", "", "", "", "", (), len(listed)))
+    assert [each.SOPInstanceUID for each in instances] == [f"1.{number}" for number in range(8)]
+
+
+def test_the_pages_of_a_study_s_list_are_asked_for_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dicomweb, "PAGE", 1)
+    meeting = Barrier(2)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        offset = int(parse_qs(urlsplit(handler.path).query)["offset"][0])
+        if offset < 2:
+            # Alone, a request waits here in vain, and is answered with a failure.
+            meeting.wait(10)
+        values = {
+            key: {"vr": "UI", "Value": [f"1.{offset}"]} for key in ("0020000D", "0020000E", "00080018", "00080016")
+        }
+        send(handler, json.dumps([values] if offset < 2 else []).encode(), JSON)
+
+    with serving(answer) as url:
+        assert len(source_at(url).instances(Study("1.0", "", "", "", "", (), 2))) == 2
+    assert not meeting.broken
 
 
 @pytest.mark.parametrize(("listed", "told"), [(1, 0), (3, 1), (dicomweb.PAGE + 1, 0)])
