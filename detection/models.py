@@ -18,6 +18,7 @@ class TrainingRun(models.Model):
         TRAINED = "trained", "trained"
         STOPPED = "stopped", "stopped"
         FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled before it began"
 
     release = models.CharField(max_length=64, help_text="name of the release")
     release_sha256 = models.CharField(max_length=64, blank=True, help_text="of its manifest.json, once it was read")
@@ -56,7 +57,9 @@ class TrainingRun(models.Model):
             models.CheckConstraint(
                 condition=Q(state="queued", finished__isnull=True)
                 | Q(state="training", started__isnull=False, finished__isnull=True)
-                | Q(state__in=("trained", "stopped", "failed"), started__isnull=False, finished__isnull=False),
+                | Q(state__in=("trained", "stopped"), started__isnull=False, finished__isnull=False)
+                | Q(state="failed", finished__isnull=False)
+                | Q(state="cancelled", started__isnull=True, finished__isnull=False),
                 name="run_times_follow_state",
             ),
             models.CheckConstraint(
@@ -91,6 +94,7 @@ class Evaluation(models.Model):
         RUNNING = "running", "running"
         DONE = "done", "done"
         FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled before it began"
 
     class Split(models.TextChoices):
         TRAIN = "train", "train"
@@ -114,7 +118,7 @@ class Evaluation(models.Model):
     convention = models.CharField(max_length=10, choices=Convention, default=Convention.DEEPLESION)
     iou = models.FloatField(default=0.5, help_text="overlap from which a lesion is hit")
 
-    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     message = models.CharField(max_length=500, blank=True)
     done = models.PositiveIntegerField(default=0, help_text="images so far")
     total = models.PositiveIntegerField(default=0)
@@ -154,7 +158,8 @@ class Evaluation(models.Model):
             models.CheckConstraint(
                 condition=Q(state="queued", finished__isnull=True)
                 | Q(state="running", started__isnull=False, finished__isnull=True)
-                | Q(state="failed", started__isnull=False, finished__isnull=False)
+                | Q(state="failed", finished__isnull=False)
+                | Q(state="cancelled", started__isnull=True, finished__isnull=False)
                 | Q(
                     state="done",
                     started__isnull=False,

@@ -18,7 +18,7 @@ def make_run(**values: Any) -> TrainingRun:
     """A run whose times, checkpoint and losses follow its state."""
     state = values.get("state", TrainingRun.State.QUEUED)
     now = timezone.now()
-    begun = state != TrainingRun.State.QUEUED
+    begun = state not in (TrainingRun.State.QUEUED, TrainingRun.State.CANCELLED)
     steps = list(range(10, 101, 10))
     defaults = {
         "release": "first-1.0",
@@ -26,7 +26,7 @@ def make_run(**values: Any) -> TrainingRun:
         "start_weights": "random",
         "fingerprint": f"{_next():064d}",
         "started": now if begun else None,
-        "finished": now if state in ("trained", "stopped", "failed") else None,
+        "finished": now if state in ("trained", "stopped", "failed", "cancelled") else None,
     }
     if begun:
         losses = [round(1 / step, 4) for step in steps]

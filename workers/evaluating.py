@@ -55,8 +55,8 @@ def request(params: dict[str, Any]) -> Evaluation:
     return evaluation
 
 
-def abandon(params: dict[str, Any], *, message: str) -> None:
-    """The evaluation of these parameters says that its job ended without a worker.
+def abandon(params: dict[str, Any], *, failed: bool, message: str) -> None:
+    """The evaluation of these parameters says that its job ended, where that is news.
 
     Parameters
     ----------
@@ -67,7 +67,9 @@ def abandon(params: dict[str, Any], *, message: str) -> None:
     if evaluation is not None:
         begun = "It was stopped; start it again."
         evaluations.evaluation_abandon(
-            evaluation, message=message or (begun if evaluation.started else "It was cancelled before it began.")
+            evaluation,
+            failed=failed,
+            message=message or (begun if evaluation.started else "It was cancelled before it began."),
         )
 
 

@@ -27,8 +27,9 @@ class Kind(Generic[P]):
     transient: tuple[type[Exception], ...] = ()
     """Errors that may pass by themselves; the engine adds those of the database."""
     ended: Callable[[P, list[P], Job.State, str], None] | None = None
-    """Puts right what the work has said of itself, when the engine ends a job that no worker has. It is called in that
-    transaction with the parameters, those of the kind's unfinished jobs, FAILED or CANCELLED, and the sentence."""
+    """Puts right what the work has said of itself, when its job ends without success: no worker had it any more, or
+    the work never came to say it. It is called in the transaction that ends the job, with the parameters, those of the
+    kind's unfinished jobs, FAILED or CANCELLED, and the sentence."""
 
     def read(self, values: Mapping[str, Any]) -> P:
         """Validate parameters.

@@ -55,7 +55,7 @@ def request(params: dict[str, Any]) -> TrainingRun:
 
 
 def abandon(params: dict[str, Any], others: list[dict[str, Any]], *, failed: bool, message: str) -> None:
-    """The run of these parameters says that its job ended without a worker, unless another job trains it.
+    """The run of these parameters says that its job ended, where that is news, and unless another job trains it.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def abandon(params: dict[str, Any], others: list[dict[str, Any]], *, failed: boo
     begun = "It was stopped; started again, it goes on from its newest checkpoint."
     runs.run_abandon(
         run,
-        state=TrainingRun.State.FAILED if failed else TrainingRun.State.STOPPED,
+        failed=failed,
         message=message or (begun if run.started else "It was cancelled before it began."),
     )
 

@@ -177,7 +177,8 @@ def _charts(found: Evaluation) -> list[Chart]:
 
 def _progress(run: TrainingRun, evaluations: list[Evaluation]) -> dict[str, Any]:
     evaluating = next((each for each in evaluations if each.is_unfinished), None)
-    failed = next((each for each in evaluations if each.state == Evaluation.State.FAILED), None)
+    ended = (Evaluation.State.FAILED, Evaluation.State.CANCELLED)
+    failed = next((each for each in evaluations if each.state in ended), None)
     return {
         "run": run,
         "evaluating": evaluating,

@@ -49,8 +49,8 @@ def evaluation_request(
 
 
 def evaluation_requeue(evaluation: Evaluation) -> None:
-    """Let one that failed wait for its next attempt."""
-    Evaluation.objects.filter(pk=evaluation.pk, state=State.FAILED).update(
+    """Let one that failed or was cancelled wait for its next attempt."""
+    Evaluation.objects.filter(pk=evaluation.pk, state__in=(State.FAILED, State.CANCELLED)).update(
         state=State.QUEUED, message="", finished=None
     )
 
@@ -74,11 +74,16 @@ def evaluation_fail(evaluation: Evaluation, *, message: str) -> None:
     )
 
 
-def evaluation_abandon(evaluation: Evaluation, *, message: str) -> None:
-    """Nobody computes it, and nobody is going to unless asked anew."""
-    now = timezone.now()
+def evaluation_abandon(evaluation: Evaluation, *, failed: bool, message: str) -> None:
+    """Nobody computes it, and nobody is going to unless asked anew.
+
+    Parameters
+    ----------
+    failed : no wish of somebody, who cancelled it.
+    """
+    state = State.FAILED if failed or evaluation.started else State.CANCELLED
     Evaluation.objects.filter(pk=evaluation.pk, state__in=(State.QUEUED, State.RUNNING)).update(
-        state=State.FAILED, message=message[:500], started=evaluation.started or now, finished=now
+        state=state, message=message[:500], finished=timezone.now()
     )
 
 

@@ -106,8 +106,8 @@ def chosen_options(preset: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_requeue(run: TrainingRun) -> None:
-    """Let a run that failed or was stopped wait for its next attempt."""
-    TrainingRun.objects.filter(pk=run.pk, state__in=(State.FAILED, State.STOPPED)).update(
+    """Let a run that failed, was stopped or cancelled wait for its next attempt."""
+    TrainingRun.objects.filter(pk=run.pk, state__in=(State.FAILED, State.STOPPED, State.CANCELLED)).update(
         state=State.QUEUED, message="", finished=None, seconds_left=None
     )
 
@@ -134,16 +134,16 @@ def run_progress(
     )
 
 
-def run_abandon(run: TrainingRun, *, state: TrainingRun.State, message: str) -> None:
+def run_abandon(run: TrainingRun, *, failed: bool, message: str) -> None:
     """Nobody trains it, and nobody is going to unless asked anew; one that had begun has ended in this moment.
 
     Parameters
     ----------
-    state : STOPPED or FAILED.
+    failed : no wish of somebody, who stopped it, or cancelled it before it began.
     """
-    now = timezone.now()
+    state = State.FAILED if failed else State.STOPPED if run.started else State.CANCELLED
     TrainingRun.objects.filter(pk=run.pk, state__in=(State.QUEUED, State.TRAINING)).update(
-        state=state, message=message[:500], started=run.started or now, finished=now, seconds_left=None
+        state=state, message=message[:500], finished=timezone.now(), seconds_left=None
     )
 
 

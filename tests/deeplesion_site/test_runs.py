@@ -83,6 +83,7 @@ def test_only_the_usual_evaluation_stands_in_the_table(client: Client) -> None:
             {"state": "stopped", "message": "It was stopped"},
             "Training was stopped at step 100 of 200. It was stopped.",
         ),
+        ({"state": "cancelled"}, "Training was cancelled before it began."),
         ({"state": "trained"}, "Not evaluated yet"),
     ],
 )
@@ -128,6 +129,8 @@ def test_an_evaluation_that_failed_says_why(client: Client) -> None:
         targets=False,
     )
     assert "The evaluation in the test split failed. There are no lesions." in words(text(client, f"/runs/{run.pk}/"))
+    run.evaluations.update(state="cancelled", started=None)
+    assert "in the test split was cancelled before it began." in words(text(client, f"/runs/{run.pk}/"))
 
 
 def test_a_finished_run_shows_every_figure_and_its_numbers(client: Client, dataset: SimpleNamespace) -> None:

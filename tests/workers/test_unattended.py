@@ -1,4 +1,4 @@
-"""Jobs that the engine ends without their worker: their runs and evaluations do not wait for one for ever."""
+"""Jobs that end without success: their runs and evaluations do not wait for a worker for ever, and say why."""
 
 from datetime import timedelta
 
@@ -6,9 +6,12 @@ import pytest
 
 from detection.models import Evaluation, TrainingRun
 from detection.services import evaluations, runs
+from tests import factories as factories_of_datasets
 from tests import factories_detection as factories
-from workers import engine
+from workers import engine, training
 from workers.engine import lease
+from workers.engine.attempt import Attempt
+from workers.engine.perform import work
 from workers.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -71,9 +74,40 @@ def test_a_run_whose_job_is_cancelled_between_two_attempts_is_stopped(run):
 def test_a_run_whose_job_never_began_does_not_wait_any_more_and_can_be_asked_for_again(run):
     job = engine.enqueue(kind="train", params=PARAMS)
     engine.cancel(job.pk)
-    assert told(run) == ("stopped", "It was cancelled before it began.")
+    assert told(run) == ("cancelled", "It was cancelled before it began.")
+    assert run.started is None
     runs.run_requeue(run)
     assert told(run) == ("queued", "")
+
+
+def test_a_worker_that_ends_a_cancelled_job_before_it_began_leaves_no_run_waiting():
+    factories_of_datasets.make_release(name="r-1")
+    run = training.request(PARAMS)
+    claim = lease.claim(engine.enqueue(kind="train", params=PARAMS).pk, "a:1")
+    engine.cancel(claim.job_id)
+    work(Attempt(claim))
+    assert Job.objects.get().state == Job.State.CANCELLED
+    assert told(run) == ("cancelled", "It was cancelled before it began.")
+    assert run.started is None
+
+
+def test_a_job_that_fails_before_its_run_begins_is_the_run_s_end_too(run):
+    job = engine.enqueue(kind="train", params=PARAMS)
+    engine.perform(job.pk)
+    job.refresh_from_db()
+    assert told(run) == ("failed", job.message)
+    assert (run.started, "r-1" in job.message) == (None, True)
+
+
+def test_an_evaluation_that_is_cancelled_before_it_began_says_so():
+    evaluation = evaluations.evaluation_request(run=factories.make_run(state="trained"))
+    claim = lease.claim(engine.enqueue(kind="evaluate", params={"run": evaluation.run_id}).pk, "a:1")
+    engine.cancel(claim.job_id)
+    work(Attempt(claim))
+    assert told(evaluation) == ("cancelled", "It was cancelled before it began.")
+    assert evaluation.started is None
+    evaluations.evaluation_requeue(evaluation)
+    assert told(evaluation) == ("queued", "")
 
 
 def test_a_run_that_another_job_trains_is_left_to_that(run):

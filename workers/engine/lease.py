@@ -142,8 +142,8 @@ def succeed(claim: Claim, result: dict[str, Any]) -> None:
         raise LeaseLost
 
 
-def settle(claim: Claim, state: Job.State, event: JobEvent.Kind, text: str = "", **values: Any) -> None:
-    """End the attempt by failure, cancellation, or by going back to the queue.
+def settle(claim: Claim, state: Job.State, event: JobEvent.Kind, text: str = "", **values: Any) -> Job.State:
+    """End the attempt by failure, cancellation, or by going back to the queue; gives the state that it came to.
 
     A job that is being cancelled is cancelled, whatever else ended it.
 
@@ -158,6 +158,7 @@ def settle(claim: Claim, state: Job.State, event: JobEvent.Kind, text: str = "",
         values |= {"published": None} if state == State.QUEUED else {"finished": Now()}
         _written(held(claim).update(state=state, lease_until=None, **values))
         record(claim.job_id, event, claim.attempt, text)
+    return state
 
 
 def _go_on(rows: QuerySet[Job]) -> None:

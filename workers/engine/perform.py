@@ -17,6 +17,7 @@ from workers import kinds
 from workers.engine import ask, lease, shutdown
 from workers.engine.attempt import Attempt
 from workers.engine.statements import after
+from workers.engine.unattended import tell_kind
 from workers.errors import Cancelled, LeaseLost, ProcessExit, Stopping
 from workers.models import Job, JobEvent
 
@@ -131,13 +132,15 @@ def _outcome(attempt: Attempt) -> Outcome:
 
 def _write(attempt: Attempt, outcome: Outcome) -> None:
     """Write the outcome; what shall follow a success is queued in the same transaction."""
-    following = attempt.following if outcome.state == State.SUCCEEDED else []
-    with transaction.atomic() if following else nullcontext():
-        if outcome.state == State.SUCCEEDED:
-            lease.succeed(attempt.claim, outcome.values["result"])
-        else:
-            lease.settle(attempt.claim, outcome.state, outcome.event, outcome.text, **outcome.values)
-        for kind, params in following:
+    claim, succeeded = attempt.claim, outcome.state == State.SUCCEEDED
+    with nullcontext() if succeeded and not attempt.following else transaction.atomic():
+        if not succeeded:
+            state = lease.settle(claim, outcome.state, outcome.event, outcome.text, **outcome.values)
+            if state != State.QUEUED:
+                tell_kind(claim, state, outcome.values.get("message", ""))
+            return
+        lease.succeed(claim, outcome.values["result"])
+        for kind, params in attempt.following:
             ask.enqueue(kind=kind, params=params)
 
 

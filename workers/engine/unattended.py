@@ -1,13 +1,14 @@
-"""The end of a job that no worker has: what its work had said of itself is put right, for nobody else will."""
+"""The end of a job without success: what its work had said of itself is put right, where the work itself could not."""
 
 from contextlib import suppress
 
 from workers import kinds
+from workers.engine.lease import Claim
 from workers.errors import InvalidParams, JobRefused
 from workers.models import Job
 
 
-def tell_kind(job: Job, state: Job.State, message: str = "") -> None:
+def tell_kind(job: Job | Claim, state: Job.State, message: str = "") -> None:
     """Tell the kind that a job has ended; belongs in the transaction that ends it, after the change of its row."""
     try:
         kind = kinds.get(job.kind)

@@ -30,9 +30,9 @@ def evaluate(params: EvaluateParams, run: Run) -> dict[str, Any]:
 
 
 def ended(params: EvaluateParams, others: list[EvaluateParams], state: Job.State, message: str) -> None:
-    """No worker has the job any more: its evaluation says so, unless another job computes it."""
+    """The job is over without success: its evaluation says so, unless another job computes it."""
     if params not in others:
-        evaluating.abandon(asdict(params), message=message)
+        evaluating.abandon(asdict(params), failed=state == Job.State.FAILED, message=message)
 
 
 KIND = Kind("evaluate", "evaluate detector", Job.Queue.GPU, EvaluateParams, evaluate, transient=(InUse,), ended=ended)

@@ -50,7 +50,7 @@ def train(params: TrainParams, run: Run) -> dict[str, Any]:
 
 
 def ended(params: TrainParams, others: list[TrainParams], state: Job.State, message: str) -> None:
-    """No worker has the job any more: its run says so."""
+    """The job is over without success: its run says so."""
     training.abandon(_wanted(params), [*map(_wanted, others)], failed=state == Job.State.FAILED, message=message)
 
 
