@@ -61,7 +61,10 @@ class Run(Protocol):
         """Queue another job in the moment in which this one succeeds."""
 
     def afterwards(self, tidy: Callable[[], None]) -> None:
-        """Do something once the job has succeeded; it may not happen, if the worker is lost in that moment."""
+        """Do something once the job has succeeded; what it raises is told, and changes nothing about that.
+
+        It may not happen, if the worker is lost in that moment.
+        """
 
 
 class Rehearsal:

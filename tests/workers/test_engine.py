@@ -1,6 +1,7 @@
 """Jobs: queued once, run once, told truthfully."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -387,6 +388,22 @@ def test_work_done_here_is_recorded_shown_and_its_error_raised():
             engine.wait_for(queued(0, send=False))
     assert seen[0] == (2, 2, "files")
     assert list(Job.objects.values_list("state", flat=True)) == [State.FAILED, State.SUCCEEDED]
+
+
+def test_a_success_stands_although_what_came_afterwards_failed():
+    lines, tidied = [], []
+
+    def work(params, run):
+        run.afterwards(lambda: Path("/proc/self/comm/order.json").unlink())
+        run.afterwards(lambda: tidied.append(1))
+        return {"lesions": 3}
+
+    with kind_that(work):
+        job = engine.wait_for(queued(1, send=False), told=lines.append)
+    assert (job.state, job.result, tidied) == (State.SUCCEEDED, {"lesions": 3}, [1])
+    failed = "tidying up afterwards failed: Stopped by NotADirectoryError."
+    assert lines == [f"Job {job.pk} has succeeded, but {failed} (/proc/self/comm/order.json)"]
+    assert told(job)[-1] == failed
 
 
 def test_the_time_left_counts_from_what_an_attempt_found_done_and_anew_for_each_unit():

@@ -4,19 +4,19 @@ import errno
 import logging
 import os
 import socket
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from datasets.services.errors import Unfinished
 from workers import kinds
 from workers.engine import ask, lease, shutdown
 from workers.engine.attempt import Attempt
-from workers.engine.statements import after
+from workers.engine.statements import after, record
 from workers.engine.unattended import tell_kind
 from workers.errors import Cancelled, LeaseLost, ProcessExit, Stopping
 from workers.models import Job, JobEvent
@@ -86,8 +86,7 @@ def work(attempt: Attempt) -> None:
         logger.warning("job %d is another worker's now; attempt %d ends", claim.job_id, claim.attempt)
         return
     if outcome.state == State.SUCCEEDED:
-        for tidy in attempt.tidying:
-            tidy()
+        _tidy(attempt)
     if outcome.error is not None:
         raise outcome.error
 
@@ -142,6 +141,21 @@ def _write(attempt: Attempt, outcome: Outcome) -> None:
         lease.succeed(claim, outcome.values["result"])
         for kind, params in attempt.following:
             ask.enqueue(kind=kind, params=params)
+
+
+def _tidy(attempt: Attempt) -> None:
+    """Do what was left for after the success, which stands whatever becomes of this."""
+    claim = attempt.claim
+    for tidy in attempt.tidying:
+        try:
+            tidy()
+        except Exception as error:
+            failed = "tidying up afterwards failed"
+            logger.warning("job %d has succeeded; %s (%s)", claim.job_id, failed, type(error).__name__)
+            place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+            attempt.tell(f"Job {claim.job_id} has succeeded, but {failed}: {sentence(error)}{place}")
+            with suppress(DatabaseError):
+                record(claim.job_id, Event.LOG, claim.attempt, f"{failed}: {sentence(error)}")
 
 
 def _passes(error: BaseException | None, transient: tuple[type[Exception], ...]) -> bool:
