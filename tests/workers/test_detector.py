@@ -25,7 +25,7 @@ from tests.datasets.tables import draw, row, write
 from workers import engine, evaluating, exported, programs, supervise, tasks, training
 from workers.engine import lease
 from workers.errors import Cancelled, LeaseLost
-from workers.models import Job
+from workers.models import Job, Worker
 
 State = TrainingRun.State
 
@@ -170,9 +170,20 @@ def test_without_wait_the_commands_queue_one_job(released):
     job = Job.objects.get()
     assert (job.kind, job.state) == ("train", Job.State.QUEUED)
     run = TrainingRun.objects.get()
-    assert out.getvalue().splitlines()[0] == f"Run {run.pk} waits for a worker (job {job.pk}); see /runs/{run.pk}/"
+    waits = f"Run {run.pk} waits for a worker (job {job.pk}); see /runs/{run.pk}/"
+    nobody = "No worker serves the queue gpu now: start one, or add --wait to do it here."
+    assert out.getvalue().splitlines() == [waits, nobody] * 2
     with pytest.raises(CommandError, match=f"run {run.pk} is queued; it can be evaluated once it is trained"):
         call_command("evaluate", run.pk)
+
+
+@pytest.mark.parametrize("queues", [["io", "cpu"], ["gpu"]])
+def test_the_command_says_where_no_worker_serves_the_queue(db, queues):
+    Worker.objects.create(name="a:1", queues=queues)
+    out = StringIO()
+    call_command("evaluate", factories.make_run(state="trained").pk, stdout=out)
+    assert out.getvalue().startswith("The evaluation waits for a worker (job ")
+    assert ("No worker serves the queue gpu" in out.getvalue()) == ("gpu" not in queues)
 
 
 def test_two_processes_do_not_train_the_same_run(released, settings):

@@ -53,6 +53,18 @@ class JobCommand(BaseCommand):
             raise CommandError(job.message or f"job {job.pk} was cancelled")
         return job
 
+    def queue(self, kind: str, params: Mapping[str, Any], what: str, page: str) -> None:
+        """Queue a job for a worker, whether or not one is there, and say so.
+
+        Parameters
+        ----------
+        what, page : what waits, and where it is to be seen.
+        """
+        job = engine.enqueue(kind=kind, params=params)
+        self.stdout.write(f"{what} waits for a worker (job {job.pk}); see {page}")
+        if not engine.worker_at_work(job.queue):
+            self.stdout.write(f"No worker serves the queue {job.queue} now: start one, or add --wait to do it here.")
+
 
 @contextmanager
 def bars(always: bool = False) -> Iterator[Shown]:

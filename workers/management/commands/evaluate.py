@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from datasets.management.failures import one_sentence
 from detection.errors import DetectorError
 from detection.models import Evaluation
-from workers import engine, evaluating
+from workers import evaluating
 from workers.kinds.evaluate import KIND
 from workers.management.job_command import JobCommand
 
@@ -33,8 +33,7 @@ class Command(JobCommand):
                     self.job(KIND.name, params, wait=True)
                     evaluation.refresh_from_db()
                 elif evaluation.state != Evaluation.State.DONE:
-                    job = engine.enqueue(kind=KIND.name, params=params)
-                    self.stdout.write(f"The evaluation waits for a worker (job {job.pk}); see /runs/{params['run']}/")
+                    self.queue(KIND.name, params, "The evaluation", f"/runs/{params['run']}/")
                     return
         except DetectorError as error:
             raise CommandError(str(error)) from None

@@ -11,7 +11,7 @@ from detection.errors import DetectorError
 from detection.models import TrainingRun
 from detection.presets import PRESETS
 from detection.services.runs import OPTIONS
-from workers import engine, training
+from workers import training
 from workers.kinds.train import KIND
 from workers.management.job_command import JobCommand
 
@@ -49,8 +49,7 @@ class Command(JobCommand):
                 elif wait:
                     self.train(run, params)
                 else:
-                    job = engine.enqueue(kind=KIND.name, params=params)
-                    self.stdout.write(f"Run {run.pk} waits for a worker (job {job.pk}); see /runs/{run.pk}/")
+                    self.queue(KIND.name, params, f"Run {run.pk}", f"/runs/{run.pk}/")
         except DetectorError as error:
             raise CommandError(str(error)) from None
 
