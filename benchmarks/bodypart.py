@@ -17,6 +17,7 @@ from detection.bodypart.settings import PRESETS, Preset
 CACHED = 128
 SLICES = 256
 ROUNDS = 3
+AT_LEAST = 150.0
 
 
 def run() -> Iterator[Result]:
@@ -24,10 +25,9 @@ def run() -> Iterator[Result]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for name, bound in (("small", 150.0), ("full", None)):
-            rate = _rate(PRESETS[name])
+        for name, preset in PRESETS.items():
             what = "slices of 128 x 128 per second and core"
-            yield Result(f"body-part regressor, {name} preset", rate, what, at_least=bound)
+            yield Result(f"body-part regressor, {name} preset", _rate(preset), what, at_least=AT_LEAST)
     finally:
         torch.set_num_threads(threads)
 
@@ -50,8 +50,3 @@ def _shrunk(grey: np.ndarray, size: int) -> np.ndarray:
     if size == CACHED:
         return grey
     return np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BOX))
-
-
-if __name__ == "__main__":
-    for title, value, meaning, least in run():
-        print(f"{title}: {value:.0f} {meaning}{'' if least is None else f' (at least {least:.0f})'}")

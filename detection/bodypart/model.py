@@ -25,7 +25,8 @@ from detection.bodypart.slices import Picture, picture
 
 FORMAT = 2
 """Of the file; grows when a reader of another version would misread it, as with another window of HU."""
-BATCH = 64
+BATCH = 16
+"""Slices scored at once. What becomes of more does not fit a processor's cache, and takes longer in all."""
 LEAST_TISSUE = 0.01
 """Part of a picture above the window's low end below which the slice is empty."""
 

@@ -32,8 +32,8 @@ class Preset:
 
 PRESETS = {
     "small": Preset("small", 64, (16, 32, 64, 128), 1, 16, 8, 120, 700, 1e-2),
-    "full": Preset("full", 128, (32, 64, 128, 256, 256), 2, 20, 8, 0, 20_000, 3e-3),
+    "full": Preset("full", 128, (24, 48, 96, 192, 256), 2, 20, 8, 0, 20_000, 3e-3),
 }
 
-PARAMETERS = {"small": 98_000, "full": 2_345_000}
+PARAMETERS = {"small": 98_000, "full": 1_689_000}
 """Weights of the presets, for whoever plans without torch."""
