@@ -21,6 +21,15 @@ BROKERS = (LOCAL, "redis://", "rediss://", "sentinel://")
 LEAST_SECRET, LEAST_VARIETY = 50, 5
 """Characters of SECRET_KEY, and different ones among them, as Django's own check of a deployment wants."""
 ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""For how long PostgreSQL is waited for, in libpq's words: 10 s for a connection; that its other side has vanished is
+known after 30 s (the last is in ms), within a lease. Without them that takes up to hours."""
 
 
 def boolean(name: str, default: bool) -> bool:
@@ -74,7 +83,7 @@ def seconds(name: str, default: float) -> float:
 
 
 def database(name: str, default: str) -> dict[str, Any]:
-    """Read the address of a database as Django's settings want it."""
+    """Read the address of a database as Django's settings want it; its parameters go before our own patience."""
     text = os.environ.get(name) or default
     try:
         found = environ.Env.db_url_config(text) if "://" in text else {}
@@ -82,6 +91,8 @@ def database(name: str, default: str) -> dict[str, Any]:
         found = {}
     if found.get("ENGINE") not in ENGINES:
         _refuse(name, "an address such as postgres://user:password@host:port/name or sqlite:////path/to/file")
+    if found["ENGINE"] == "django.db.backends.postgresql":
+        found["OPTIONS"] = PATIENCE | found.get("OPTIONS", {})
     return dict(found)
 
 

@@ -78,7 +78,11 @@ def _run(program: str, *arguments: str | Path) -> None:
         for option, key in (("host", "HOST"), ("port", "PORT"), ("username", "USER"))
         if settings[key]
     ]
-    environment = {**os.environ, "PGPASSWORD": str(settings["PASSWORD"] or "")}
+    environment = {
+        **os.environ,
+        "PGPASSWORD": str(settings["PASSWORD"] or ""),
+        "PGCONNECT_TIMEOUT": str(settings["OPTIONS"]["connect_timeout"]),
+    }
     ended = subprocess.run(
         [program, "--no-password", *options, *named], env=environment, capture_output=True, text=True, check=False
     )

@@ -1,12 +1,14 @@
 """A setting that makes no sense ends the program in one sentence that names it."""
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 from django.conf import settings
 
+from deeplesion_site import environment
 from tests.peers.process import free_port
 
 
@@ -64,6 +66,29 @@ def test_a_database_that_is_not_there_is_one_sentence(command, url, tmp_path):
     assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
     assert "database" in ended.stderr
     assert "good" not in ended.stdout
+
+
+def test_a_database_that_accepts_and_never_answers_is_given_up(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgres://u@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2"
+        ended = subprocess.run(
+            [sys.executable, "manage.py", "migrate"],
+            cwd=settings.BASE_DIR,
+            env={**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path)},
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The database cannot be used: connection timeout expired"), ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_postgresql_is_waited_for_as_long_as_its_address_says_and_else_not_for_ever(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgres://u@db/x?tcp_user_timeout=5000&sslmode=require")
+    options = environment.database("DATABASE_URL", "")["OPTIONS"]
+    assert (options["tcp_user_timeout"], options["sslmode"], options["connect_timeout"]) == (5000, "require", 10)
+    assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] == 30
+    monkeypatch.setenv("DATABASE_URL", "sqlite:////x.sqlite3")
+    assert not environment.database("DATABASE_URL", "").get("OPTIONS")
 
 
 def test_empty_values_stand_for_the_defaults(tmp_path):
