@@ -79,6 +79,12 @@ class Form:
             return None
         return values
 
+    def suggest(self, given: QueryDict) -> None:
+        """Fill in what a link brings along; it is checked when the form is sent, like everything in it."""
+        for item in self.fields:
+            if item.name in given and item.shape not in ("check", "checks"):
+                item.value = given[item.name]
+
     def refuse(self, mistakes: dict[str, str]) -> None:
         """Put sentences to their fields; one without a field goes to the first."""
         for name, sentence in mistakes.items():

@@ -33,6 +33,7 @@ def new(request: HttpRequest, kind: str) -> HttpResponse:
         raise Http404
     form = form_of(kinds.get(kind))
     if request.method != "POST":
+        form.suggest(request.GET)
         return _form(request, form)
     values = form.read(request.POST)
     if values is None or "change" in request.POST:

@@ -1,6 +1,7 @@
 """The page of the body-part regressor: what it says of a model, its series and published places; and without any."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,10 +60,11 @@ def text(client: Client, address: str = "/bodypart/") -> str:
     return answer.content.decode()
 
 
-def test_without_a_model_the_page_says_how_to_get_one(client: Client) -> None:
+def test_without_a_model_the_page_says_how_to_get_one(client: Client, client_of: Callable[[str], Client]) -> None:
     page = text(client)
     assert "No regressor yet" in page
-    assert "manage.py train_bodypart RELEASE" in page
+    assert "/jobs/" not in page, "a visitor can start nothing"
+    assert 'href="/jobs/new/bodypart/"' in text(client_of("admin"))
 
 
 def test_the_page_tells_model_release_figures_and_findings(client: Client, located: SimpleNamespace) -> None:

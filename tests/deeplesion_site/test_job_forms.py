@@ -51,6 +51,14 @@ def test_what_there_is_is_offered(admin: Client, dataset: SimpleNamespace) -> No
     assert '<option value="bpr-test">' in locate
 
 
+def test_a_link_fills_in_what_it_brings_along(admin: Client, dataset: SimpleNamespace) -> None:
+    form = admin.get("/jobs/new/locate/?model=bpr-test&brew=tea").content.decode()
+    assert '<option value="bpr-test" selected>' in form
+    assert "tea" not in form
+    unknown = admin.get("/jobs/new/evaluate/?run=%3Cb%3E").content.decode()
+    assert "<b>" not in unknown
+
+
 def test_the_cost_is_shown_and_then_it_starts_once(admin: Client, dataset: SimpleNamespace) -> None:
     check = admin.post("/jobs/new/manifest/", {"release": "first-1.0"})
     page = check.content.decode()

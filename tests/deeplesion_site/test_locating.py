@@ -25,10 +25,12 @@ def unlocated():
     return lesion
 
 
-def test_without_any_model_the_page_says_how_to_get_one(client: Client) -> None:
+def test_without_any_model_the_page_says_how_to_get_one(client: Client, client_of: Callable[[str], Client]) -> None:
     unlocated()
     page = client.get("/").content.decode()
-    assert "manage.py train_bodypart" in page
+    assert "get them from a body-part regressor" in page
+    assert "/jobs/" not in page, "a visitor can start nothing"
+    assert 'href="/jobs/new/bodypart/"' in client_of("admin").get("/").content.decode()
     assert "<canvas" not in page
 
 

@@ -42,8 +42,8 @@ def order(page: str) -> list[int]:
 def test_without_runs_the_page_says_what_will_be_there(client: Client, client_of: Callable[[str], Client]) -> None:
     page = text(client, "/runs/")
     assert "No detector has been trained yet" in page
-    assert "manage.py" not in page, "a visitor has no use for a command"
-    assert "manage.py train RELEASE" in text(client_of("admin"), "/runs/")
+    assert "/jobs/" not in page, "a visitor can start nothing"
+    assert 'href="/jobs/new/train/"' in text(client_of("admin"), "/runs/")
 
 
 def test_the_table_is_sorted_by_what_was_asked_for_and_missing_values_stand_last(client: Client) -> None:
