@@ -28,6 +28,8 @@ serve: .venv/runtime
 pacs: .venv/runtime
 	@$(BIN)/python manage.py pacs $(if $(PATIENTS),--patients $(PATIENTS))
 
+# Each test process, and each process that a test starts, would compile the same files anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: lint
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 	$(BIN)/python -m pytest -n 3 --dist worksteal --postgres
