@@ -6,12 +6,19 @@ from typing import Any
 
 from datasets import dl_info
 from deeplesion_site.dashboard.charts import Chart, figure, token, type_token
+from detection.evaluation.curve import AVERAGED, POINTS
 from detection.evaluation.published import NEWER, PUBLISHED
 from detection.evaluation.strata import size_labels
 from detection.models import Evaluation, TrainingRun
 
-OPERATING_POINTS = ("0.5", "1", "2", "4", "8", "16")
-"""False positives per image that pages show."""
+OPERATING_POINTS = tuple(f"{point:g}" for point in POINTS)
+"""False positives per image that tables tell."""
+
+HEADLINE = tuple(f"{point:g}" for point in AVERAGED)
+"""Those whose mean is the usual single number."""
+
+DOUBLING = ("0.5", "1", "2", "4", "8", "16")
+"""Those that a figure has a line for."""
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "star", "hexagon")
 STEPS = 8
@@ -130,7 +137,7 @@ def by_iou(found: Evaluation) -> Chart:
     thresholds = [float(iou) for iou in strata]
     layers = [
         (f"{point} FP", thresholds, [part["sensitivity"][point] for part in strata.values()], token(f"step-{number}"))
-        for number, point in enumerate(OPERATING_POINTS, start=1)
+        for number, point in enumerate(DOUBLING, start=1)
     ]
     caption = "How much a detection must overlap a lesion to hit it, at several rates of false positives per image."
     axis = {"title": {"text": "IoU threshold"}, "dtick": 0.1, "range": [thresholds[0] - 0.02, thresholds[-1] + 0.02]}

@@ -1,5 +1,6 @@
 """The detector: all runs, one run, and two of them side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def run_page(request: HttpRequest, pk: int) -> HttpResponse:
         official = selectors.is_official_test(chosen)
         context |= {
             "official": official,
-            "points": operating_points(chosen),
+            "headline": operating_points(chosen, run_charts.HEADLINE),
+            "points": operating_points(chosen, run_charts.OPERATING_POINTS),
             "froc": run_charts.froc(chosen, official=official),
             "charts": _charts(chosen),
             "gallery": run_pictures.gallery(request, chosen, release),
@@ -149,12 +151,10 @@ def on_phantom(release: Release | None) -> bool:
     return release is not None and release.collection.slug == phantom.COLLECTION
 
 
-def operating_points(found: Evaluation) -> list[tuple[str, float, float | None, float | None]]:
+def operating_points(found: Evaluation, rates: Sequence[str]) -> list[tuple[str, float, float | None, float | None]]:
     """Rate, sensitivity and the ends of its band."""
     bands = found.report.get("bands", {}).get("sensitivity", {})
-    return [
-        (point, found.sensitivity[point], *bands.get(point, (None, None))) for point in run_charts.OPERATING_POINTS
-    ]
+    return [(rate, found.sensitivity[rate], *bands.get(rate, (None, None))) for rate in rates]
 
 
 def _chosen(request: HttpRequest, finished: list[Evaluation]) -> Evaluation | None:

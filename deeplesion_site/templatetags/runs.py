@@ -1,13 +1,14 @@
 """How shares, times and bands of the detector are written on pages. No tag asks the database."""
 
 import json
+import shlex
 from typing import Any
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from detection.models import Evaluation
+from detection.models import Evaluation, TrainingRun
 
 register = template.Library()
 
@@ -52,6 +53,16 @@ def sentence(text: str) -> str:
 def as_json(value: Any) -> str:
     """JSON as text, which the template escapes."""
     return json.dumps(value)
+
+
+@register.filter
+def going_on(run: TrainingRun) -> str:
+    """The command that goes on with a run: with all that decides its result, as anything else would be another run."""
+    asked = {"preset": run.preset, "seed": run.seed, "fraction": run.fraction, "weights": run.start_weights}
+    words = ["manage.py", "train", run.release]
+    for name, value in (asked | run.options).items():
+        words += [f"--{name.replace('_', '-')}"] if value is True else [f"--{name.replace('_', '-')}", f"{value}"]
+    return shlex.join(words)
 
 
 @register.simple_tag

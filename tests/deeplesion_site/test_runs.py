@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +14,11 @@ from pytest_django import DjangoAssertNumQueries
 
 from datasets import phantom
 from deeplesion_site.dashboard import run_charts, run_pictures
+from detection.models import TrainingRun
+from detection.services import runs
 from tests import factories
 from tests import factories_detection as made
+from workers.management.commands import train
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +99,18 @@ def test_a_run_says_what_becomes_of_it(client: Client, values: dict[str, object]
     assert page.count("<h1") == 1
 
 
+def test_the_command_to_go_on_names_all_that_makes_it_the_same_run(client_of: Callable[[str], Client]) -> None:
+    asked = {"release": "first-1.0", "preset": "paper", "seed": 7, "fraction": 0.25, "weights": "random"}
+    options = {"backbone": "alexnet", "epochs": 5, "flip": True, "scale": 0.1, "z_jitter": 1.5}
+    run = runs.run_request(**asked, options=options)
+    TrainingRun.objects.filter(pk=run.pk).update(state=TrainingRun.State.STOPPED)
+    said = re.search(r"<code>manage\.py train ([^<]+)</code>", text(client_of("admin"), f"/runs/{run.pk}/"))
+    assert said
+    parsed = vars(train.Command().create_parser("manage.py", "train").parse_args(shlex.split(said[1])))
+    given = {name: parsed[name] for name in runs.OPTIONS if parsed[name] is not None}
+    assert runs.run_known(**{name: parsed[name] for name in asked}, options=given) == run
+
+
 def test_while_it_trains_the_progress_brings_the_newest_curve(client: Client) -> None:
     run = made.make_run(state="training", seconds_left=75.0)
     assert 'data-figure="figure-losses"' in text(client, f"/runs/{run.pk}/")
@@ -140,6 +156,7 @@ def test_a_finished_run_shows_every_figure_and_its_numbers(client: Client, datas
     assert figures == ["figure-froc", "figure-by-type", "figure-by-size", "figure-by-iou", "figure-losses"]
     said = words(page)
     assert "0.5 0.500 0.400–0.600" in said
+    assert re.search(r"3 0\.650 0\.550–0\.750 4 0\.700 \S+ 5 0\.750", said), "the rates of the paper itself"
     assert "16 0.850 0.750–0.950" in said
     assert "0.5 0.500 (0.40–0.60) 0.500" in said, "by type: liver with its band, lung of one patient without"
     assert "Manifest SHA-256 " + "a" * 64 in said
