@@ -1,5 +1,8 @@
 """What can go wrong in words that the user understands; every command turns these into one sentence."""
 
+INTERRUPTED = 130
+"""Exit status of a command that Ctrl-C ended, as shells have it."""
+
 
 class DetectorError(Exception):
     """A mistake in what was given; the message is one sentence that says what to do."""

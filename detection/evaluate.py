@@ -18,7 +18,7 @@ from detection.data.release import Release, Sample, open_release
 from detection.data.slices import available
 from detection.data.table import SPLITS, select
 from detection.disk import writing
-from detection.errors import DetectorError
+from detection.errors import INTERRUPTED, DetectorError
 from detection.evaluation import pictures
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, truth_of, write_detections
@@ -48,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped before it was done; evaluate again.\n")
+        return INTERRUPTED
     summary = {name: content[name] for name in ("sensitivity", "average_sensitivity")}
     sys.stdout.write(json.dumps(summary) + "\n")
     return 0

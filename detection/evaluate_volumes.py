@@ -18,7 +18,7 @@ from detection.data.dataset import Slices
 from detection.data.release import Release, Sample, open_release
 from detection.data.table import select
 from detection.disk import writing
-from detection.errors import DetectorError, EmptySplit
+from detection.errors import INTERRUPTED, DetectorError, EmptySplit
 from detection.evaluation import unannotated, volumes
 from detection.evaluation.matching import match
 from detection.evaluation.tables import read_detections, truth_of, write_detections
@@ -43,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped before it was done; evaluate again.\n")
+        return INTERRUPTED
     sys.stdout.write(json.dumps(content, indent=1) + "\n")
     return 0
 

@@ -10,7 +10,7 @@ import torch
 from detection.data.dataset import Slices
 from detection.data.release import Release, open_release
 from detection.disk import writing
-from detection.errors import BadRun, DetectorError, EmptySplit
+from detection.errors import INTERRUPTED, BadRun, DetectorError, EmptySplit
 from detection.inference import is_fast_in_bfloat16, pick_device
 from detection.network import weights as pretrained
 from detection.network.detector import Detector
@@ -41,6 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
         return 1
+    except KeyboardInterrupt:
+        kept = (options.out / checkpoint.FILE).is_file()
+        sys.stderr.write(
+            f"Stopped; {'--resume goes on from the newest checkpoint' if kept else 'nothing was kept'}.\n"
+        )
+        return INTERRUPTED
     return 0
 
 
@@ -82,11 +88,12 @@ def start(
         preset=preset, release=release.name, release_sha256=release.sha256, seed=seed, fraction=fraction,
         precision=precision,
     )  # fmt: skip
-    data = _data(release, settings, cache or out / "cache")
     torch.manual_seed(seed)
     network = Detector(preset)
     settings = dataclasses.replace(settings, weights=_weights(network, weights))
     _freeze(network, settings)
+    # After the weights, which may be refused: the cache takes its whole place on the disk at once.
+    data = _data(release, settings, cache or out / "cache")
     if is_first_process():
         # What it starts from goes first: a run that is there can be resumed, however early it is cut off.
         with writing(out):

@@ -12,6 +12,7 @@ from detection import accepted
 from detection.bodypart.errors import BodyPartError
 from detection.bodypart.settings import PRESETS
 from detection.bodypart.training import train
+from detection.errors import INTERRUPTED
 from detection.progress import Teller
 
 
@@ -37,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BodyPartError as error:
         sys.stderr.write(f"{error}.\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped; the same command goes on from the newest checkpoint.\n")
+        return INTERRUPTED
     except OSError as error:
         sys.stderr.write(f"{options.out} cannot be written: {error.strerror}.\n")
         return 1

@@ -109,6 +109,19 @@ def test_a_disk_that_runs_full_while_it_detects_is_said(run, many, tmp_path, cap
     assert capsys.readouterr().err.endswith(f"The disk of {tmp_path} is full; make room and evaluate again.\n")
 
 
+def test_ctrl_c_is_said_in_a_sentence_and_an_earlier_evaluation_stays(run, many, tmp_path, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    arguments = [str(run), str(many), "--split", "val", "--out", str(tmp_path), "--accelerator", "cpu"]
+    assert command.main([*arguments, "--bootstrap", "0"]) == 0
+    before = (tmp_path / "report.json").read_bytes()
+    monkeypatch.setattr(command, "detect", interrupted)
+    assert command.main(arguments) == 130
+    assert capsys.readouterr().err.endswith("Stopped before it was done; evaluate again.\n")
+    assert (tmp_path / "report.json").read_bytes() == before
+
+
 def test_bfloat16_finds_what_float32_finds(run, many, tmp_path, monkeypatch):
     # Any processor computes in it, if not fast.
     monkeypatch.setattr(command, "is_fast_in_bfloat16", lambda device: True)

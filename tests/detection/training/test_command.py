@@ -98,6 +98,13 @@ def test_weights_from_a_file_freeze_the_early_layers(discs, tmp_path):
     assert not torch.equal(trained["features.10.weight"], state["features.10.weight"])
 
 
+def test_weights_that_are_refused_leave_nothing_behind(discs, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert start(discs, "--preset", "tiny", "--out", out, "--weights", tmp_path / "none.pth") == 1
+    assert capsys.readouterr().err.endswith("none.pth is not there; name a file of weights, imagenet or random.\n")
+    assert not out.exists()
+
+
 def test_an_existing_run_is_not_overwritten_and_another_release_not_resumed(discs, tmp_path, capsys):
     out = tmp_path / "run"
     assert start(discs, "--preset", "tiny", "--out", out, "--epochs", 1) == 0
