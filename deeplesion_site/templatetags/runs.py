@@ -56,6 +56,13 @@ def as_json(value: Any) -> str:
 
 
 @register.filter
+def options_of(run: TrainingRun) -> str:
+    """What was asked for beyond the preset, in words; nothing where it is the preset."""
+    said = (name if value is True else f"{name} {value}" for name, value in sorted(run.options.items()))
+    return ", ".join(said).replace("_", " ")
+
+
+@register.filter
 def going_on(run: TrainingRun) -> str:
     """The command that goes on with a run: with all that decides its result, as anything else would be another run."""
     asked = {"preset": run.preset, "seed": run.seed, "fraction": run.fraction, "weights": run.start_weights}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from datasets import phantom
@@ -103,7 +104,7 @@ def test_the_command_to_go_on_names_all_that_makes_it_the_same_run(client_of: Ca
     asked = {"release": "first-1.0", "preset": "paper", "seed": 7, "fraction": 0.25, "weights": "random"}
     options = {"backbone": "alexnet", "epochs": 5, "flip": True, "scale": 0.1, "z_jitter": 1.5}
     run = runs.run_request(**asked, options=options)
-    TrainingRun.objects.filter(pk=run.pk).update(state=TrainingRun.State.STOPPED)
+    TrainingRun.objects.filter(pk=run.pk).update(state="stopped", started=timezone.now(), finished=timezone.now())
     said = re.search(r"<code>manage\.py train ([^<]+)</code>", text(client_of("admin"), f"/runs/{run.pk}/"))
     assert said
     parsed = vars(train.Command().create_parser("manage.py", "train").parse_args(shlex.split(said[1])))
@@ -255,6 +256,16 @@ def test_two_runs_are_compared_over_the_same_patients(client: Client) -> None:
     del older["bootstrap"]["average_sensitivity"]
     bare = made.make_evaluation(report=older)
     assert "has no band" in text(client, f"/runs/compare/?run={first.run_id}&run={bare.run_id}")
+
+
+def test_runs_of_one_preset_are_told_apart_by_their_options_and_seeds(client: Client) -> None:
+    plain, other = (
+        made.make_evaluation(run=made.make_run(state="trained", **values))
+        for values in ({}, {"seed": 3, "options": {"backbone": "resnet50", "flip": True, "z_jitter": 1.5}})
+    )
+    assert "tiny seed 3 backbone resnet50, flip, z jitter 1.5 first-1.0" in words(text(client, "/runs/"))
+    page = words(text(client, f"/runs/compare/?run={plain.run_id}&run={other.run_id}"))
+    assert "Options – backbone resnet50, flip, z jitter 1.5 Share" in page
 
 
 @pytest.mark.parametrize("query", ["", "?run=1", "?run=x&run=y", "?run={first}&run={first}"])
