@@ -59,7 +59,8 @@ def preset(options: argparse.Namespace) -> Preset:
     wanted = {name: getattr(options, name) for name in ("batch", "epochs", "learning_rate", "ignore_unannotated")}
     training = dataclasses.replace(named.training, **_given(wanted))
     if options.epochs:
-        training = dataclasses.replace(training, steps=0, drop_after=max(1, round(options.epochs * 0.75)))
+        # Three quarters as in the paper, whole epochs; rounded down, so that two epochs have a second part, too.
+        training = dataclasses.replace(training, steps=0, drop_after=max(1, options.epochs * 3 // 4))
     network = dataclasses.replace(named.network, **_given({"backbone": options.backbone}))
     inputs = dataclasses.replace(named.input, **_given({"spacing_mm": options.spacing}))
     changes = {"flip": options.flip, "scale": options.scale, "z_jitter_mm": options.z_jitter}
