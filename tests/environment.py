@@ -2,7 +2,8 @@
 
 Settings come from the environment, so the environment is prepared here: data goes to a temporary folder, and the
 database, broker and keys of a deployment on this machine are out of sight. With `--postgres` a private PostgreSQL
-server takes SQLite's place, and only the tests that touch the database run, without those in a browser.
+server takes SQLite's place, and only the tests that touch the database run, without those in a browser. Torch computes
+in one thread: test processes share the processors, and more threads would spend them on waiting for each other.
 
 `conftest.py` would be too late: pytest-django reads the settings before any of them is loaded. Worker processes of
 pytest-xdist inherit what the first process prepared; each adds a folder of its own, and pytest-django gives each a
@@ -65,6 +66,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.add_cleanup(cleanup.close)
     for variable in _DEPLOYMENT:
         os.environ.pop(variable, None)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     _write_to(cleanup.enter_context(temporary_folder("tests")))
     if options.postgres:
         try:
