@@ -82,38 +82,6 @@ def assert_nothing_left(data):
         time.sleep(0.05)
 
 
-@pytest.mark.slow
-def test_the_demo_builds_publishes_serves_ends_and_goes_on(tmp_path):
-    data, port = tmp_path / "var", free_port()
-    with demo(data, port, "--patients", "3") as (process, printed):
-        text = printed.read_text()
-        assert "Phantom hospital" in text, "a progress bar for the long step"
-        assert "teaches no body-part regressor" in text, "no job that can only fail"
-        assert f"http://127.0.0.1:{port}/" in text
-        for account in ("researcher", "curator", "admin"):
-            assert account in text.splitlines()[-3:][("researcher", "curator", "admin").index(account)]
-        releases = json.loads(get(port, "/api/v1/releases/"))["results"]
-        assert [release["name"] for release in releases] == ["demo-1.0"]
-        assert releases[0]["counts"]["train"]["lesions"] > 0
-        assert "demo-1.0" in get(port, "/releases/")
-        assert runs(port) == [("demo-1.0", "tiny")]
-        deadline = time.monotonic() + 60
-        while json.loads(get(port, "/api/v1/releases/demo-1.0/"))["manifest_sha256"] in (None, ""):
-            assert time.monotonic() < deadline, "the worker has not made the manifest"
-            time.sleep(0.3)
-        manifest = json.loads(get(port, "/releases/demo-1.0/manifest.json"))
-        assert any(file["path"].startswith("Images_png/") for file in manifest["files"])
-        assert len(processes_of(data)) > 2
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
-    assert_nothing_left(data)
-    with demo(data, port) as (_, printed):
-        assert "Phantom hospital" not in printed.read_text(), "what is there is used again"
-        assert "demo-1.0" in get(port, "/releases/")
-        assert runs(port) == [("demo-1.0", "tiny")], "a second start trains nothing"
-    assert_nothing_left(data)
-
-
 def download(folder):
     """A DeepLesion download of three patients: two slices each, one with a lesion."""
     rows = [tables.row(number, split=number, slice=10) for number in (1, 2, 3)]
@@ -154,15 +122,40 @@ def last_import(data):
 
 
 @pytest.mark.slow
-def test_the_demo_serves_while_the_worker_imports_a_deeplesion_download_once(tmp_path):
-    data, port, folder = tmp_path / "var", free_port(), download(tmp_path / "download")
+def test_the_demo_builds_publishes_serves_ends_goes_on_and_imports_a_download_once(tmp_path):
+    data, port = tmp_path / "var", free_port()
+    with demo(data, port, "--patients", "3") as (process, printed):
+        text = printed.read_text()
+        assert "Phantom hospital" in text, "a progress bar for the long step"
+        assert "teaches no body-part regressor" in text, "no job that can only fail"
+        assert f"http://127.0.0.1:{port}/" in text
+        for account in ("researcher", "curator", "admin"):
+            assert account in text.splitlines()[-3:][("researcher", "curator", "admin").index(account)]
+        releases = json.loads(get(port, "/api/v1/releases/"))["results"]
+        assert [release["name"] for release in releases] == ["demo-1.0"]
+        assert releases[0]["counts"]["train"]["lesions"] > 0
+        assert "demo-1.0" in get(port, "/releases/")
+        assert runs(port) == [("demo-1.0", "tiny")]
+        deadline = time.monotonic() + 60
+        while json.loads(get(port, "/api/v1/releases/demo-1.0/"))["manifest_sha256"] in (None, ""):
+            assert time.monotonic() < deadline, "the worker has not made the manifest"
+            time.sleep(0.3)
+        manifest = json.loads(get(port, "/releases/demo-1.0/manifest.json"))
+        assert any(file["path"].startswith("Images_png/") for file in manifest["files"])
+        assert len(processes_of(data)) > 2
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert_nothing_left(data)
+    folder = download(tmp_path / "download")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     def lesions():
         return json.loads(get(port, "/api/v1/lesions/?release=deeplesion"))["results"]
 
-    options = ("--patients", "3", "--deeplesion", str(folder))
-    with demo(data, port, *options) as (_, printed):
+    with demo(data, port, "--patients", "3", "--deeplesion", str(folder)) as (_, printed):
+        assert "Phantom hospital" not in printed.read_text(), "what is there is used again"
+        assert "demo-1.0" in get(port, "/releases/")
+        assert runs(port) == [("demo-1.0", "tiny")], "a second start trains nothing"
         assert len(imports(data)) == 1, "the worker has it, nobody waits for it"
         assert "rows read" not in printed.read_text()
         found = last_import(data)
@@ -184,6 +177,7 @@ def test_the_demo_serves_while_the_worker_imports_a_deeplesion_download_once(tmp
         assert (found["lesions_known"], found["release"]) == (3, "")
         assert lesions() == first
         assert len(json.loads(get(port, "/api/v1/releases/"))["results"]) == 2
+    assert_nothing_left(data)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
