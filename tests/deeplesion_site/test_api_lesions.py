@@ -219,7 +219,8 @@ def test_numbers_come_with_as_many_digits_as_their_unit_bears(
         "0.488281",
         "40.1",
     )
-    assert (row["slice_interval_mm"], row["z"]) == ("4.938", "0.6667")
+    assert (row["slice_interval_mm"], row["z"], row["location_source"]) == ("4.938", "0.6667", lesion.location_source)
+    assert lesion.location_source
     # A length is filtered by what is shown.
     assert len(get(client, "release=digits-1.0&long_mm__gte=20.099&long_mm__lte=20.099")["results"]) == 1
     for empty in ("long_mm__gte=20.0991", "long_mm__lte=20.0985"):
