@@ -67,7 +67,7 @@ def locate(
     """Score what this model has not seen of a collection, then let its lesions carry what this model says.
 
     Lesions get x and y from the body's outline on their slice and z from the slice's score; where either is unknown
-    they get none. A published dataset keeps the locations it was published with; the model's stand beside them.
+    they get none. A dataset that was published with locations keeps them; the model's stand beside them.
 
     Parameters
     ----------
@@ -106,18 +106,33 @@ def locate(
 def choose(*, collection: Collection, model: LocationModel) -> None:
     """Let the lesions of a collection carry what one model says of them, and nothing where it says nothing.
 
-    What other models said stays in their own rows. A published dataset keeps its own locations.
+    What other models said stays in their own rows. A dataset that was published with locations keeps them; one that
+    came without any carries the model's.
     """
-    if collection.kind != Collection.Kind.PUBLISHED:
+    if not _placed_before(collection):
         _carry(collection, model)
         collection.location_model = model
     collection.located = timezone.now()
     collection.save(update_fields=["location_model", "located"])
 
 
+def _placed_before(collection: Collection) -> bool:
+    """Whether lesions of a published dataset came with a place."""
+    if collection.kind != Collection.Kind.PUBLISHED or collection.location_model_id is not None:
+        return False
+    return _lesions(collection).exclude(location_source="").exists()
+
+
+def _lesions(collection: Collection) -> QuerySet[Lesion]:
+    return Lesion.objects.filter(slice__series__study__patient__collection=collection).order_by()
+
+
 def _carry(collection: Collection, model: LocationModel) -> None:
     said = LesionLocation.objects.filter(model=model, lesion=OuterRef("pk"))
-    lesions = Lesion.objects.filter(slice__series__study__patient__collection=collection)
+    lesions = _lesions(collection)
+    if collection.kind == Collection.Kind.PUBLISHED:
+        # A later import may have brought lesions with places.
+        lesions = lesions.filter(location_source__in=["", *LocationModel.objects.values_list("version", flat=True)])
     lesions.exclude(location_source="").filter(~Exists(said)).update(x=None, y=None, z=None, location_source="")
     axes = {axis: Subquery(said.values(axis)) for axis in ("x", "y", "z")}
     # Those that carry this place already are left alone: a collection is large, what was added to it is small. One

@@ -222,3 +222,17 @@ def test_a_published_dataset_keeps_its_own_locations(collection, lesion):
     lesion.refresh_from_db()
     assert (lesion.x, lesion.z, lesion.location_source) == (0.1, 0.3, "published")
     assert LesionLocation.objects.get().z == pytest.approx(0.53), "the model's stands beside it"
+
+
+def test_a_dataset_that_was_published_without_locations_carries_the_models(collection, lesion):
+    Collection.objects.filter(pk=collection.pk).update(kind=Collection.Kind.PUBLISHED)
+    collection.refresh_from_db()
+    locate(collection=collection, model=model(), score=scorer)
+    lesion.refresh_from_db()
+    assert (lesion.z, lesion.location_source) == (pytest.approx(0.53), "bpr-a")
+    late = make_lesion(slice=lesion.slice, centre=(40.5, 40.5), x=0.1, y=0.2, z=0.3, location_source="published")
+    locate(collection=collection, model=model("bpr-b"), score=saying(Scores(z={3: 0.9})))
+    for each in (lesion, late):
+        each.refresh_from_db()
+    assert (lesion.z, lesion.location_source) == (0.9, "bpr-b"), "a newer model places it anew"
+    assert (late.z, late.location_source) == (0.3, "published"), "what came with a place keeps it"
