@@ -44,6 +44,11 @@ def models() -> list[LocationModel]:
     return list(LocationModel.objects.prefetch_related("collections"))
 
 
+def newest() -> LocationModel | None:
+    """The regressor that was trained last."""
+    return LocationModel.objects.first()
+
+
 def findings(model: LocationModel) -> list[tuple[str, str, int]]:
     """Finding, its sentence and the number of series, most frequent first."""
     rows = SeriesLocation.objects.filter(model=model).order_by().values_list("finding", "sentence")

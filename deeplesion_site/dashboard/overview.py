@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from datasets import dl_info
 from datasets.selectors import lesions as lesion_selectors
-from datasets.selectors import locations, statistics
+from datasets.selectors import locations, regressors, statistics
 from datasets.selectors.remembered import remembered
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
@@ -41,10 +41,12 @@ def overview(request: HttpRequest) -> HttpResponse:
 def _map_card(scope: Scope) -> dict[str, Any]:
     """What the card of the map needs, and the counts that come with it."""
     found = remembered(f"overview:{scope.key}", scope.visibility, lambda: _summary(scope))
+    unlocated = found["headline"].unlocated
     return {
         "scope": scope,
         **found,
-        "job": locating_job() if found["headline"].unlocated else None,
+        "job": locating_job() if unlocated else None,
+        "regressor": regressors.newest() if unlocated else None,
         "legend": [(code, name) for code, name in dl_info.TYPES.items() if found["types"][code]],
         "map_limit": MAP_LIMIT,
     }
@@ -90,5 +92,6 @@ def lesion_card(request: HttpRequest, pk: int) -> HttpResponse:
     if lesion is None:
         raise Http404
     response = render(request, "parts/lesion_card.html", {"lesion": lesion})
-    response["Cache-Control"] = "private, max-age=600"
+    # It tells the place, which another model may have changed.
+    response["Cache-Control"] = "private, no-cache"
     return response

@@ -34,6 +34,21 @@ def test_without_any_model_the_page_says_how_to_get_one(client: Client, client_o
     assert "<canvas" not in page
 
 
+def test_where_a_regressor_is_there_the_page_sends_to_it(client: Client, client_of: Callable[[str], Client]) -> None:
+    unlocated()
+    LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0")
+    page = client.get("/").content.decode()
+    assert "bpr-small-1</a>, the newest body-part regressor, has not looked at them, or could not tell" in page
+    assert "/jobs/" not in page
+    form = 'href="/jobs/new/locate/?model=bpr-small-1'
+    assert form in client_of("admin").get("/").content.decode()
+    located = unlocated()
+    locate(located)
+    # Beside a map as well, and with the newest.
+    form = f'href="/jobs/new/locate/?model=bpr-test-{located.pk}'
+    assert form in client_of("admin").get("/").content.decode()
+
+
 def test_while_the_regressor_learns_the_card_shows_how_far_it_is_and_how_long_it_takes(client: Client) -> None:
     unlocated()
     job = factories.make_job(kind="bodypart", state=Job.State.RUNNING, done=90, total=450)
@@ -76,12 +91,14 @@ def test_when_lesions_are_located_the_card_with_the_map_takes_the_place_of_the_p
     assert "<canvas" in client.get("/").content.decode()
 
 
-def test_a_failure_ends_the_waiting(client: Client) -> None:
+def test_a_failure_ends_the_waiting(client: Client, client_of: Callable[[str], Client]) -> None:
     unlocated()
-    factories.make_job(kind="bodypart", state=Job.State.FAILED, message="no slices to learn from")
+    job = factories.make_job(kind="bodypart", state=Job.State.FAILED, message="no slices to learn from")
     answer = client.get("/locating/")
     assert "The lesions could not be located. No slices to learn from." in answer.content.decode()
     assert "hx-get" not in answer.content.decode()
+    assert "/jobs/" not in answer.content.decode()
+    assert f'href="/jobs/{job.pk}/"' in client_of("admin").get("/locating/").content.decode()
 
 
 def test_those_who_see_everything_get_the_map_at_once_too(client_of: Callable[[str], Client]) -> None:
