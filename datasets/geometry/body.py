@@ -34,6 +34,10 @@ LEAST = np.array([0.0067, -0.1507])
 GREATEST = np.array([1.0108, 1.0782])
 """Relative x and y of the published dataset's outermost lesions, which stand at 0 and 1 there."""
 
+REACH = 0.16
+"""How far outside its outline, in widths and heights of it, a lesion is still of this body: a little farther than the
+outermost published one."""
+
 
 class NoBody(ValueError):
     """Nothing on the slice is denser than air."""
@@ -84,6 +88,14 @@ def relative(points: ArrayLike, body: Outline) -> NDArray[np.float64]:
     extent = np.array([body.right - body.left, body.bottom - body.top], dtype=np.float64)
     inside = (np.asarray(points, dtype=np.float64) - corner) / extent
     return np.asarray(np.clip((inside - LEAST) / (GREATEST - LEAST), 0.0, 1.0))
+
+
+def holds(point: ArrayLike, body: Outline) -> bool:
+    """Tell whether a point, (2,) pixels, lies in an outline or near enough: else the outline is of something else."""
+    corner = np.array([body.left, body.top], dtype=np.float64)
+    extent = np.array([body.right - body.left, body.bottom - body.top], dtype=np.float64)
+    inside = (np.asarray(point, dtype=np.float64) - corner) / extent
+    return bool(((inside >= -REACH) & (inside <= 1 + REACH)).all())
 
 
 def _eroded(marked: Mask, edge: int) -> Mask:

@@ -14,7 +14,8 @@ PUBLISHED = manifest.PUBLISHED
 """`location_source` of lesions that came with their place."""
 AXES = ("x", "y", "z")
 UNPLACED_SLICE = (
-    "The series is placed, but this slice shows no body, or lies beyond the part that the regressor knows."
+    "The series is placed, but this slice shows no body, or none at the lesion, or lies beyond the part that the "
+    "regressor knows."
 )
 
 _POINT = np.dtype([("id", "<f8"), ("x", "<f4"), ("z", "<f4"), ("type", "i1")])

@@ -215,8 +215,9 @@ def _place(series: Series, model: LocationModel, fence: Fence) -> int:
         if lesion.slice_id not in outlines:
             outlines[lesion.slice_id] = _outline(series, lesion.slice)
         outline = outlines[lesion.slice_id]
-        if outline is not None:
-            x, y = body.relative(np.reshape(lesion.box, (2, 2)).mean(axis=0), outline).tolist()
+        centre = np.reshape(lesion.box, (2, 2)).mean(axis=0)
+        if outline is not None and body.holds(centre, outline):
+            x, y = body.relative(centre, outline).tolist()
             located.append(LesionLocation(lesion=lesion, model=model, x=x, y=y, z=z_of[lesion.slice_id]))
     with fence():
         LesionLocation.objects.bulk_create(located)

@@ -69,6 +69,13 @@ def test_what_is_not_there_is_told_in_a_sentence(db):
         call_command("train_bodypart", "nowhere")
     with pytest.raises(CommandError, match="train one with"):
         call_command("locate", "all")
+    LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0")
+    with pytest.raises(CommandError, match="there is no model bpr-small-2; known are bpr-small-1"):
+        call_command("locate", "all", model="bpr-small-2")
+    with pytest.raises(CommandError, match="nothing to locate"):
+        call_command("locate", "all")
+    with pytest.raises(CommandError, match="there is no release nowhere"):
+        call_command("locate", "nowhere")
 
 
 @pytest.mark.parametrize(

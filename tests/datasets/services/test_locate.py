@@ -202,6 +202,16 @@ def test_a_slice_without_a_body_gives_no_x_and_y_and_so_no_place(collection):
     assert locate(collection=collection, model=model(), score=scorer)["lesions"] == 0
 
 
+def test_a_lesion_far_outside_the_body_that_was_found_gets_no_place(collection):
+    """As where the table survives the opening and the patient does not: x of 0 would be a place that nobody saw."""
+    series = make_series(study=make_study(patient=make_patient(collection=collection)), columns=128, rows=128)
+    place = make_slice(series=series, pixels=body())
+    for number, column in enumerate((18.0, 6.0), start=1):
+        make_lesion(slice=place, number=number, centre=(column, 63.5), x=None, y=None, z=None)
+    assert locate(collection=collection, model=model(), score=scorer)["lesions"] == 1
+    assert list(Lesion.objects.order_by("number").values_list("x", flat=True)) == [0.0, None]
+
+
 def test_a_missing_file_is_left_out(collection, lesion, tmp_path):
     seen = []
 

@@ -22,6 +22,9 @@ class Command(JobCommand):
     def handle(self, *, release: str, model: str | None, wait: bool, **_: Any) -> None:
         chosen = LocationModel.objects.filter(version=model) if model else LocationModel.objects.all()
         newest = chosen.order_by("-id").first()
+        if newest is None and model and LocationModel.objects.exists():
+            known = ", ".join(LocationModel.objects.values_list("version", flat=True))
+            raise CommandError(f"there is no model {model}; known are {known}")
         if newest is None:
             raise CommandError("there is no such model; train one with: manage.py train_bodypart RELEASE")
         for collection in self.collections(release):
@@ -36,7 +39,10 @@ class Command(JobCommand):
     def collections(self, release: str) -> list[Collection]:
         """The collections that a release, or all of them, draw on."""
         if release == "all":
-            return list(Collection.objects.all())
+            everything = list(Collection.objects.all())
+            if not everything:
+                raise CommandError("there is nothing to locate: no collection was imported or harvested")
+            return everything
         found = Release.objects.filter(name=release).select_related("collection").first()
         if found is None:
             raise CommandError(f"there is no release {release}")
