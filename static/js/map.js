@@ -288,8 +288,9 @@ class LesionMap {
   async tell(index) {
     const id = this.points.id[index];
     if (!this.cards.has(id)) {
-      const response = await fetch(this.element.dataset.lesion.replace("/0/", `/${id}/card/`));
-      if (!response.ok) return;
+      // Without an answer there is no card; the mark can be opened all the same.
+      const response = await fetch(this.element.dataset.lesion.replace("/0/", `/${id}/card/`)).catch(() => null);
+      if (!response?.ok) return;
       this.cards.set(id, await response.text());
     }
     if (this.hovered !== index) return;

@@ -157,7 +157,9 @@ def test_a_published_dataset_is_compared(client: Client, located: SimpleNamespac
 
 def test_several_models_are_listed_and_each_has_its_page(client: Client, located: SimpleNamespace) -> None:
     LocationModel.objects.create(version="bpr-small-2", trained_on="demo-1.0")
-    assert "It has not located anything yet" in text(client), "the newest comes first"
+    newest = text(client)
+    assert "It has not located anything yet" in newest, "the newest comes first"
+    assert "nobody was scanned" not in newest, "nobody was looked at"
     page = text(client, "/bodypart/bpr-small-1/")
     assert "All regressors" in page
     assert 'href="/bodypart/bpr-small-2/"' in page
