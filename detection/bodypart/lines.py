@@ -38,7 +38,12 @@ def local_line(x: Array, y: Array, window: float, believed: NDArray[np.bool_]) -
     Source: W. S. Cleveland, "Robust locally weighted regression and smoothing scatterplots", JASA 74, 1979.
     """
     apart = x[None, :] - x[:, None]
-    near = np.where(believed[None, :], np.clip(1 - np.abs(2 * apart / window) ** 3, 0, None) ** 3, 0.0)
+    half = np.full(len(x), window / 2)
+    if believed.any():
+        # At an end there is one side only: the other's width goes to it, or few points would decide there.
+        inside = np.minimum(x - x[believed].min(), x[believed].max() - x)
+        half = np.where(inside >= 0, np.maximum(half, window - inside), half)
+    near = np.where(believed[None, :], np.clip(1 - np.abs(apart / half[:, None]) ** 3, 0, None) ** 3, 0.0)
     known = np.where(believed, y, 0.0)
     trust = np.ones(len(x))
     smooth = np.zeros(len(x))

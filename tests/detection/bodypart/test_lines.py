@@ -54,3 +54,10 @@ def test_a_local_line_is_exact_on_a_line_and_0_where_nothing_is_believed() -> No
     smooth = local_line(x, np.where(believed, 2 * x - 1, np.nan), 60.0, believed)
     np.testing.assert_allclose(smooth[believed], (2 * x - 1)[believed], atol=1e-6)
     assert (smooth[x > 140] == 0).all()
+
+
+def test_the_ends_of_a_local_line_are_hardly_less_sure_than_its_middle() -> None:
+    x = np.arange(0.0, 400.0, 5.0)
+    noise = np.random.default_rng(3).normal(0, 1, (300, len(x)))
+    spread = np.array([local_line(x, each, 100.0, np.ones(len(x), dtype=bool)) for each in noise]).std(axis=0)
+    assert max(spread[0], spread[-1]) < 2.1 * spread[20:60].mean()
