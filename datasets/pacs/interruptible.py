@@ -89,7 +89,7 @@ class _Interruptible:
         try:
             coming = self._call(lambda: _some(items))
             while True:
-                some, cause = self._answer(coming, meanwhile)
+                some, cause = self._waited(coming, meanwhile)
                 if cause is None and some:
                     coming = self._call(lambda: _some(items))
                 yield from some
@@ -102,14 +102,14 @@ class _Interruptible:
             self._call(getattr(items, "close", lambda: None))
 
     def _ask(self, call: Callable[[], T]) -> T:
-        return self._answer(self._call(call))
+        return self._waited(self._call(call))
 
     def _call(self, call: Callable[[], T]) -> Future[T]:
         answer: Future[T] = Future()
         self._calls.put((answer, call))
         return answer
 
-    def _answer(self, answer: Future[T], meanwhile: Callable[[], None] = lambda: None) -> T:
+    def _waited(self, answer: Future[T], meanwhile: Callable[[], None] = lambda: None) -> T:
         while not wait([answer], LOOK_EVERY_S).done:
             meanwhile()
             self._check()
