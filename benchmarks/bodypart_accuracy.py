@@ -41,17 +41,26 @@ def run(seeds: int) -> Iterator[Result]:
             model = train(release, out, preset=PRESETS["small"], seed=seed, device="cpu", threads=1)
             seconds = time.process_time() - begin
             yield Result("training", seconds, f"s of processor time, one thread, seed {seed}", at_most=180.0)
+            sets = []
             for place, patients in enumerate(SETS, start=1):
-                found = check(model.score, patients=HELD_OUT, seed=patients)
-                yield from _figures(found, f"seed {seed}, set {place}")
+                sets.append(check(model.score, patients=HELD_OUT, seed=patients))
+                yield from _figures(sets[-1], f"seed {seed}, set {place}")
+            yield from _promises(sets, seed)
 
 
 def _figures(found: dict[str, Any], where: str) -> Iterator[Result]:
     volumes = f"of {found['volumes']} volumes of {found['patients']} patients, {where}"
     yield Result("monotonic, single", found["monotonic"], volumes)
-    yield Result("monotonic, smoothed", found["smoothed_monotonic"], volumes, at_least=0.95)
+    yield Result("monotonic, smoothed", found["smoothed_monotonic"], volumes)
     yield Result("rank correlation", found["rank_correlation"], f"with true height, {where}", at_least=0.98)
     yield Result("landmark error", found["landmark_error"], f"LMSE, {found['landmarks']} landmarks, {where}")
+
+
+def _promises(sets: list[dict[str, Any]], seed: int) -> Iterator[Result]:
+    volumes = sum(found["volumes"] for found in sets)
+    ordered = sum(found["smoothed_monotonic"] * found["volumes"] for found in sets)
+    what = f"{ordered:.0f} of all {volumes} held-out volumes, seed {seed}"
+    yield Result("monotonic, smoothed", ordered / volumes, what, at_least=0.95)
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.froc import best
 from benchmarks.result import Result
-from detection.network import operators
+from detection.network import torchvision_ops
 from detection.network.nms import nms
 from detection.network.overlap import iou
 from detection.network.roi_align import roi_align
@@ -42,10 +42,13 @@ def _measured() -> Iterator[Result]:
     yield Result("RoIAlign, ms", aligned, shape, at_most=10.0)
     pooled = _ms(lambda: roi_pool(maps, some, image, size=7, scale=1 / 8), 10)
     yield Result("RoI pooling, ms", pooled, shape)
-    if operators.OPS is not None:
-        rois = torch.cat([image[:, None].float(), some], dim=1)
-        theirs = _ms(lambda: operators.OPS.roi_align(maps, rois, 7, 1 / 8, 2, True), 5)
+    if torchvision_ops.OPS is not None:
+        theirs = _ms(lambda: torchvision_ops.nms(boxes, scores, 0.7, PROPOSALS), 5)
+        yield Result("NMS / torchvision", own / theirs, f"torchvision {theirs:.1f} ms", at_most=1.0)
+        theirs = _ms(lambda: torchvision_ops.roi_align(maps, some, image, size=7, scale=1 / 8), 5)
         yield Result("RoIAlign / torchvision", aligned / theirs, f"torchvision {theirs:.1f} ms", at_most=1.0)
+        theirs = _ms(lambda: torchvision_ops.roi_pool(maps, some, image, size=7, scale=1 / 8), 5)
+        yield Result("RoI pooling / torchvision", pooled / theirs, f"torchvision {theirs:.1f} ms", at_most=1.0)
 
 
 def _ms(work: Callable[[], Any], repeats: int) -> float:

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from detection.network import operators
+from detection.network import torchvision_ops
 from detection.network.nms import nms
 from detection.network.overlap import iou
 from detection.network.roi_align import roi_align
@@ -170,15 +170,16 @@ WHY_NOT = (
 )  # fmt: skip
 
 
-@pytest.mark.skipif(operators.OPS is None, reason=WHY_NOT)
-def test_torchvision_computes_the_same():
+@pytest.mark.skipif(torchvision_ops.OPS is None, reason=WHY_NOT)
+@pytest.mark.parametrize("count", [0, 500])
+def test_torchvision_computes_the_same(count):
     generator = torch.Generator().manual_seed(0)
-    boxes, scores = random_boxes(500, generator, 400.0), torch.rand(500, generator=generator)
-    assert nms(boxes, scores, 0.5).tolist() == operators.OPS.nms(boxes, scores, 0.5).tolist()
+    boxes, scores = random_boxes(count, generator, 400.0), torch.rand(count, generator=generator)
+    boxes[3:5, 1] = math.nan
+    assert nms(boxes, scores, 0.5, 100).tolist() == torchvision_ops.nms(boxes, scores, 0.5, 100).tolist()
     maps = torch.randn(1, 8, 64, 64, generator=generator)
-    image = torch.zeros(500, dtype=torch.int64)
-    rois = torch.cat([image[:, None].float(), boxes], dim=1)
-    aligned = operators.OPS.roi_align(maps, rois, 7, 1 / 8, 2, True)
-    torch.testing.assert_close(roi_align(maps, boxes, image, size=7, scale=1 / 8), aligned, atol=1e-5, rtol=1e-5)
-    pooled = operators.OPS.roi_pool(maps, rois, 7, 1 / 8)
+    image = torch.zeros(count, dtype=torch.int64)
+    aligned = torchvision_ops.roi_align(maps, boxes, image, size=7, scale=1 / 8)
+    torch.testing.assert_close(roi_align(maps, boxes, image, size=7, scale=1 / 8), aligned, atol=5e-5, rtol=1e-5)
+    pooled = torchvision_ops.roi_pool(maps, boxes, image, size=7, scale=1 / 8)
     torch.testing.assert_close(roi_pool(maps, boxes, image, size=7, scale=1 / 8), pooled)
