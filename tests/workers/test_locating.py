@@ -1,5 +1,6 @@
 """The regressor's jobs over a harvested hospital: trained on a release, kept by version, used to locate."""
 
+import threading
 from io import StringIO
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.management import CommandError, call_command
 from datasets.models import LesionLocation, LocationModel, Release, SeriesLocation
 from tests import factories
 from workers import bodypart, engine, tasks
+from workers.engine import lease
 from workers.models import Job
 
 pytestmark = pytest.mark.slow
@@ -99,3 +101,30 @@ def test_a_model_that_cannot_be_used_is_named_and_changes_nothing(db, settings, 
     lesion.refresh_from_db()
     assert (lesion.z, lesion.location_source) == (0.5, "bpr-small-0")
     assert Job.objects.get().state == Job.State.FAILED
+
+
+def test_a_cancel_does_not_wait_until_the_regressor_is_loaded(db, settings, tmp_path, monkeypatch):
+    settings.DATA_DIR = tmp_path
+    settings.JOB_LEASE_SECONDS = 600
+    factories.make_collection(slug="phantom")
+    LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0")
+    job = engine.enqueue(kind="locate", params={"collection": "phantom", "model": "bpr-small-1"}, send=False)
+    loading, over = threading.Event(), threading.Event()
+    check = lease.check
+
+    def load(path):
+        loading.set()
+        over.wait(30)
+
+    def cancelled_once_it_loads(claim):
+        if loading.is_set():
+            engine.cancel(job.pk)
+        check(claim)
+
+    monkeypatch.setattr("detection.bodypart.model.load_model", load)
+    monkeypatch.setattr(lease, "check", cancelled_once_it_loads)
+    tasks.perform(job_id=job.pk)
+    over.set()
+    job.refresh_from_db()
+    assert job.state == Job.State.CANCELLED
+    assert (job.finished - job.started).total_seconds() < 2

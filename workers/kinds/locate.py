@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasets.models import Collection, LocationModel
 from datasets.services.errors import Refused
 from datasets.services.locate import locate as locate_lesions
 from workers.bodypart import MODEL_FILE, folder_of
 from workers.kind import Kind
+from workers.loading import loaded
 from workers.models import Job
 from workers.params import CollectionName, Params
 from workers.run import Run
+
+if TYPE_CHECKING:
+    from detection.bodypart.model import Model
 
 
 class NothingToLocate(Refused):
@@ -26,14 +30,11 @@ class LocateParams(Params):
 
 def locate(params: LocateParams, run: Run) -> dict[str, Any]:
     """Locate what this model has not located yet, series by series."""
-    # Torch is large: a worker that never locates never loads it.
-    from detection.bodypart.model import load_model
-
     collection = Collection.objects.filter(slug=params.collection).first()
     record = LocationModel.objects.filter(version=params.model).first()
     if collection is None or record is None:
         raise NothingToLocate(f"there is no collection {params.collection} or no model {params.model}")
-    model = load_model(folder_of(record.version) / MODEL_FILE)
+    model = loaded(partial(_model, record), run.check_cancelled)
     score = partial(model.score, version=record.version)
     progress = partial(run.progress, unit="series")
     return dict(
@@ -46,6 +47,13 @@ def locate(params: LocateParams, run: Run) -> dict[str, Any]:
             fence=run.fence,
         )
     )
+
+
+def _model(record: LocationModel) -> "Model":
+    # Torch is large: a worker that never locates never loads it.
+    from detection.bodypart.model import load_model
+
+    return load_model(folder_of(record.version) / MODEL_FILE)
 
 
 KIND = Kind("locate", "locate lesions", Job.Queue.CPU, LocateParams, locate)
