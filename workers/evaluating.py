@@ -73,6 +73,13 @@ def abandon(params: dict[str, Any], *, failed: bool, message: str) -> None:
         )
 
 
+def wait_again(params: dict[str, Any]) -> None:
+    """The evaluation of these parameters, where there is one, waits for its next attempt; `params` as in `abandon`."""
+    evaluation = Evaluation.objects.filter(**params).first()
+    if evaluation is not None:
+        evaluations.evaluation_requeue(evaluation)
+
+
 def evaluate(
     params: dict[str, Any],
     progress: Progress,

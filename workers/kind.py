@@ -30,6 +30,9 @@ class Kind(Generic[P]):
     """Puts right what the work has said of itself, when its job ends without success: no worker had it any more, or
     the work never came to say it. It is called in the transaction that ends the job, with the parameters, those of the
     kind's unfinished jobs, FAILED or CANCELLED, and the sentence."""
+    again: Callable[[P], None] | None = None
+    """Puts right what the work has said of itself, when its job waits once more: somebody retries it, or a worker gave
+    it back. It is called in the transaction that queues the job."""
 
     def read(self, values: Mapping[str, Any]) -> P:
         """Validate parameters.

@@ -1,6 +1,6 @@
-"""What takes seconds to load and cannot be asked to stop, as torch, loaded while the job still looks whether it goes on.
+"""What takes seconds to load and cannot be asked to stop, as torch: a job that waits for it still looks around.
 
-Only the waiting ends when the job is cancelled: the loading goes on to its end, and the worker's next job finds it done.
+Only the waiting ends with a cancel; the loading goes on to its end, and the worker's next job finds it done.
 """
 
 import threading

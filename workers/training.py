@@ -73,6 +73,13 @@ def abandon(params: dict[str, Any], others: list[dict[str, Any]], *, failed: boo
     )
 
 
+def wait_again(params: dict[str, Any]) -> None:
+    """The run of these parameters, where there is one, waits for its next attempt."""
+    run = _known(params)
+    if run is not None:
+        runs.run_requeue(run)
+
+
 def _known(params: dict[str, Any]) -> TrainingRun | None:
     with suppress(BadRun):
         return runs.run_known(**_own_and_options(params))

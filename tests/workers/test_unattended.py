@@ -119,6 +119,35 @@ def test_a_run_that_another_job_trains_is_left_to_that(run):
     assert told(run) == (TrainingRun.State.TRAINING, "")
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_run_whose_job_is_retried_waits_at_once(run, begun):
+    job = trains(run) if begun else engine.enqueue(kind="train", params=PARAMS)
+    engine.cancel(job.pk)
+    if begun:
+        lose(job)
+    engine.retry(job.pk)
+    assert told(run) == ("queued", "")
+
+
+def test_a_run_whose_worker_is_shut_down_waits_at_once(run, monkeypatch):
+    factories_of_datasets.make_release(name="r-1", published=True)
+    claim = lease.claim(engine.enqueue(kind="train", params=PARAMS).pk, "a:1")
+    monkeypatch.setattr("workers.engine.shutdown.begun", lambda: True)
+    work(Attempt(claim))
+    assert Job.objects.get().state == Job.State.QUEUED
+    assert told(run) == ("queued", "")
+    assert run.started is not None
+
+
+def test_an_evaluation_whose_job_is_retried_waits_at_once():
+    evaluation = evaluations.evaluation_request(run=factories.make_run(state="trained"))
+    job = engine.enqueue(kind="evaluate", params={"run": evaluation.run_id})
+    engine.cancel(job.pk)
+    assert told(evaluation)[0] == "cancelled"
+    engine.retry(job.pk)
+    assert told(evaluation) == ("queued", "")
+
+
 def test_a_job_without_a_run_leaves_none():
     engine.cancel(engine.enqueue(kind="train", params=PARAMS).pk)
     assert not TrainingRun.objects.exists()

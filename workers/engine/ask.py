@@ -178,6 +178,7 @@ def retry(job_id: int, by: Any = None) -> Job:
         except IntegrityError:
             raise NotRetriable(f"Another job does the same as job {job_id} and is unfinished.") from None
         record(job_id, Event.QUEUED, job.attempt, f"once more {_asked_by(by)}".strip())
+        tell_kind(job, State.QUEUED)
         transaction.on_commit(lambda: publish(job_id, job.queue), robust=True)
         job.refresh_from_db()
     return job

@@ -135,8 +135,7 @@ def _write(attempt: Attempt, outcome: Outcome) -> None:
     with nullcontext() if succeeded and not attempt.following else transaction.atomic():
         if not succeeded:
             state = lease.settle(claim, outcome.state, outcome.event, outcome.text, **outcome.values)
-            if state != State.QUEUED:
-                tell_kind(claim, state, outcome.values.get("message", ""))
+            tell_kind(claim, state, outcome.values.get("message", ""))
             return
         lease.succeed(claim, outcome.values["result"])
         for kind, params in attempt.following:

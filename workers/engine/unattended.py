@@ -1,4 +1,4 @@
-"""The end of a job without success: what its work had said of itself is put right, where the work itself could not."""
+"""The end of a job without success, or of an attempt: what its work had said of itself is put right."""
 
 from contextlib import suppress
 
@@ -9,12 +9,21 @@ from workers.models import Job
 
 
 def tell_kind(job: Job | Claim, state: Job.State, message: str = "") -> None:
-    """Tell the kind that a job has ended; belongs in the transaction that ends it, after the change of its row."""
+    """Tell the kind that a job has ended without success or waits again; belongs in the transaction that says so.
+
+    Parameters
+    ----------
+    state : FAILED, CANCELLED or QUEUED, as its row says now.
+    """
     try:
         kind = kinds.get(job.kind)
         params = kind.read(job.params)
     except JobRefused:
         # Asked for by another version, which also wrote whatever there is of it.
+        return
+    if state == Job.State.QUEUED:
+        if kind.again is not None:
+            kind.again(params)
         return
     if kind.ended is None:
         return

@@ -35,4 +35,18 @@ def ended(params: EvaluateParams, others: list[EvaluateParams], state: Job.State
         evaluating.abandon(asdict(params), failed=state == Job.State.FAILED, message=message)
 
 
-KIND = Kind("evaluate", "evaluate detector", Job.Queue.GPU, EvaluateParams, evaluate, transient=(InUse,), ended=ended)
+def again(params: EvaluateParams) -> None:
+    """The job waits once more: so does its evaluation."""
+    evaluating.wait_again(asdict(params))
+
+
+KIND = Kind(
+    "evaluate",
+    "evaluate detector",
+    Job.Queue.GPU,
+    EvaluateParams,
+    evaluate,
+    transient=(InUse,),
+    ended=ended,
+    again=again,
+)

@@ -54,8 +54,23 @@ def ended(params: TrainParams, others: list[TrainParams], state: Job.State, mess
     training.abandon(_wanted(params), [*map(_wanted, others)], failed=state == Job.State.FAILED, message=message)
 
 
+def again(params: TrainParams) -> None:
+    """The job waits once more: so does its run."""
+    training.wait_again(_wanted(params))
+
+
 def _wanted(params: TrainParams) -> dict[str, Any]:
     return {name: value for name, value in asdict(params).items() if value is not None}
 
 
-KIND = Kind("train", "train detector", Job.Queue.GPU, TrainParams, train, attempts=10, transient=(InUse,), ended=ended)
+KIND = Kind(
+    "train",
+    "train detector",
+    Job.Queue.GPU,
+    TrainParams,
+    train,
+    attempts=10,
+    transient=(InUse,),
+    ended=ended,
+    again=again,
+)
