@@ -59,23 +59,34 @@ class SliceLocation(models.Model):
 
 
 class LesionLocation(models.Model):
-    """A lesion's place by one model; `Lesion` itself holds that of the model chosen for its collection."""
+    """What one model said of a lesion: its place, or why it has none; `Lesion` itself holds the place of the model
+    chosen for its collection."""
+
+    class Unknown(models.TextChoices):
+        HEIGHT = "height", "its slice has no height"
+        BODY = "body", "no outline of a body on its slice"
+        OUTSIDE = "outside", "far outside the body on its slice"
+        UNREADABLE = "unreadable", "the image of its slice cannot be read"
 
     lesion = models.ForeignKey(Lesion, models.PROTECT, related_name="locations")
     model = models.ForeignKey(LocationModel, models.PROTECT, related_name="lesions")
-    x = models.FloatField()
-    y = models.FloatField()
-    z = models.FloatField()
+    x = models.FloatField(null=True)
+    y = models.FloatField(null=True)
+    z = models.FloatField(null=True)
+    unknown = models.CharField(max_length=10, choices=Unknown, blank=True, help_text="why it has no place")
 
     class Meta:
         ordering = ("id",)
         constraints = (
             models.UniqueConstraint(fields=("lesion", "model"), name="lesion_located_once"),
             models.CheckConstraint(
-                condition=Q(x__gte=0, x__lte=1, y__gte=0, y__lte=1, z__gte=0, z__lte=1),
+                condition=Q(unknown="", x__isnull=False, y__isnull=False, z__isnull=False)
+                & Q(x__gte=0, x__lte=1, y__gte=0, y__lte=1, z__gte=0, z__lte=1)
+                | ~Q(unknown="") & Q(x__isnull=True, y__isnull=True, z__isnull=True),
                 name="lesion_place_in_body",
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.lesion_id}: {self.x:.3f}, {self.y:.3f}, {self.z:.3f}"
+        where = ", ".join(f"{value:.3f}" for value in (self.x, self.y, self.z) if value is not None)
+        return f"{self.lesion_id}: {where or self.get_unknown_display()}"

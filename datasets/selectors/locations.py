@@ -13,10 +13,13 @@ from datasets.selectors import lesions as lesion_selectors
 PUBLISHED = manifest.PUBLISHED
 """`location_source` of lesions that came with their place."""
 AXES = ("x", "y", "z")
-UNPLACED_SLICE = (
-    "The series is placed, but this slice shows no body, or none at the lesion, or lies beyond the part that the "
-    "regressor knows."
-)
+WHY = {
+    LesionLocation.Unknown.HEIGHT: "The series is placed, but this slice shows no body, or lies beyond the part that "
+    "the regressor knows.",
+    LesionLocation.Unknown.BODY: "The series is placed, but on this slice no body's outline was found.",
+    LesionLocation.Unknown.OUTSIDE: "It lies far outside the body that was found on its slice.",
+    LesionLocation.Unknown.UNREADABLE: "The image of its slice could not be read.",
+}
 
 _POINT = np.dtype([("id", "<f8"), ("x", "<f4"), ("z", "<f4"), ("type", "i1")])
 _COLLECTION = "slice__series__study__patient__collection"
@@ -80,7 +83,7 @@ def sources(rows: QuerySet[Lesion]) -> list[Source]:
 
 def differences(model: LocationModel) -> list[Difference]:
     """Hold a model's places against those that datasets were published with."""
-    both = LesionLocation.objects.filter(model=model, lesion__location_source=PUBLISHED)
+    both = LesionLocation.objects.filter(model=model, unknown="", lesion__location_source=PUBLISHED)
     found = []
     for collection in Collection.objects.filter(kind=Collection.Kind.PUBLISHED).order_by("title"):
         of = both.filter(**{f"lesion__{_COLLECTION}": collection}).order_by()
@@ -93,18 +96,19 @@ def differences(model: LocationModel) -> list[Difference]:
 
 
 def why_unplaced(lesion: Lesion) -> str:
-    """What the model that places a lesion's collection found in its series; empty where it has not looked, or placed
-    it."""
+    """What the model that places a lesion's collection found in its series or on its slice; empty where it has not
+    looked, or placed it."""
     if lesion.z is not None:
         return ""
     series = lesion.slice.series
-    said = SeriesLocation.objects.filter(
-        series=series, model=series.study.patient.collection.location_model_id
-    ).first()
-    if said is None:
+    model = series.study.patient.collection.location_model_id
+    of_series = SeriesLocation.objects.filter(series=series, model=model).first()
+    if of_series is None:
         return ""
-    placed = SliceLocation.objects.filter(slice__series=series, model=said.model_id, z__isnull=False).exists()
-    return UNPLACED_SLICE if placed else said.sentence
+    if not SliceLocation.objects.filter(slice__series=series, model=model, z__isnull=False).exists():
+        return of_series.sentence
+    of_lesion = LesionLocation.objects.filter(lesion=lesion, model=model).exclude(unknown="").first()
+    return WHY[LesionLocation.Unknown(of_lesion.unknown)] if of_lesion else ""
 
 
 def _columns(rows: QuerySet[LesionLocation], width: int) -> NDArray[np.float64]:

@@ -29,6 +29,8 @@ from datasets.models import (
 from datasets.services.fence import Fence
 from datasets.storage import StorageFailed, slice_storage
 
+Unknown = LesionLocation.Unknown
+
 Slices = Iterator[tuple[int, NDArray[np.int32]]]
 """Numbers and HU of a series' slices."""
 
@@ -67,7 +69,8 @@ def locate(
     """Score what this model has not seen of a collection, then let its lesions carry what this model says.
 
     Lesions get x and y from the body's outline on their slice and z from the slice's score; where either is unknown
-    they get none. A dataset that was published with locations keeps them; the model's stand beside them.
+    they get none, and why is kept, so that this model does not look at them again. A dataset that was published with
+    locations keeps them; the model's stand beside them.
 
     Parameters
     ----------
@@ -128,7 +131,7 @@ def _lesions(collection: Collection) -> QuerySet[Lesion]:
 
 
 def _carry(collection: Collection, model: LocationModel) -> None:
-    said = LesionLocation.objects.filter(model=model, lesion=OuterRef("pk"))
+    said = LesionLocation.objects.filter(model=model, lesion=OuterRef("pk"), unknown="")
     lesions = _lesions(collection)
     if collection.kind == Collection.Kind.PUBLISHED:
         # A later import may have brought lesions with places.
@@ -150,11 +153,11 @@ def _unseen(collection: Collection, model: LocationModel) -> QuerySet[Slice]:
 
 
 def _unplaced(collection: Collection, model: LocationModel) -> QuerySet[Slice]:
-    """Slices of the outer series whose height is known and that hold a lesion which the model has not placed."""
-    height = SliceLocation.objects.filter(slice=OuterRef("pk"), model=model, z__isnull=False)
-    placed = LesionLocation.objects.filter(lesion=OuterRef("pk"), model=model)
-    lesions = Lesion.objects.filter(slice=OuterRef("pk")).filter(~Exists(placed))
-    return _of_outer_series(collection).filter(Exists(height), Exists(lesions))
+    """Stored slices of the outer series with a lesion of which the model has said neither a place nor why it has
+    none."""
+    said = LesionLocation.objects.filter(lesion=OuterRef("pk"), model=model)
+    lesions = Lesion.objects.filter(slice=OuterRef("pk")).filter(~Exists(said))
+    return _of_outer_series(collection).filter(Exists(lesions))
 
 
 def _of_outer_series(collection: Collection) -> QuerySet[Slice]:
@@ -205,27 +208,45 @@ def _within(z: float | None) -> float | None:
 
 
 def _place(series: Series, model: LocationModel, fence: Fence) -> int:
-    """Place the lesions of a series that the model has not placed; return how many could be."""
-    heights = SliceLocation.objects.filter(slice__series=series, model=model, z__isnull=False)
-    z_of: dict[int, float] = {slice_id: z for slice_id, z in heights.values_list("slice_id", "z") if z is not None}
-    outlines: dict[int, body.Outline | None] = {}
-    located = []
-    lesions = Lesion.objects.filter(slice__in=z_of).exclude(locations__model=model).select_related("slice")
-    for lesion in lesions:
-        if lesion.slice_id not in outlines:
-            outlines[lesion.slice_id] = _outline(series, lesion.slice)
-        outline = outlines[lesion.slice_id]
-        centre = np.reshape(lesion.box, (2, 2)).mean(axis=0)
-        if outline is not None and body.holds(centre, outline):
-            x, y = body.relative(centre, outline).tolist()
-            located.append(LesionLocation(lesion=lesion, model=model, x=x, y=y, z=z_of[lesion.slice_id]))
+    """Place the lesions of a series of which the model has said nothing, or note why not; return how many could be."""
+    looked_at = SliceLocation.objects.filter(slice__series=series, model=model)
+    heights: dict[int, float | None] = dict(looked_at.values_list("slice_id", "z"))
+    outlines: dict[int, body.Outline | Unknown] = {}
+    said = []
+    lesions = Lesion.objects.filter(slice__series=series, slice__stored=True).exclude(locations__model=model)
+    for lesion in lesions.select_related("slice"):
+        key = lesion.slice_id
+        z = heights.get(key)
+        if key not in outlines:
+            outlines[key] = Unknown.HEIGHT if key in heights and z is None else _outline(series, lesion.slice)
+        place = _across(lesion, outlines[key])
+        if (place is Unknown.UNREADABLE and key in heights) or (not isinstance(place, Unknown) and z is None):
+            # It could be read either now or when the series was scored, and not both times; the next look is for it.
+            continue
+        if isinstance(place, Unknown):
+            said.append(LesionLocation(lesion=lesion, model=model, unknown=place))
+        else:
+            said.append(LesionLocation(lesion=lesion, model=model, x=place[0], y=place[1], z=z))
     with fence():
-        LesionLocation.objects.bulk_create(located)
-    return len(located)
+        LesionLocation.objects.bulk_create(said)
+    return sum(not each.unknown for each in said)
 
 
-def _outline(series: Series, on: Slice) -> body.Outline | None:
+def _across(lesion: Lesion, outline: body.Outline | Unknown) -> tuple[float, float] | Unknown:
+    """x and y of a lesion, or why they are unknown."""
+    if isinstance(outline, Unknown):
+        return outline
+    centre = np.reshape(lesion.box, (2, 2)).mean(axis=0)
+    if not body.holds(centre, outline):
+        return Unknown.OUTSIDE
+    x, y = body.relative(centre, outline).tolist()
+    return x, y
+
+
+def _outline(series: Series, on: Slice) -> body.Outline | Unknown:
     try:
         return body.outline(hu.from_png(_read(series, on)))
-    except (png.BadImage, body.NoBody):
-        return None
+    except png.BadImage:
+        return Unknown.UNREADABLE
+    except body.NoBody:
+        return Unknown.BODY

@@ -116,6 +116,8 @@ def test_a_lesion_without_a_place_says_why(
     if finding:
         other = factories.make_slice(series=series)
         SliceLocation.objects.create(slice=other, model=located.model, score=0.5, z=0.5)
+        assert "not known yet" in text(client, f"/lesions/{lesion.pk}/"), "the lesion came after the model had looked"
+        LesionLocation.objects.create(lesion=lesion, model=located.model, unknown="height")
         assert "this slice shows no body" in text(client, f"/lesions/{lesion.pk}/")
 
 

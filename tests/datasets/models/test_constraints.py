@@ -106,7 +106,9 @@ def lesion_location() -> LesionLocation:
           for axis in "xyz" for value in (-0.01, 1.01, None)),
         (slice_location, {"z": 1.01}),
         (slice_location, {"z": -0.01}),
-        *((lesion_location, {axis: beyond}) for axis in "xyz" for beyond in (-0.01, 1.01)),
+        *((lesion_location, {axis: beyond}) for axis in "xyz" for beyond in (-0.01, 1.01, None)),
+        (lesion_location, {"unknown": "body"}),
+        (lesion_location, {"x": None, "y": None, "z": None}),
         *((lambda: factories.make_release(published=False), {"name": name})
           for name in ("", "Upper", "a b", "-dash", ".dot", "a/b", "a\n", "x" * 65)),
         (lambda: factories.make_release(published=False), {"state": "published"}),

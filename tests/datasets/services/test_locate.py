@@ -13,7 +13,8 @@ from datasets.models import (
     SeriesLocation,
     SliceLocation,
 )
-from datasets.selectors.locations import state_of_locations
+from datasets.selectors.locations import state_of_locations, why_unplaced
+from datasets.services import locate as locating
 from datasets.services import release as releases
 from datasets.services.locate import locate
 from datasets.services.release_contents import csv_lines
@@ -107,7 +108,8 @@ def test_a_model_that_knows_nothing_of_a_lesion_leaves_no_place_of_another_model
     locate(collection=collection, model=model("bpr-b"), score=saying(Scores("unclear")))
     lesion.refresh_from_db()
     assert (lesion.x, lesion.z, lesion.location_source) == (None, None, "")
-    assert LesionLocation.objects.get().model.version == "bpr-a", "what the older one said is kept"
+    said = LesionLocation.objects.order_by("pk").values_list("model__version", "unknown")
+    assert list(said) == [("bpr-a", ""), ("bpr-b", "height")], "what the older one said is kept"
 
 
 def test_what_was_harvested_since_is_scored_and_placed(collection, lesion):
@@ -200,6 +202,68 @@ def test_a_slice_without_a_body_gives_no_x_and_y_and_so_no_place(collection):
     empty = make_slice(series=series, pixels=np.full((128, 128), -1000.0))
     make_lesion(slice=empty, centre=(63.5, 63.5), x=None, y=None, z=None)
     assert locate(collection=collection, model=model(), score=scorer)["lesions"] == 0
+
+
+@pytest.fixture
+def placeless(collection, lesion):
+    """A lesion of each sort that cannot be placed, on slices 7, 8 and 9 of one series, by the word for it."""
+    series = lesion.slice.series
+    images = {"height": body(), "body": np.full((128, 128), -1000.0), "outside": body()}
+    return {
+        why: make_lesion(
+            slice=make_slice(series=series, pixels=pixels),
+            centre=(6.0 if why == "outside" else 63.5, 63.5),
+            x=None,
+            y=None,
+            z=None,
+            location_source="",
+        )
+        for why, pixels in images.items()
+    }
+
+
+def without_height(slices, interval):
+    """What `scorer` says, but for slice 7."""
+    scores = scorer(slices, interval)
+    scores.z.pop(7)
+    return scores
+
+
+def test_why_a_lesion_has_no_place_is_remembered(collection, placeless):
+    known = model()
+    assert locate(collection=collection, model=known, score=without_height)["lesions"] == 1
+    assert {why: LesionLocation.objects.get(lesion=each).unknown for why, each in placeless.items()} == {
+        why: why for why in placeless
+    }
+    for each in placeless.values():
+        each.refresh_from_db()
+        assert (each.x, each.z, each.location_source) == (None, None, "")
+    assert why_unplaced(placeless["outside"]) == "It lies far outside the body that was found on its slice."
+    assert why_unplaced(placeless["body"]) == "The series is placed, but on this slice no body's outline was found."
+
+
+def test_what_could_not_be_placed_is_looked_at_again_by_a_newer_model_alone(collection, placeless, monkeypatch):
+    known = model()
+    locate(collection=collection, model=known, score=without_height)
+    with monkeypatch.context() as patch:
+        patch.setattr(locating, "_read", lambda series, image: pytest.fail("it was read again"))
+        assert locate(collection=collection, model=known, score=without_height) == {}
+    assert locate(collection=collection, model=model("bpr-b"), score=scorer) == {"fine": 1, "lesions": 2}
+    placeless["height"].refresh_from_db()
+    assert placeless["height"].location_source == "bpr-b"
+    assert LesionLocation.objects.filter(model=known).exclude(unknown="").count() == 3, "what the older said is kept"
+
+
+def test_a_lesion_whose_image_comes_back_is_placed(collection, lesion, tmp_path):
+    known, image = model(), next(tmp_path.rglob("003.png"))
+    content = image.read_bytes()
+    image.unlink()
+    locate(collection=collection, model=known, score=scorer)
+    assert LesionLocation.objects.get().unknown == LesionLocation.Unknown.UNREADABLE
+    image.write_bytes(content)
+    locate(collection=collection, model=known, score=scorer)
+    lesion.refresh_from_db()
+    assert lesion.z == pytest.approx(0.53)
 
 
 def test_a_lesion_far_outside_the_body_that_was_found_gets_no_place(collection):
