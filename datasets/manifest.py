@@ -22,7 +22,7 @@ COORDINATE_CONVENTION = (
     "PNG value = HU + 32768; slices numbered from head to feet"
 )
 
-PUBLISHED, SEVERAL = "published", "several regressors"
+PUBLISHED, SEVERAL = "published", "several sources"
 GIVEN = frozenset({PUBLISHED, "phantom"})
 """Of `location_sources`: places that came with the lesions and were not computed."""
 LONGEST_SOURCE = 64
@@ -67,12 +67,12 @@ def location_source(folder: Path) -> str:
     """
     try:
         sources = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))["location_sources"]
-        computed = sorted({str(source) for source in sources} - GIVEN)
+        named = sorted({str(source) for source in sources})
     except (OSError, ValueError, KeyError, TypeError):
         return PUBLISHED
-    if len(computed) > 1:
-        return SEVERAL
-    return computed[0][:LONGEST_SOURCE] if computed else PUBLISHED
+    if GIVEN.issuperset(named):
+        return PUBLISHED
+    return SEVERAL if len(named) > 1 else named[0][:LONGEST_SOURCE]
 
 
 def verify(folder: Path) -> list[str]:

@@ -95,6 +95,13 @@ def differences(model: LocationModel) -> list[Difference]:
     return found
 
 
+def untried(rows: QuerySet[Lesion], model: LocationModel) -> bool:
+    """Whether there are lesions without a place, and with an image, of which a model has not said that it finds
+    none."""
+    unknown = LesionLocation.objects.filter(lesion=OuterRef("pk"), model=model).exclude(unknown="")
+    return rows.filter(z__isnull=True, slice__stored=True).exclude(Exists(unknown)).exists()
+
+
 def why_unplaced(lesion: Lesion) -> str:
     """What the model that places a lesion's collection found in its series or on its slice; empty where it has not
     looked, or placed it."""

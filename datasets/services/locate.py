@@ -69,8 +69,8 @@ def locate(
     """Score what this model has not seen of a collection, then let its lesions carry what this model says.
 
     Lesions get x and y from the body's outline on their slice and z from the slice's score; where either is unknown
-    they get none, and why is kept, so that this model does not look at them again. A dataset that was published with
-    locations keeps them; the model's stand beside them.
+    they get none, and why is kept, so that this model does not look at them again. Places
+    that lesions of a published dataset came with stay; the model's stand beside them.
 
     Parameters
     ----------
@@ -109,33 +109,28 @@ def locate(
 def choose(*, collection: Collection, model: LocationModel) -> None:
     """Let the lesions of a collection carry what one model says of them, and nothing where it says nothing.
 
-    What other models said stays in their own rows. A dataset that was published with locations keeps them; one that
-    came without any carries the model's.
+    What other models said stays in their own rows. Of a dataset that was published with locations, lesions keep those
+    that they came with; only the others carry the model's.
     """
-    if not _placed_before(collection):
-        _carry(collection, model)
+    placed_by_models = _placed_by_models(collection)
+    if placed_by_models.exists():
+        _carry(placed_by_models, model)
         collection.location_model = model
     collection.located = timezone.now()
     collection.save(update_fields=["location_model", "located"])
 
 
-def _placed_before(collection: Collection) -> bool:
-    """Whether lesions of a published dataset came with a place."""
-    if collection.kind != Collection.Kind.PUBLISHED or collection.location_model_id is not None:
-        return False
-    return _lesions(collection).exclude(location_source="").exists()
+def _placed_by_models(collection: Collection) -> QuerySet[Lesion]:
+    """Lesions that did not come with a place: they have none, or that of the model chosen so far."""
+    lesions = Lesion.objects.filter(slice__series__study__patient__collection=collection).order_by()
+    if collection.kind == Collection.Kind.HOSPITAL:
+        return lesions
+    chosen = collection.location_model
+    return lesions.filter(location_source__in=["", chosen.version] if chosen else [""])
 
 
-def _lesions(collection: Collection) -> QuerySet[Lesion]:
-    return Lesion.objects.filter(slice__series__study__patient__collection=collection).order_by()
-
-
-def _carry(collection: Collection, model: LocationModel) -> None:
+def _carry(lesions: QuerySet[Lesion], model: LocationModel) -> None:
     said = LesionLocation.objects.filter(model=model, lesion=OuterRef("pk"), unknown="")
-    lesions = _lesions(collection)
-    if collection.kind == Collection.Kind.PUBLISHED:
-        # A later import may have brought lesions with places.
-        lesions = lesions.filter(location_source__in=["", *LocationModel.objects.values_list("version", flat=True)])
     lesions.exclude(location_source="").filter(~Exists(said)).update(x=None, y=None, z=None, location_source="")
     axes = {axis: Subquery(said.values(axis)) for axis in ("x", "y", "z")}
     # Those that carry this place already are left alone: a collection is large, what was added to it is small. One

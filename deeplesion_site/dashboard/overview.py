@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from datasets import dl_info
+from datasets.models import LocationModel
 from datasets.selectors import lesions as lesion_selectors
 from datasets.selectors import locations, regressors, statistics
 from datasets.selectors.remembered import remembered
@@ -42,14 +43,22 @@ def _map_card(scope: Scope) -> dict[str, Any]:
     """What the card of the map needs, and the counts that come with it."""
     found = remembered(f"overview:{scope.key}", scope.visibility, lambda: _summary(scope))
     unlocated = found["headline"].unlocated
+    regressor = regressors.newest() if unlocated else None
     return {
         "scope": scope,
         **found,
         "job": locating_job() if unlocated else None,
-        "regressor": regressors.newest() if unlocated else None,
+        "regressor": regressor,
+        "untried": regressor is not None and _untried(scope, regressor),
         "legend": [(code, name) for code, name in dl_info.TYPES.items() if found["types"][code]],
         "map_limit": MAP_LIMIT,
     }
+
+
+def _untried(scope: Scope, regressor: LocationModel) -> bool:
+    """Whether the regressor may yet place some of the lesions that have no place."""
+    name = f"untried:{regressor.version}:{scope.key}"
+    return remembered(name, scope.visibility, lambda: locations.untried(scope.lesions(), regressor))
 
 
 def _summary(scope: Scope) -> dict[str, Any]:

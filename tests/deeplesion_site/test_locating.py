@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from datasets.models import Lesion, LesionLocation, LocationModel
+from datasets.models import Lesion, LesionLocation, LocationModel, Slice
 from datasets.services.locate import choose
 from deeplesion_site.templatetags.jobs import time_left
 from tests import factories
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db
 
 
 def unlocated():
-    lesion = factories.make_lesion(x=None, y=None, z=None, location_source="")
+    image = factories.make_slice(stored=True)
+    lesion = factories.make_lesion(slice=image, x=None, y=None, z=None, location_source="")
     factories.make_release([lesion])
     return lesion
 
@@ -38,7 +39,7 @@ def test_where_a_regressor_is_there_the_page_sends_to_it(client: Client, client_
     unlocated()
     LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0")
     page = client.get("/").content.decode()
-    assert "bpr-small-1</a>, the newest body-part regressor, has not looked at them, or could not tell" in page
+    assert "bpr-small-1</a>, the newest body-part regressor, has not looked at all of them." in page
     assert "/jobs/" not in page
     form = 'href="/jobs/new/locate/?model=bpr-small-1'
     assert form in client_of("admin").get("/").content.decode()
@@ -47,6 +48,30 @@ def test_where_a_regressor_is_there_the_page_sends_to_it(client: Client, client_
     # Beside a map as well, and with the newest.
     form = f'href="/jobs/new/locate/?model=bpr-test-{located.pk}'
     assert form in client_of("admin").get("/").content.decode()
+
+
+def test_what_the_newest_regressor_cannot_place_it_is_not_sent_for_again(
+    client: Client, client_of: Callable[[str], Client]
+) -> None:
+    model = LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0")
+    without, form = unlocated(), 'href="/jobs/new/locate/?model=bpr-small-2'
+    LesionLocation.objects.create(lesion=without, model=model, unknown="body")
+    assert "/jobs/new/locate/" not in client_of("admin").get("/").content.decode()
+    assert "found no place for them; the page of a lesion says why" in client.get("/").content.decode()
+    locate(unlocated())
+    assert "1 of 2 has no location and is not drawn" in client.get("/").content.decode()
+    LesionLocation.objects.create(lesion=without, model=LocationModel.objects.first(), unknown="body")
+    cache.clear()
+    assert "/jobs/new/locate/" not in client_of("admin").get("/").content.decode()
+    LocationModel.objects.create(version="bpr-small-2", trained_on="demo-1.0")
+    assert form in client_of("admin").get("/").content.decode()
+
+
+def test_lesions_without_an_image_are_not_offered(client_of: Callable[[str], Client]) -> None:
+    LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0")
+    lesion = unlocated()
+    Slice.objects.filter(pk=lesion.slice_id).update(stored=False)
+    assert "/jobs/new/locate/" not in client_of("admin").get("/").content.decode()
 
 
 def test_while_the_regressor_learns_the_card_shows_how_far_it_is_and_how_long_it_takes(client: Client) -> None:

@@ -89,7 +89,7 @@ def test_the_map_says_how_many_have_no_place(client: Client, db: None) -> None:
     collection = lesions[0].slice.series.study.patient.collection
     lesions[1].slice.series.study.patient.__class__.objects.update(collection=collection)
     factories.make_release(Lesion.objects.all(), collection=collection)
-    assert "1 of 2 has no location yet" in text(client, "/")
+    assert "1 of 2 has no location and is not drawn" in text(client, "/")
 
 
 def test_an_imported_dataset_says_why_it_has_no_bookmarks(client: Client, db: None) -> None:

@@ -63,7 +63,8 @@ def test_an_unknown_location_has_no_source(tmp_path: Path) -> None:
         (["bpr-small-1"], "bpr-small-1"),
         (["published"], "published"),
         (["phantom"], "published"),
-        (["bpr-small-1", "bpr-small-2"], "several regressors"),
+        (["bpr-small-1", "bpr-small-2"], "several sources"),
+        (["bpr-small-1", "published"], "several sources"),
         (7, "published"),
     ],
 )

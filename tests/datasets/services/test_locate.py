@@ -296,6 +296,25 @@ def test_a_published_dataset_keeps_its_own_locations(collection, lesion):
     lesion.refresh_from_db()
     assert (lesion.x, lesion.z, lesion.location_source) == (0.1, 0.3, "published")
     assert LesionLocation.objects.get().z == pytest.approx(0.53), "the model's stands beside it"
+    collection.refresh_from_db()
+    assert collection.location_model is None
+
+
+@pytest.mark.parametrize("source", ["published", "bpr-b"])
+def test_a_published_dataset_keeps_the_places_it_has_and_gets_those_it_lacks(collection, lesion, source):
+    """Also where its places are those of a regressor that is known here: they came with the dataset."""
+    Collection.objects.filter(pk=collection.pk).update(kind=Collection.Kind.PUBLISHED)
+    collection.refresh_from_db()
+    series = make_series(study=lesion.slice.series.study, columns=128, rows=128)
+    came = {"x": 0.1, "y": 0.2, "z": 0.3, "location_source": source}
+    placed = make_lesion(slice=make_slice(series=series, pixels=body()), centre=(63.5, 63.5), **came)
+    for known, z in ((model(), 0.53), (model("bpr-b"), 0.9)):
+        locate(collection=collection, model=known, score=scorer if z == 0.53 else saying(Scores(z={3: z, 1: z})))
+        lesion.refresh_from_db()
+        placed.refresh_from_db()
+        assert (lesion.z, lesion.location_source) == (pytest.approx(z), known.version)
+        assert (placed.x, placed.z, placed.location_source) == (0.1, 0.3, source)
+        assert collection.location_model == known
 
 
 def test_a_dataset_that_was_published_without_locations_carries_the_models(collection, lesion):
