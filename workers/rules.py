@@ -1,5 +1,6 @@
-"""Triggers that hold which state of a job may follow which, and that its log only grows."""
+"""Triggers that hold which state of a job may follow which, and that its log and the remembered keys only grow."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from datasets import triggers
@@ -33,7 +34,7 @@ _ASKED = " OR ".join(
     ]
 )
 
-RULES = (
+JOBS = (
     Rule(
         "job_begins_queued",
         "workers_job",
@@ -49,11 +50,16 @@ RULES = (
     Rule("job_event_frozen", "workers_jobevent", "UPDATE", "1 = 1", "the log of a job never changes"),
     Rule("job_event_kept", "workers_jobevent", "DELETE", "1 = 1", "the log of a job is never deleted"),
 )
+KEYS = (
+    Rule("job_key_frozen", "workers_jobkey", "UPDATE", "1 = 1", "the job that a key was answered with never changes"),
+    Rule("job_key_kept", "workers_jobkey", "DELETE", "1 = 1", "the key of a job is never forgotten"),
+)
+RULES = (*JOBS, *KEYS)
 
 
-def create(connection: Any) -> None:
+def create(connection: Any, rules: Sequence[Rule] = RULES) -> None:
     """Put the triggers in place; SQLite or PostgreSQL."""
-    triggers.create(connection, RULES)
+    triggers.create(connection, rules)
 
 
 def creating(vendor: str) -> list[str]:
@@ -61,6 +67,6 @@ def creating(vendor: str) -> list[str]:
     return triggers.creating(vendor, RULES)
 
 
-def drop(connection: Any) -> None:
+def drop(connection: Any, rules: Sequence[Rule] = RULES) -> None:
     """Take the triggers away."""
-    triggers.drop(connection, RULES)
+    triggers.drop(connection, rules)

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [("workers", "0001_initial")]
     operations = [
         migrations.RunPython(
-            lambda apps, schema_editor: rules.create(schema_editor.connection),
-            lambda apps, schema_editor: rules.drop(schema_editor.connection),
+            lambda apps, schema_editor: rules.create(schema_editor.connection, rules.JOBS),
+            lambda apps, schema_editor: rules.drop(schema_editor.connection, rules.JOBS),
         )
     ]

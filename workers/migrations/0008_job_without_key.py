@@ -9,9 +9,9 @@ class Migration(migrations.Migration):
     dependencies = [("workers", "0007_job_keys")]
 
     operations = [
-        migrations.RunPython(lambda apps, editor: rules.drop(editor.connection), migrations.RunPython.noop),
+        migrations.RunPython(lambda apps, editor: rules.drop(editor.connection, rules.JOBS), migrations.RunPython.noop),
         migrations.RemoveConstraint(model_name="job", name="job_key_unique"),
         migrations.RemoveConstraint(model_name="job", name="job_systems_key_unique"),
         migrations.RemoveField(model_name="job", name="key"),
-        migrations.RunPython(lambda apps, editor: rules.create(editor.connection), migrations.RunPython.noop),
+        migrations.RunPython(lambda apps, editor: rules.create(editor.connection, rules.JOBS), migrations.RunPython.noop),
     ]
