@@ -1,5 +1,6 @@
 """How the installation stands: its parts, its queues and workers, disk and graphics card. For administrators."""
 
+import math
 import shutil
 
 from django.conf import settings
@@ -27,7 +28,6 @@ PARTS = {
 @needs(Right.SEE_JOBS)
 def health_page(request: HttpRequest) -> HttpResponse:
     found = health.state()
-    disk = shutil.disk_usage(settings.DATA_DIR)
     queues = standing.queues() if found["database"] else []
     workers = standing.living() if found["database"] else []
     context = {
@@ -36,14 +36,25 @@ def health_page(request: HttpRequest) -> HttpResponse:
         "queues": queues,
         "stuck": [queue.name for queue in queues if queue.stuck],
         "workers": workers,
-        "disk": disk,
-        "disk_percent": round(100 * disk.used / disk.total),
+        "disk": _disk(),
         "database": connection.display_name,
         "bucket": settings.S3_BUCKET,
         "broker": _scheme(settings.CELERY_BROKER_URL),
         "cards": standing.gpus_of([worker for worker in workers if Job.Queue.GPU in worker.queues]),
     }
     return render(request, "parts/health.html" if is_partial(request) else "health_page.html", context)
+
+
+def _disk() -> dict[str, int] | None:
+    """Bytes used and free, and the share used of these two, as `df` counts it: the rest is the system's own reserve.
+
+    None where DATA_DIR is gone.
+    """
+    try:
+        found = shutil.disk_usage(settings.DATA_DIR)
+    except OSError:
+        return None
+    return {"used": found.used, "free": found.free, "percent": math.ceil(100 * found.used / (found.used + found.free))}
 
 
 def _scheme(url: str) -> str:

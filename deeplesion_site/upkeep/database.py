@@ -50,15 +50,7 @@ def load(dump: Path) -> None:
         with closing(sqlite3.connect(dump)) as copied, closing(sqlite3.connect(_path())) as target:
             copied.backup(target)
     else:
-        _run(
-            "pg_restore",
-            "--exit-on-error",
-            "--no-owner",
-            "--no-privileges",
-            "--single-transaction",
-            "--dbname=",
-            dump,
-        )
+        _run("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--single-transaction", dump)
 
 
 def _path() -> Path:
@@ -69,24 +61,30 @@ def _run(program: str, *arguments: str | Path) -> None:
     """Run one of PostgreSQL's programs; the password goes by the environment, where no other user sees it."""
     if shutil.which(program) is None:
         raise Refused(f"{program} is not installed: it comes with the package postgresql-client")
-    settings = connection.settings_dict
-    named = [f"--dbname={settings['NAME']}" if each == "--dbname=" else str(each) for each in arguments]
-    if program == "pg_dump":
-        named.append(str(settings["NAME"]))
-    options = [
-        f"--{option}={settings[key]}"
-        for option, key in (("host", "HOST"), ("port", "PORT"), ("username", "USER"))
-        if settings[key]
-    ]
-    environment = {
-        **os.environ,
-        "PGPASSWORD": str(settings["PASSWORD"] or ""),
-        "PGCONNECT_TIMEOUT": str(settings["OPTIONS"]["connect_timeout"]),
-    }
+    place = f"--dbname={_place()}"
+    environment = {**os.environ, "PGPASSWORD": str(connection.settings_dict["PASSWORD"] or "")}
     ended = subprocess.run(
-        [program, "--no-password", *options, *named], env=environment, capture_output=True, text=True, check=False
+        [program, "--no-password", place, *arguments], env=environment, capture_output=True, text=True, check=False
     )
     if ended.returncode:
-        raise Refused(
-            f"{program} failed: {ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else 'no reason'}"
-        )
+        raise Refused(f"{program} failed: {_why(program, ended.stderr)}")
+
+
+def _why(program: str, said: str) -> str:
+    """The program's own error; below it may stand the statement that was refused."""
+    lines, mark = said.strip().splitlines() or ["no reason"], f"{program}: error: "
+    return next((line.removeprefix(mark) for line in lines if line.startswith(mark)), lines[-1])
+
+
+def _place() -> str:
+    """The database as libpq has it, with what DATABASE_URL says of the connection, but nothing secret."""
+    # A program that works on SQLite alone needs no libpq.
+    from psycopg import pq
+    from psycopg.conninfo import make_conninfo
+
+    settings = connection.settings_dict
+    own = {"dbname": settings["NAME"], "host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
+    secret = b"*"
+    known = {each.keyword.decode() for each in pq.Conninfo.get_defaults() if each.dispchar != secret}
+    said = {name: value for name, value in (settings["OPTIONS"] | own).items() if name in known}
+    return make_conninfo(**{name: value for name, value in said.items() if value not in ("", None)})

@@ -81,6 +81,24 @@ def test_the_health_page_tells_what_waits_for_nobody(client_of: Callable[[str], 
     assert "gone:2" not in content
 
 
+def test_the_health_page_counts_the_disk_as_df_does(
+    client_of: Callable[[str], Client],
+    db: None,
+    settings: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gb = 1 << 30
+    # The system keeps 147 GB for itself.
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(total=252 * gb, used=65 * gb, free=40 * gb))
+    assert "40.0 GB free, 65.0 GB used (62 %)" in client_of("admin").get("/health/").content.decode().replace(
+        "\xa0", " "
+    )
+    monkeypatch.undo()
+    settings.DATA_DIR = tmp_path / "gone"
+    assert "DATA_DIR cannot be written to" in client_of("admin").get("/health/").content.decode()
+
+
 def test_the_health_page_says_that_all_is_well_where_it_is(client_of: Callable[[str], Client], db: None) -> None:
     assert "Everything that the site stands on works." in client_of("admin").get("/health/").content.decode()
 

@@ -39,6 +39,9 @@ def test_it_comes_back_on_postgresql(database: Callable[[str], str], tmp_path: P
     comes_back(filled, Site(tmp_path / "second", database("restored")), tmp_path)
     sqlite = Site(tmp_path / "third").run("restore", filled.backup)
     assert "the backup is of postgresql, and DATABASE_URL names sqlite" in sqlite.stderr
+    address = f"{database('read_only')}?options=-c%20default_transaction_read_only%3Don"
+    as_the_address_says = Site(tmp_path / "fourth", address).run("restore", filled.backup)
+    assert re.search("^CommandError: pg_restore failed: .* read-only transaction", as_the_address_says.stderr)
 
 
 def comes_back(filled: SimpleNamespace, other: Site, tmp_path: Path, backup: Path | None = None) -> None:
