@@ -6,8 +6,9 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from django.conf import settings
 from django.core.files.base import File
@@ -100,16 +101,24 @@ def remove_leftovers(storage: Storage, folder: str) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def names(storage: Storage) -> Iterator[str]:
-    """The names of all files, in order; half-written ones are left out."""
+class Found(NamedTuple):
+    """A file in a storage: its name, and when it was written in seconds since 1970."""
+
+    name: str
+    written: float
+
+
+def found(storage: Storage) -> Iterator[Found]:
+    """All files, in the order of their names; half-written ones are left out."""
     root = local_path(storage, "")
     if root is None:
-        yield from (entry.name for entry in cast("ObjectStorage", storage).entries())
+        yield from (Found(each.name, each.time / 1e9) for each in cast("ObjectStorage", storage).entries())
         return
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
         for path in sorted(folder.rglob("*")) if folder.is_dir() and not folder.is_symlink() else [folder]:
             if path.is_file() and not path.is_symlink() and path.suffix != ".part":
-                yield path.relative_to(root).as_posix()
+                with suppress(FileNotFoundError):
+                    yield Found(path.relative_to(root).as_posix(), path.stat().st_mtime)
 
 
 def slice_root(collection: Collection) -> Path:

@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import math
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Min
 
 from datasets import manifest, storage
 from datasets.models import LocationModel, Release, ReleaseManifest, Slice
@@ -17,9 +21,13 @@ from deeplesion_site.upkeep import files, strangers
 from detection.bodypart.errors import BodyPartError
 from detection.models import TrainingRun
 from workers import bodypart
+from workers.kinds import harvest, import_download
+from workers.models import Job
 
 THREADS = 4
 BATCH = 512
+WRITING = (harvest.KIND.name, import_download.KIND.name)
+"""Jobs whose slices lie there before the rows do, also those of a lost worker until the next attempt."""
 
 
 def slices(progress: Any) -> Iterator[str]:
@@ -37,9 +45,18 @@ def slices(progress: Any) -> Iterator[str]:
 
 
 def orphans() -> Iterator[str]:
-    """Name files and folders of ours that no row knows: what an interrupted harvest could leave."""
+    """Name files and folders of ours that no row knows, unless work that goes on may still make rows of them."""
+    since = at_work_since()
+    until = min(time.time(), since.timestamp() if since else math.inf)
     for stranger in strangers.find():
-        yield f"{stranger.name}: no row of the database knows this {stranger.kind}"
+        if stranger.written < until:
+            yield f"{stranger.name}: no row of the database knows this {stranger.kind}"
+
+
+def at_work_since() -> datetime | None:
+    """When the first job was asked for that has begun to write slices and is not finished; None without any."""
+    at_work = Job.objects.filter(state__in=Job.UNFINISHED, attempt__gt=0, kind__in=WRITING)
+    return at_work.aggregate(first=Min("created"))["first"]
 
 
 def manifests() -> Iterator[str]:

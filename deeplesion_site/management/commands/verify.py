@@ -26,6 +26,7 @@ class Command(BaseCommand):
         wrong = 0
         with one_sentence(), bar("Hash", "slices", always=options["verbosity"] > 1) as progress:
             connection.ensure_connection()
+            since = check_files.at_work_since()
             for title, problems in (
                 ("database", check_database.integrity()),
                 ("foreign keys", check_database.foreign_keys()),
@@ -42,5 +43,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"{title}: {f'{len(found):,} problems' if found else 'good'}")
                 for sentence in found if options["all"] else found[:SHOWN]:
                     self.stdout.write(f"  {sentence}")
+        if since:
+            self.stdout.write(
+                f"A harvest or import is at work: what came since {since:%Y-%m-%d %H:%M %Z} may get a row yet and was "
+                "not looked at."
+            )
         if wrong:
             raise CommandError(f"{wrong:,} problems; restore what is damaged from a backup")

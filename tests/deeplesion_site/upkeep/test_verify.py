@@ -1,16 +1,24 @@
 """What verify finds beside slices: checkpoints, models, archives and triggers that are not what they were."""
 
 import hashlib
+import os
+from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 from pytest_django import Settings
 
 from datasets.models import LocationModel
 from datasets.services import archive
 from deeplesion_site.upkeep import check_database, check_files
 from tests import factories, factories_detection
+from workers import engine
+from workers.engine import lease
+from workers.models import Job
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +73,32 @@ def test_an_archive_that_is_not_what_was_packed_is_named(data: Path) -> None:
     assert list(check_files.archives()) == []
     path.write_text("poked!")
     assert list(check_files.archives()) == ["exports/first-1.0.zip: the file is damaged"]
+
+
+def test_files_of_a_harvest_that_is_at_work_are_no_damage(data: Path) -> None:
+    factories.make_collection(slug="hospital")
+    old, new = (data / "slices" / "hospital" / "000001_01_01" / name for name in ("001.png", "002.png"))
+    old.parent.mkdir(parents=True)
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    named = [
+        f"slices/hospital/000001_01_01/{path.name}: no row of the database knows this file" for path in (old, new)
+    ]
+    job = factories.make_job()
+    Job.objects.update(created=timezone.now() - timedelta(minutes=1))
+    assert list(check_files.orphans()) == named, "it has not begun"
+    assert lease.claim(job.pk, "a:1")
+    assert list(check_files.orphans()) == named[:1]
+    said = StringIO()
+    with pytest.raises(CommandError, match="1 problems"):
+        call_command("verify", stdout=said)
+    assert "A harvest or import is at work: what came since 20" in said.getvalue()
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    engine.sweep()
+    assert list(check_files.orphans()) == named[:1], "its next attempt makes rows of them"
+    engine.cancel(job.pk)
+    assert list(check_files.orphans()) == named
 
 
 def test_triggers_that_hold_nothing_or_something_else_are_named() -> None:
