@@ -81,27 +81,24 @@ def locate(
     -------
     Series by finding, and the lesions located.
     """
-    unseen, unplaced = _unseen(collection, model), _unplaced(collection, model)
-    waiting = (
-        Series.objects.filter(Exists(unseen) | Exists(unplaced))
-        .annotate(unseen=Exists(unseen))
-        .select_related("study__patient__collection")
-        .order_by("pk")
-    )
-    total = waiting.count()
     counts: Counter[str] = Counter()
-    for done, series in enumerate(waiting):
-        progress(done, total)
-        if vars(series)["unseen"]:
-            read: list[int] = []
-            scores = score(_slices(series, read, check), series.slice_interval)
-            counts[str(scores.finding)] += 1
-            with fence():
-                _keep(series, model, scores, read)
-        counts["lesions"] += _place(series, model, fence)
+    looked_at: set[int] = set()
+    # What is harvested meanwhile is looked at, too: the job that it sends for is this one.
+    while waiting := [each for each in _waiting(collection, model) if each.pk not in looked_at]:
+        total = len(looked_at) + len(waiting)
+        for series in waiting:
+            progress(len(looked_at), total)
+            looked_at.add(series.pk)
+            if vars(series)["unseen"]:
+                read: list[int] = []
+                scores = score(_slices(series, read, check), series.slice_interval)
+                counts[str(scores.finding)] += 1
+                with fence():
+                    _keep(series, model, scores, read)
+            counts["lesions"] += _place(series, model, fence)
     with fence():
         choose(collection=collection, model=model)
-    progress(total, total)
+    progress(len(looked_at), len(looked_at))
     return dict(counts)
 
 
@@ -139,6 +136,17 @@ def _carry(lesions: QuerySet[Lesion], model: LocationModel) -> None:
     other = lesions.exclude(location_source=model.version).filter(Exists(said))
     for stale in (other, lesions.filter(Exists(moved), location_source=model.version)):
         stale.update(location_source=model.version, **axes)
+
+
+def _waiting(collection: Collection, model: LocationModel) -> QuerySet[Series]:
+    """Series with something that the model has not looked at, each with whether that is a slice: `unseen`."""
+    unseen = _unseen(collection, model)
+    return (
+        Series.objects.filter(Exists(unseen) | Exists(_unplaced(collection, model)))
+        .annotate(unseen=Exists(unseen))
+        .select_related("study__patient__collection")
+        .order_by("pk")
+    )
 
 
 def _unseen(collection: Collection, model: LocationModel) -> QuerySet[Slice]:

@@ -1,12 +1,14 @@
-"""Harvest a PACS: its bookmarks become lesions of a collection."""
+"""Harvest a PACS: its bookmarks become lesions of a collection, which are located next where a regressor is there."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from datasets.pacs.source import SourceUnreachable
 from datasets.services.harvest.order import find
+from workers import locating
 from workers.harvesting import harvest_now, let_go, orders
 from workers.kind import Kind
+from workers.kinds import locate
 from workers.models import Job
 from workers.params import Params
 from workers.run import Run
@@ -38,6 +40,8 @@ def work(params: HarvestParams, run: Run) -> dict[str, Any]:
             run.tell(line)
     if not params.dry_run:
         run.afterwards(lambda: let_go(params.order))
+        if new := locating.wanted(params.collection):
+            run.then(locate.KIND.name, new)
     return report.as_json()
 
 

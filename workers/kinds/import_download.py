@@ -1,4 +1,7 @@
-"""Import a DeepLesion download: its rows, and what its key images show; its release is published next."""
+"""Import a DeepLesion download: its rows, and what its key images show; its release is published next.
+
+Lesions that came without a place are located next, where a regressor is there.
+"""
 
 import gc
 from dataclasses import asdict, dataclass
@@ -10,7 +13,9 @@ from datasets.dl_info import Problem
 from datasets.png import MISSING
 from datasets.services.import_deeplesion import BadRows, Summary, check_download, import_deeplesion
 from datasets.services.import_journal import Journal
+from workers import locating
 from workers.kind import Kind
+from workers.kinds import locate
 from workers.models import Job
 from workers.params import CollectionName, Params, ReleaseName
 from workers.run import Run
@@ -85,6 +90,8 @@ def work(params: ImportParams, run: Run) -> dict[str, Any]:
     _tell(summary, run)
     if summary.release:
         run.then("release", {"release": summary.release, "collection": params.collection})
+    if new := locating.wanted(params.collection):
+        run.then(locate.KIND.name, new)
     run.afterwards(partial(journal.unlink, missing_ok=True))
     return _result(summary)
 

@@ -9,7 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from datasets.management.failures import one_sentence
 from datasets.management.progress import bar
-from workers import engine, kinds
+from detection.bodypart.errors import BodyPartError
+from workers import engine, kinds, locating
+from workers.kinds import locate
 from workers.models import Job
 from workers.run import Shown
 
@@ -52,6 +54,20 @@ class JobCommand(BaseCommand):
         if job.state != Job.State.SUCCEEDED:
             raise CommandError(job.message or f"job {job.pk} was cancelled")
         return job
+
+    def locate_new(self, collection: str, wait: bool) -> None:
+        """Go on with the job that locates what another has added, and has sent for; if it fails, that one has not."""
+        params = locating.wanted(collection)
+        if params is None:
+            return
+        try:
+            # Asked for the same, this is that very job.
+            job = self.job(locate.KIND.name, params, wait=wait)
+        except (CommandError, BodyPartError) as error:
+            self.stderr.write(f"The new lesions have no place yet: {error}")
+        else:
+            if job is not None:
+                self.stdout.write(f"{collection}: {locating.told(job.result)}")
 
     def queue(self, kind: str, params: Mapping[str, Any], what: str, page: str) -> None:
         """Queue a job for a worker, whether or not one is there, and say so.

@@ -125,6 +125,27 @@ def test_what_was_harvested_since_is_scored_and_placed(collection, lesion):
     assert LesionLocation.objects.count() == 2
 
 
+def test_what_is_harvested_meanwhile_is_scored_and_placed_as_well(collection, lesion):
+    """Whoever asks for the same job while it runs is answered with it."""
+    told = []
+
+    def progress(done, total):
+        told.append((done, total))
+        if len(told) == 1:
+            series = make_series(study=lesion.slice.series.study, columns=128, rows=128)
+            make_lesion(slice=make_slice(series=series, pixels=body()), centre=(63.5, 63.5), x=None, y=None, z=None)
+
+    counts = locate(collection=collection, model=model(), score=scorer, progress=progress)
+    assert counts == {"fine": 2, "lesions": 2}
+    assert told == [(0, 1), (1, 2), (2, 2)]
+
+
+def test_a_series_that_stays_unread_ends_the_work(collection, lesion, tmp_path):
+    for path in tmp_path.rglob("*.png"):
+        path.unlink()
+    assert locate(collection=collection, model=model(), score=scorer)["fine"] == 1
+
+
 def test_a_lesion_follows_its_series_when_more_of_it_is_scored(collection, lesion):
     known = model()
     locate(collection=collection, model=known, score=saying(Scores(z={3: 0.4})))

@@ -100,6 +100,7 @@ class Command(JobCommand):
         job = self.job(KIND.name, harvesting.params_of(order), wait=wait, always=always)
         if job is not None:
             self.tell_counts(Report.from_json(job.result))
+            self.locate_new(order.collection, wait)
             if job.result["problems"]:
                 sys.exit(1)
 

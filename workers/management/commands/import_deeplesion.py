@@ -45,6 +45,7 @@ class Command(JobCommand):
             found = job.result
             damaged = self._publish(params, wait, progress) if found["release"] else []
             self._say(found, params["release"], len(damaged))
+            self.locate_new(params["collection"], wait)
             if found["rows_left_out"] or found["images_left_out"] or damaged:
                 raise Incomplete("not everything was good; what was left out is listed above")
 

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 from datasets.models import Collection, LocationModel, Release
 from detection.bodypart.errors import BodyPartError
 from workers.kinds.locate import KIND
+from workers.locating import told
 from workers.management.job_command import JobCommand
 
 
@@ -47,9 +48,3 @@ class Command(JobCommand):
         if found is None:
             raise CommandError(f"there is no release {release}")
         return [found.collection]
-
-
-def told(result: dict[str, Any]) -> str:
-    """The result of locating in a line."""
-    found = [f"{count} series {finding}" for finding, count in result.items() if finding != "lesions"]
-    return f"{result.get('lesions', 0)} lesions located; {', '.join(found) or 'nothing new'}"
