@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from datasets import manifest
 from datasets.models import Collection, Lesion, LesionLocation, LocationModel, SeriesLocation, SliceLocation
 from datasets.selectors import lesions as lesion_selectors
+from datasets.selectors import visibility as visible
+from datasets.selectors.visibility import Visibility
 
 PUBLISHED = manifest.PUBLISHED
 """`location_source` of lesions that came with their place."""
@@ -81,9 +83,10 @@ def sources(rows: QuerySet[Lesion]) -> list[Source]:
     return [Source(*row) for row in sorted(found)]
 
 
-def differences(model: LocationModel) -> list[Difference]:
-    """Hold a model's places against those that datasets were published with."""
-    both = LesionLocation.objects.filter(model=model, unknown="", lesion__location_source=PUBLISHED)
+def differences(model: LocationModel, visibility: Visibility) -> list[Difference]:
+    """Hold a model's places against those that datasets were published with, of the lesions that may be seen."""
+    seen = visible.lesions(visibility).filter(location_source=PUBLISHED)
+    both = LesionLocation.objects.filter(model=model, unknown="", lesion__in=seen)
     found = []
     for collection in Collection.objects.filter(kind=Collection.Kind.PUBLISHED).order_by("title"):
         of = both.filter(**{f"lesion__{_COLLECTION}": collection}).order_by()

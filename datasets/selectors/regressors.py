@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, Prefetch, QuerySet
 from django.db.models.functions import Abs
 
 from datasets.models import LocationModel, ReleasePatient, Series, SeriesLocation, Slice, SliceLocation, Split
@@ -39,9 +39,11 @@ class Height:
     slices: list[tuple[Slice, float]]
 
 
-def models() -> list[LocationModel]:
-    """All trained regressors, newest first, with the collections whose lesions they place."""
-    return list(LocationModel.objects.prefetch_related("collections"))
+def models(visibility: Visibility) -> list[LocationModel]:
+    """All trained regressors, newest first, with the collections whose lesions they place, as far as they may be
+    seen."""
+    placed = Prefetch("collections", queryset=visible.collections(visibility))
+    return list(LocationModel.objects.prefetch_related(placed))
 
 
 def newest() -> LocationModel | None:
@@ -49,9 +51,10 @@ def newest() -> LocationModel | None:
     return LocationModel.objects.first()
 
 
-def findings(model: LocationModel) -> list[tuple[str, str, int]]:
-    """Finding, its sentence and the number of series, most frequent first."""
-    rows = SeriesLocation.objects.filter(model=model).order_by().values_list("finding", "sentence")
+def findings(model: LocationModel, visibility: Visibility) -> list[tuple[str, str, int]]:
+    """Finding, its sentence and the number of series that may be seen, most frequent first."""
+    found = SeriesLocation.objects.filter(model=model, series__in=visible.series(visibility).values("pk"))
+    rows = found.order_by().values_list("finding", "sentence")
     return sorted(rows.annotate(n=Count("id")), key=lambda row: -row[2])
 
 

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from datasets.models import LocationModel
-from datasets.selectors import locations, regressors
+from datasets.selectors import locations, regressors, releases
 from datasets.selectors.remembered import remembered
 from datasets.selectors.visibility import Visibility
 from deeplesion_site import access
@@ -25,14 +25,19 @@ CURVES, PATIENTS, ODD = 6, 5, 20
 @needs(Right.READ_PUBLISHED)
 def bodypart(request: HttpRequest, version: str = "") -> HttpResponse:
     """The newest model, or the one that is named."""
-    models = regressors.models()
+    seen = access.visibility(request.user)
+    models = regressors.models(seen)
     model = next((item for item in models if version in ("", item.version)), None)
     if version and model is None:
         raise Http404
     job = locating_job()
-    context: dict[str, Any] = {"models": models, "model": model, "job": job if job and not job.finished else None}
+    context: dict[str, Any] = {
+        "models": models,
+        "model": model,
+        "everything": seen is Visibility.EVERYTHING,
+        "job": job if job and not job.finished else None,
+    }
     if model is not None:
-        seen = access.visibility(request.user)
         context |= remembered(f"bodypart:{model.version}", seen, lambda: _shown(model, seen))
         context |= {"figures": figures(model.facts), "phantom": model.facts.get("phantom")}
         context["charts"] = [
@@ -44,11 +49,12 @@ def bodypart(request: HttpRequest, version: str = "") -> HttpResponse:
 
 def _shown(model: LocationModel, seen: Visibility) -> dict[str, Any]:
     return {
-        "findings": regressors.findings(model),
+        "release": releases.get(model.trained_on, seen),
+        "findings": regressors.findings(model, seen),
         "odd": regressors.odd_series(model, seen, ODD),
         "curves": regressors.curves(model, seen, CURVES),
         "strip": regressors.strip(model, seen, PATIENTS),
-        "differences": locations.differences(model),
+        "differences": locations.differences(model, seen),
     }
 
 

@@ -9,7 +9,16 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from datasets.models import Collection, LesionLocation, LocationModel, SeriesLocation, SliceLocation, Split
+from datasets.models import (
+    Collection,
+    Lesion,
+    LesionLocation,
+    LocationModel,
+    Release,
+    SeriesLocation,
+    SliceLocation,
+    Split,
+)
 from datasets.services.locate import choose
 from tests import factories
 
@@ -150,6 +159,7 @@ def test_a_published_dataset_is_compared(client: Client, located: SimpleNamespac
         place = factories.make_slice(series=factories.make_series(study=factories.make_study(patient=patient)))
         lesion = factories.make_lesion(slice=place, x=0.4, y=0.5, z=z, location_source="published")
         LesionLocation.objects.create(lesion=lesion, model=located.model, x=0.4, y=0.5, z=0.5)
+    factories.make_release(Lesion.objects.filter(location_source="published"), name="published-1.0")
     (found,) = client.get("/bodypart/").context["differences"]
     assert (found.collection, found.lesions) == ("DeepLesion", 3)
     axis, median, worst = found.axes[2]
@@ -157,10 +167,36 @@ def test_a_published_dataset_is_compared(client: Client, located: SimpleNamespac
     assert "median difference from the published places of 3 lesions" in text(client)
 
 
+def test_what_an_account_may_not_see_is_neither_counted_nor_named(
+    client: Client, client_of: Callable[[str], Client], located: SimpleNamespace
+) -> None:
+    """A hospital that published nothing, and the draft that the regressor was trained on."""
+    private = factories.make_collection(slug="private", title="Private hospital", kind=Collection.Kind.HOSPITAL)
+    patient = factories.make_patient(collection=private)
+    series = factories.make_series(study=factories.make_study(patient=patient))
+    SeriesLocation.objects.create(series=series, model=located.model, finding="fine", sentence="fine, it says.")
+    lesion = factories.make_lesion(slice=factories.make_slice(series=series), location_source="published")
+    LesionLocation.objects.create(lesion=lesion, model=located.model, x=0.4, y=0.5, z=0.5)
+    Collection.objects.filter(pk=private.pk).update(kind=Collection.Kind.PUBLISHED, location_model=located.model)
+    Release.objects.create(name="draft-1.0", collection=private)
+    LocationModel.objects.update(trained_on="draft-1.0")
+    for reader, sees in ((client, False), (client_of("researcher"), False), (client_of("curator"), True)):
+        answer = reader.get("/bodypart/")
+        page = answer.content.decode()
+        assert [count for finding, _, count in answer.context["findings"] if finding == "fine"] == [3 if sees else 2]
+        assert ("Private hospital" in page) is sees
+        assert ('href="/releases/draft-1.0/"' in page) is sees
+        assert "draft-1.0" in page
+    other = LocationModel.objects.create(version="bpr-small-2", trained_on="gone-1.0")
+    SeriesLocation.objects.create(series=series, model=other, finding="fine", sentence="fine, it says.")
+    assert "It has located nothing that you may see" in text(client)
+    assert 'href="/releases/gone-1.0/"' not in text(client_of("curator"))
+
+
 def test_several_models_are_listed_and_each_has_its_page(client: Client, located: SimpleNamespace) -> None:
     LocationModel.objects.create(version="bpr-small-2", trained_on="demo-1.0")
     newest = text(client)
-    assert "It has not located anything yet" in newest, "the newest comes first"
+    assert "It has located nothing that you may see" in newest, "the newest comes first"
     assert "nobody was scanned" not in newest, "nobody was looked at"
     page = text(client, "/bodypart/bpr-small-1/")
     assert "All regressors" in page
