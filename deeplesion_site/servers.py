@@ -65,10 +65,10 @@ def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[by
     """
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        processes[WEB] = _start(_web_server(port))
+        processes[WEB] = subprocess.Popen(_web_server(port), start_new_session=True)
         _wait_for_answer(port, processes)
         for queue in QUEUES:
-            processes[f"{queue}{WORKER}"] = _start(_worker(queue, data_dir))
+            processes[f"{queue}{WORKER}"] = _start_worker(queue, data_dir)
         yield processes
     finally:
         _end(processes)
@@ -96,13 +96,14 @@ def watch(
             if name == WEB or time.monotonic() - began[name] < SETTLED_S:
                 raise ServerEnded(ended)
             logger.warning("%s; another one takes its place", ended)
-            processes[name] = _start(_worker(name.removesuffix(WORKER), data_dir))
+            processes[name] = _start_worker(name.removesuffix(WORKER), data_dir)
             began[name] = time.monotonic()
         time.sleep(0.5)
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, start_new_session=True)
+def _start_worker(queue: str, data_dir: Path) -> subprocess.Popen[bytes]:
+    # Warnings come on stderr; on stdout each worker tells three times over how it ends.
+    return subprocess.Popen(_worker(queue, data_dir), stdout=subprocess.DEVNULL, start_new_session=True)
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

@@ -60,6 +60,7 @@ def test_an_empty_folder_is_served_with_an_administrator_who_stays(tmp_path: Pat
             "long work in one queue holds up no other"
         )
     assert_nothing_left(data)
+    assert printed.read_text().endswith("at your account.\n\nEnded.\n"), "the end is told in one line"
     with demo(data, port, command="serve", until=str(data)) as (_, printed):
         assert "shown once" not in printed.read_text(), "there is an administrator already"
         assert signed_in(port, "admin", found[1])
