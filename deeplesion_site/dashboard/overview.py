@@ -63,11 +63,15 @@ def _untried(scope: Scope, regressor: LocationModel) -> bool:
 
 def _summary(scope: Scope) -> dict[str, Any]:
     rows = scope.lesions()
+    sources = locations.sources(rows)
     return {
         "headline": statistics.headline(rows),
         "types": statistics.types(rows),
         "sizes": statistics.sizes_by_type(rows),
-        "sources": locations.sources(rows),
+        "sources": sources,
+        # As a release lists them.
+        "shown_sources": sorted({source.version for source in sources}),
+        "computed": any(not source.published for source in sources),
     }
 
 
