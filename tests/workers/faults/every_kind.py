@@ -108,7 +108,7 @@ class Killer:
 def killed(stage: Stage, kills: int, learning: bool = True) -> str:
     """From harvest to evaluation, every step undisturbed, and then under kills: the same comes of it."""
     hospital, table = stage.hospital(6 if learning else 3), stage.folder / "published"
-    _download(table)
+    download(table, rows=9)
     killer = Killer(stage, LEARNING if learning else ())
     work = [_dataset, _learn] if learning else [partial(_dataset, times=1)]
     expected = [each(killer.undisturbed, "undisturbed", hospital, table) for each in work]
@@ -146,7 +146,7 @@ def _dataset(do: Do, name: str, hospital: Path, table: Path, times: int = SHORT)
     manifests = ReleaseManifest.objects.filter(release__collection__slug=name)
     releases = Release.objects.filter(collection__slug__startswith=f"{name}-table").order_by("pk")
     return {
-        **_harvested(name),
+        **harvested(name),
         "packed": packed,
         "manifests": list(manifests.order_by("release").values_list("files", "bytes")),
         "releases": [(each.state, each.members.count(), each.patients.count()) for each in releases],
@@ -167,7 +167,7 @@ def _learn(do: Do, name: str, hospital: Path, table: Path) -> dict[str, Any]:
     return {"trained": (run.state, run.step == run.steps, run.steps), "located": located.count()}
 
 
-def _harvested(collection: str) -> dict[str, Any]:
+def harvested(collection: str) -> dict[str, Any]:
     """Slices and lesions of a collection; every file of it belongs to a slice."""
     slices = Slice.objects.filter(series__study__patient__collection__slug=collection)
     lesions = Lesion.objects.filter(slice__series__study__patient__collection__slug=collection)
@@ -184,10 +184,10 @@ def _harvested(collection: str) -> dict[str, Any]:
     }
 
 
-def _download(folder: Path) -> None:
-    """A download as DeepLesion's with patients in each split."""
+def download(folder: Path, rows: int) -> None:
+    """A download as DeepLesion's with patients in each split, a row and an image of each."""
     folder.mkdir()
-    rows = [tables.row(number, split=1 + number % 3) for number in range(1, 10)]
-    tables.write(folder / "DL_info.csv", rows)
-    for row in rows:
+    made = [tables.row(number, split=1 + number % 3) for number in range(1, rows + 1)]
+    tables.write(folder / "DL_info.csv", made)
+    for row in made:
         tables.draw(folder / "Images_png", row.folder, row.slice, seed=row.patient)

@@ -37,6 +37,12 @@ ALL = (
         {"kills": 1, "learning": False},
         quick_on=EMBEDDED,
     ),
+    Scenario(
+        "worker killed beside two others",
+        "side_by_side.one_is_killed",
+        quick={"victims": ("harvest",)},
+        quick_on=EMBEDDED,
+    ),
     Scenario("worker pauses past its lease", "killed.paused_past_its_lease"),
     Scenario("two workers claim", "killed.two_claim_at_once", {"rounds": 200}, {"rounds": 40}),
     Scenario("message delivered three times", "messages.delivered_three_times", {"jobs": 40}, {"jobs": 5}),
