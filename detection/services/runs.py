@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,34 +18,48 @@ OPTIONS = ("backbone", "batch", "epochs", "learning_rate", "precision", "spacing
 """What may be asked for beyond the preset, by the names of `python -m detection.train`."""
 
 
-def run_request(
-    *,
-    release: str,
-    preset: str,
-    seed: int = 0,
-    fraction: float = 1.0,
-    weights: str = "",
-    options: dict[str, Any] | None = None,
-) -> TrainingRun:
-    """Give the run of these parameters: the one there is, or a new one that waits to be trained.
+class RunParameters(TypedDict, total=False):
+    """What decides a run.
 
-    Parameters
+    Attributes
     ----------
     release : name of a published release.
     fraction : share of the training patients.
     weights : `imagenet` or `random`; what suits the preset's backbone unless given.
     options : of `OPTIONS`, those that differ from the preset.
+    """
+
+    release: Required[str]
+    preset: Required[str]
+    seed: int
+    fraction: float
+    weights: str
+    options: dict[str, Any]
+
+
+def run_request(**parameters: Unpack[RunParameters]) -> TrainingRun:
+    """Give the run of these parameters: the one there is, or a new one that waits to be trained.
 
     Raises
     ------
     BadRun : there is no such preset or option, or a value makes no sense.
     """
-    asked = _asked(release, preset, seed, fraction, weights, options or {})
+    asked = _asked(**parameters)
     made, _ = TrainingRun.objects.get_or_create(fingerprint=_digest(asked), defaults=asked)
     return made
 
 
-def run_known(
+def run_known(**parameters: Unpack[RunParameters]) -> TrainingRun | None:
+    """The run of these parameters; None where there is none.
+
+    Raises
+    ------
+    BadRun : as `run_request`.
+    """
+    return TrainingRun.objects.filter(fingerprint=_digest(_asked(**parameters))).first()
+
+
+def _asked(
     *,
     release: str,
     preset: str,
@@ -53,19 +67,6 @@ def run_known(
     fraction: float = 1.0,
     weights: str = "",
     options: dict[str, Any] | None = None,
-) -> TrainingRun | None:
-    """The run of these parameters, as `run_request` takes them; None where there is none.
-
-    Raises
-    ------
-    BadRun : as `run_request`.
-    """
-    digest = _digest(_asked(release, preset, seed, fraction, weights, options or {}))
-    return TrainingRun.objects.filter(fingerprint=digest).first()
-
-
-def _asked(
-    release: str, preset: str, seed: int, fraction: float, weights: str, options: dict[str, Any]
 ) -> dict[str, Any]:
     """All that decides the result of a run."""
     if preset not in PRESETS:
@@ -76,7 +77,7 @@ def _asked(
         raise BadRun(f"the seed {seed} is not a whole number from 0 to {2**31 - 1}")
     if weights not in ("", "imagenet", "random"):
         raise BadRun(f"weights are imagenet or random, not {weights}")
-    chosen = chosen_options(preset, options)
+    chosen = chosen_options(preset, options or {})
     unknown = sorted(set(chosen) - set(OPTIONS))
     if unknown:
         raise BadRun(f"training knows no option {', '.join(unknown)}")
