@@ -30,6 +30,11 @@ def slice_at(height: float, seed: int, size: int = 64) -> np.ndarray:
     return hu + random.normal(0, 12, hu.shape)
 
 
+def body(seed: int) -> list[tuple[int, np.ndarray]]:
+    """A whole body: numbers and HU of 41 slices."""
+    return [(number, slice_at(number / 40, seed)) for number in range(41)]
+
+
 def write_release(
     folder: Path,
     series: Mapping[str, Iterable[int]],
