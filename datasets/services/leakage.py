@@ -1,5 +1,7 @@
 """Leaks: what would be in two splits of one release, so that a detector is tested on what it was trained on."""
 
+from collections.abc import Callable
+
 from django.db.models import Count
 
 from datasets import dl_info
@@ -21,8 +23,12 @@ class Leak(Refused):
     """Two splits share a patient, a study, a series or a picture."""
 
 
-def check(release: Release) -> dict[str, int]:
+def check(release: Release, alive: Callable[[], None] = lambda: None) -> dict[str, int]:
     """Look for leaks on every level, by the lesions' own place and not by what the split was meant to be.
+
+    Parameters
+    ----------
+    alive : called between the levels; what it raises ends this.
 
     Returns
     -------
@@ -34,12 +40,14 @@ def check(release: Release) -> dict[str, int]:
     Leak : the first that is found.
     """
     for level, path in _LEVELS.items():
+        alive()
         members = ReleaseLesion.objects.filter(release=release).order_by()
         shared = members.values(path).annotate(splits=Count("member__split", distinct=True)).filter(splits__gt=1)
         found = members.filter(**{f"{path}__in": shared.values(path)}).select_related(_LEVELS["patient"]).first()
         if found is not None:
             folder = found.lesion.slice.series.folder
             raise Leak(f"{release.name}: the {level} of {folder} is in more than one split")
+    alive()
     contexts = release_contents.contexts(release)
     _check_pixels(release, contexts)
     return _seen(release, contexts)

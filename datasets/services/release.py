@@ -90,6 +90,7 @@ def create(
     publish: bool = True,
     on_images: Progress = _unwatched,
     on_damage: OnDamage = _unwatched,
+    check: Callable[[], None] = lambda: None,
     fence: Fence = transaction.atomic,
 ) -> Release:
     """Make a release of a collection.
@@ -100,6 +101,7 @@ def create(
     seed : the same seed and data give the same split.
     publish : False leaves a draft.
     on_images, on_damage : see `hashing.hash_slices`, which comes before publishing.
+    check : called again and again while the release is written and compared; what it raises ends that, and undoes it.
     fence : entered last, for the moment of publishing: a job's row is not held while everything is compared.
 
     Raises
@@ -120,9 +122,9 @@ def create(
         patients = _official(collection) if split == OFFICIAL else _shared_out(collection, split, seed)
         fields = ("release_id", "patient_id", "split")
         bulk.insert(ReleasePatient, fields, ((release.pk, patient, code) for patient, code in patients.items()))
-        release_lines.write(release, releasable(collection))
+        release_lines.write(release, releasable(collection), check)
         if publish:
-            _freeze(release, fence)
+            _freeze(release, check, fence)
     return release
 
 
@@ -197,12 +199,14 @@ def _shared_out(collection: Collection, shares: Shares, seed: int) -> dict[int, 
     return {ids[number]: codes[placed[number]] for number in sorted(placed)}
 
 
-def _freeze(release: Release, fence: Fence = transaction.atomic) -> None:
+def _freeze(release: Release, check: Callable[[], None] = lambda: None, fence: Fence = transaction.atomic) -> None:
     """Check and count a draft, then publish it; from here on the database refuses every change."""
     if not release.members.exists():
         raise ReleaseRefused(f"{release.name} would hold no lesion")
     bulk.analyze(ReleasePatient, ReleaseLesion)
-    release.compared = leakage.check(release)
+    check()
+    release.compared = leakage.check(release, check)
+    check()
     series = "lesion__slice__series"
     found = (
         ReleaseLesion.objects.filter(release=release)
@@ -216,6 +220,7 @@ def _freeze(release: Release, fence: Fence = transaction.atomic) -> None:
         )
     )
     images = release_contents.count_slices(release)
+    check()
     release.counts = {name: dict.fromkeys(COUNTED, 0) for name in dl_info.SPLITS.values()}
     for code, patients, studies, series_count, lesions in found:
         values = patients, studies, series_count, images[code], lesions

@@ -1,6 +1,6 @@
 """Members of a release, each with its line of DL_info.csv."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -35,8 +35,13 @@ _COLUMNS = (
 )
 
 
-def write(release: Release, lesions: QuerySet[Lesion]) -> None:
-    """Make members of those `lesions`, annotated with their latest verdict, whose patients have a split."""
+def write(release: Release, lesions: QuerySet[Lesion], check: Callable[[], None] = lambda: None) -> None:
+    """Make members of those `lesions`, annotated with their latest verdict, whose patients have a split.
+
+    Parameters
+    ----------
+    check : called every thousand members; what it raises ends this.
+    """
     patients = ReleasePatient.objects.filter(release=release).order_by().values_list("patient_id", "pk", "split")
     splits = {patient: (member, code) for patient, member, code in patients}
     place = (f"{_PATIENT}__number", f"{_STUDY}__number", f"{_SERIES}__number", "slice__number", "number")
@@ -44,6 +49,7 @@ def write(release: Release, lesions: QuerySet[Lesion]) -> None:
     rows = (_member(release, splits, values) for values in found if values[2] in splits)
     while batch := list(islice(rows, BATCH)):
         bulk.insert(ReleaseLesion, ("release_id", "member_id", "lesion_id", "line"), batch)
+        check()
 
 
 def _member(release: Release, splits: dict[int, tuple[int, int]], values: tuple[Any, ...]) -> tuple[Any, ...]:

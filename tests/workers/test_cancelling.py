@@ -1,12 +1,17 @@
 """A cancel has one outcome, and what was cancelled can be retried."""
 
-import pytest
+import threading
+import time
 
+import pytest
+from django.db import connection, transaction
+
+from datasets.models import Collection
 from tests import factories
 from tests.workers.jobs import log_of, queued
 from tests.workers.kinds import kind_that
 from workers import engine
-from workers.errors import NotCancellable, NotRetriable
+from workers.errors import Cancelled, NotCancellable, NotRetriable
 from workers.models import Job
 
 State = Job.State
@@ -78,3 +83,46 @@ def test_nothing_is_committed_behind_the_fence_after_a_cancel():
         engine.perform(job.pk)
     job.refresh_from_db()
     assert job.state == State.CANCELLED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_gives_way_in_the_middle_of_its_transaction():
+    begun = threading.Event()
+
+    def work(params, run):
+        with transaction.atomic():
+            factories.make_collection(slug="half")
+            begun.set()
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                run.check_cancelled()
+        return {}
+
+    def cancel():
+        begun.wait(10)
+        engine.cancel(job.pk)
+        connection.close()
+
+    with kind_that(work):
+        job = queued()
+        asking = threading.Thread(target=cancel)
+        asking.start()
+        engine.perform(job.pk)
+        asking.join()
+    job.refresh_from_db()
+    assert job.state == State.CANCELLED
+    assert log_of(job) == ["queued", "started", "cancel_requested", "cancelled"]
+    assert (job.finished - job.started).total_seconds() < 2
+    assert not Collection.objects.exists(), "nothing half-written stays"
+
+
+def test_work_that_gave_way_to_nobody_is_queued_again():
+    def work(params, run):
+        raise Cancelled
+
+    with kind_that(work):
+        job = queued()
+        engine.perform(job.pk)
+    job.refresh_from_db()
+    assert job.state == State.QUEUED
+    assert log_of(job)[-1] == "handed_back"

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from workers import kinds
+from workers.engine.knock import knocking
 from workers.engine.statements import QUEUE, changed, now, record
 from workers.engine.unattended import tell_kind
 from workers.errors import KeyReused, NotCancellable, NotRetriable
@@ -143,7 +144,7 @@ def cancel(job_id: int, by: Any = None) -> Job:
     NotCancellable : it is finished.
     """
     asked = _asked_by(by)
-    with transaction.atomic():
+    with knocking(job_id), transaction.atomic():
         job = Job.objects.select_for_update().get(pk=job_id)
         if job.state == State.QUEUED:
             Job.objects.filter(pk=job_id).update(state=State.CANCELLED, finished=Now(), not_before=None)

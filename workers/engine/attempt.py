@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
-from workers.engine import lease, shutdown
-from workers.errors import LeaseLost, Stopping
+from workers.engine import knock, lease, shutdown
+from workers.errors import Cancelled, LeaseLost, Stopping
 from workers.run import Shown, Told
 
 logger = logging.getLogger(__name__)
@@ -79,11 +79,27 @@ class Attempt:
             raise Stopping
         if self._lost.is_set():
             raise LeaseLost
+        if knock.heard(self.claim.job_id):
+            if connection.in_atomic_block:
+                # Whoever asks can write it once this transaction is undone.
+                raise Cancelled
+            knock.give_way(self.claim.job_id)
+            self._checked = 0.0
         now = time.monotonic()
         if now - self._checked >= CHECK_EVERY_S:
             self._checked = now
             with self._patiently():
                 lease.check(self.claim)
+
+    def is_cancelled(self) -> bool:
+        """Whether the job is being cancelled; where somebody is about to write it, this waits until it is written."""
+        knock.give_way(self.claim.job_id)
+        try:
+            with self._patiently():
+                lease.check(self.claim)
+        except Cancelled:
+            return True
+        return False
 
     def fence(self) -> AbstractContextManager[None]:
         return lease.fence(self.claim)

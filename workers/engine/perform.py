@@ -107,6 +107,8 @@ def _outcome(attempt: Attempt) -> Outcome:
     except LeaseLost:
         raise
     except Cancelled:
+        if not attempt.is_cancelled():
+            return _handed_back(claim, "somebody asked for its end, and did not say so")
         return Outcome(State.CANCELLED, Event.CANCELLED)
     except Stopping:
         return _handed_back(claim, "the worker was shut down")

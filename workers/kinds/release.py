@@ -52,6 +52,7 @@ def publish(params: ReleaseParams, run: Run) -> dict[str, Any]:
             seed=params.seed,
             on_images=progress,
             on_damage=damaged.append,
+            check=run.check_cancelled,
             fence=run.fence,
         )
     run.then("manifest", {"release": release.name})
