@@ -55,12 +55,12 @@ def test_the_map_of_a_release_says_whose_places_it_shows_and_what_the_release_ke
     late = publish(collection, "late-1.0")
     page = page_of(client, late)
     assert "3 placed by" in page
-    assert "DL_info.csv of late-1.0 keeps them as they were when it was published." in page
-    assert "DL_info.csv of early-1.0 has none: it was published before they were placed." in page_of(client, early)
+    assert "DL_info.csv of late-1.0 keeps the places as they were when it was published." in page
+    assert "DL_info.csv of early-1.0 has no places: it was published before" in page_of(client, early)
     locate(collection, "bpr-b", 0.7)
     page = page_of(client, late)
     assert 'placed by <a href="/bodypart/bpr-b/">bpr-b</a>' in page
-    assert "DL_info.csv of late-1.0 keeps those that it was published with (bpr-a)." in page
+    assert "DL_info.csv of late-1.0 keeps the places that it was published with (bpr-a)." in page
     assert "DL_info.csv" not in client.get("/").content.decode(), "no release is spoken of"
     assert all("0.4, 0.5, 0.5" in line for line in csv_lines(late) if line[0].isdigit())
     assert {row["location"]["z"] for row in client.get("/api/v1/lesions/?release=late-1.0").json()["results"]} == {0.7}
