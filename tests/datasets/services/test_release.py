@@ -41,6 +41,21 @@ def test_a_release_holds_every_lesion_with_its_line() -> None:
     assert release.counts["val"] == {"patients": 3, "studies": 3, "series": 3, "slices": 9, "lesions": 3}
 
 
+@pytest.mark.parametrize("looks", [1, 4, 7])
+def test_a_release_can_be_broken_off_while_it_is_written_and_compared(looks: int) -> None:
+    collection, looked = factories.make_hospital(), 0
+
+    def check() -> None:
+        nonlocal looked
+        looked += 1
+        if looked == looks:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        releases.create("demo-1.0", collection, split=SHARES, check=check)
+    assert not Release.objects.exists()
+
+
 def test_the_same_seed_gives_the_same_split() -> None:
     collection = factories.make_hospital()
     first, same, other = (
