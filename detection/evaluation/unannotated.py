@@ -7,7 +7,7 @@ import numpy as np
 
 from detection.evaluation.curve import AVERAGED
 from detection.evaluation.matching import Match
-from detection.evaluation.overlap import Floats, iobb
+from detection.evaluation.overlap import Floats, iobb, paired_iou
 from detection.evaluation.strata import curve_of
 from detection.evaluation.tables import Detections, Truth
 from detection.evaluation.volumes import IOBB, parts
@@ -21,7 +21,7 @@ def recount(
     *,
     points: Sequence[float] = AVERAGED,
 ) -> dict[str, dict[str, Any]]:
-    """Count false positives against the marked lesions, and those among them that lie in an annotated one.
+    """Count false positives against the marked lesions, and those among them that lie in one that nobody marked.
 
     Parameters
     ----------
@@ -33,7 +33,10 @@ def recount(
     -------
     Per point: `false_positives`, `of_them_lesions`.
     """
-    lesions = _of_images(truth.names, volumes)
+    lesions = {
+        image: _unmarked(annotated, truth.boxes[truth.image == image])
+        for image, annotated in _of_images(truth.names, volumes).items()
+    }
     wrong = [index for index in np.flatnonzero(matched.false_positive).tolist() if int(found.image[index]) in lesions]
     real = np.array([_is_lesion(found, index, lesions[int(found.image[index])]) for index in wrong], dtype=np.bool_)
     scores = found.scores[wrong]
@@ -62,6 +65,21 @@ def _of_images(names: Sequence[str], volumes: Mapping[str, Floats]) -> dict[int,
             if first <= int(number) <= last:
                 result[index] = boxes[(boxes[:, 2] <= int(number)) & (boxes[:, 5] >= int(number))]
     return result
+
+
+def _unmarked(annotated: Floats, marked: Floats) -> Floats:
+    """Annotated lesions (M, 6) of a slice without those that are the marked ones (K, 4).
+
+    A marked lesion is the annotated one that its box overlaps most, however little: the boxes of small lesions are
+    mostly margin.
+    """
+    flat = annotated[:, [0, 1, 3, 4]]
+    left = np.ones(len(annotated), dtype=np.bool_)
+    for box in marked:
+        overlaps = paired_iou(np.broadcast_to(box, flat.shape), flat, 1.0)
+        if overlaps.max(initial=0.0) > 0:
+            left[int(overlaps.argmax())] = False
+    return annotated[left]
 
 
 def _is_lesion(found: Detections, index: int, lesions: Floats) -> bool:
