@@ -1,5 +1,6 @@
-"""The groups that are the roles exist as soon as the database does."""
+"""What is done once all is loaded; the groups that are the roles exist as soon as the database does."""
 
+import gc
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -15,6 +16,10 @@ class DeepLesionSiteConfig(AppConfig):
 
         # The signal is sent for apps with models alone, so this listens to the one that owns the table.
         post_migrate.connect(create_groups, sender=apps.get_app_config("auth"))
+
+        # What is loaded by now stays to the end: the collector need not walk through it again and again while
+        # thousands of slices come in, and processes that a server or worker forks go on sharing it.
+        gc.freeze()
 
 
 def create_groups(using: str, **_: Any) -> None:
