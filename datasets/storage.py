@@ -4,7 +4,7 @@ where it is.
 
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -35,25 +35,39 @@ class StorageUnreachable(StorageFailed, ConnectionError):
     """The bucket's server does not answer, or failed: that may pass."""
 
 
+_PIECE_BYTES = 2**20
+"""Written at once: more than most slices have."""
+
+_RIGHTS = 0o640
+"""Of a file, whatever the process's umask."""
+
+
 class AtomicFileStorage(FileSystemStorage):
     """A file is whole or absent: written beside its place, then renamed over it."""
 
     def _save(self, name: str, content: File) -> str:
-        target = Path(self.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+        target = self.path(name)
+        folder = os.path.dirname(target)
+        temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            descriptor = os.open(temporary, flags, _RIGHTS)
+        except FileNotFoundError:
+            # With the first of its files alone: threads that encode wait for each other at every call to the system.
+            os.makedirs(folder, exist_ok=True)
+            descriptor = os.open(temporary, flags, _RIGHTS)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                for chunk in content.chunks():
+                os.fchmod(descriptor, _RIGHTS)
+                for chunk in content.chunks(_PIECE_BYTES):
                     file.write(chunk)
-            os.chmod(temporary, 0o640)
             os.replace(temporary, target)
         except OSError as error:
             os.unlink(temporary)
             if error.errno is None:
                 raise
             # A write that fails does not say where.
-            raise OSError(error.errno, error.strerror, str(target)) from error
+            raise OSError(error.errno, error.strerror, target) from error
         except BaseException:
             os.unlink(temporary)
             raise

@@ -1,5 +1,6 @@
 """Stored files: whole or absent."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,16 @@ def test_a_write_that_breaks_off_leaves_the_old_file_and_nothing_else(tmp_path: 
         storage.save("a.png", _BreaksOff(b""))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
     assert (tmp_path / "a.png").read_bytes() == b"whole"
+
+
+def test_a_file_is_for_its_owner_to_write_and_its_group_to_read(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        AtomicFileStorage(location=tmp_path).save("000001_01_01/001.png", ContentFile(b"x" * 3_000_000))
+    finally:
+        os.umask(before)
+    stored = tmp_path / "000001_01_01" / "001.png"
+    assert (stored.stat().st_mode & 0o777, stored.stat().st_size) == (0o640, 3_000_000)
 
 
 def test_slices_lie_in_our_own_folder_or_where_the_dataset_lies(settings: Settings, tmp_path: Path) -> None:
