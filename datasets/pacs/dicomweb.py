@@ -133,6 +133,8 @@ class DicomwebSource:
                 self._client.iter_series, member.StudyInstanceUID, member.SeriesInstanceUID, media_types=AS_STORED
             )
             while (dataset := http.asked(next, stream, None)) is not None:
+                # pydicom keeps the whole file beside its values: twice the memory.
+                dataset.buffer = None
                 yield dataset
         except (SourceError, http.NotThere, InvalidDicomError, zlib.error, *DECODE_ERRORS):
             return
@@ -182,14 +184,14 @@ class DicomwebSource:
 
         seen: set[tuple[str, ...]] = set()
         offset = 0
-        ahead = map_ahead(asked, range(0, expected, PAGE), THREADS, THREADS) if expected > PAGE else iter(())
+        offsets = [*range(0, expected, PAGE), expected] if expected > PAGE else []
+        pages = map_ahead(asked, offsets, THREADS, THREADS)
+        ahead: Iterator[tuple[int, list[dict[str, Any]]]] = zip(offsets, pages, strict=True)
         while True:
-            page = next(ahead, None)
-            if page is None:
-                page = asked(offset)
-            elif len(page) != PAGE:
+            begin, page = next(ahead, (-1, []))
+            if begin != offset:
                 # The server gives more or fewer than it is asked for, and the other pages begin elsewhere.
-                ahead = iter(())
+                ahead, page = iter(()), asked(offset)
             fresh = [answer for answer in map(_Answer, page) if answer.identity not in seen]
             if not fresh:
                 if len(page) == PAGE:

@@ -65,14 +65,14 @@ def test_a_study_s_list_comes_whole_however_many_the_server_gives_at_once(
 
 
 def test_the_pages_of_a_study_s_list_are_asked_for_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that says that there are no more, too."""
     monkeypatch.setattr(dicomweb, "PAGE", 1)
-    meeting = Barrier(2)
+    meeting = Barrier(3)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         offset = int(parse_qs(urlsplit(handler.path).query)["offset"][0])
-        if offset < 2:
-            # Alone, a request waits here in vain, and is answered with a failure.
-            meeting.wait(10)
+        # Alone, a request waits here in vain, and is answered with a failure.
+        meeting.wait(10)
         values = {
             key: {"vr": "UI", "Value": [f"1.{offset}"]} for key in ("0020000D", "0020000E", "00080018", "00080016")
         }
