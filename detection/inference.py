@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from detection.data.dataset import Slices, loader
 from detection.errors import NoDevice
-from detection.memory import enough_memory
+from detection.memory import NETWORK, enough_memory
 from detection.network.detector import Detector
 
 BATCH = 8
+BATCH_TOO_LARGE = "for this batch; try a smaller --batch"
 LOADERS = 4
 """Processes that load for a GPU, at most: what they have ready lies in shared memory."""
 
@@ -59,13 +60,19 @@ def is_fast_in_bfloat16(device: torch.device) -> bool:
 
 
 def prepare(network: Detector, device: torch.device, *, fast: bool) -> Detector:
-    """Bring a network where it runs, its weights in the order that convolutions like; `fast` in bfloat16."""
-    network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if fast:
-        # The window needs all of a HU's digits, so only what comes after it is rounded.
-        for part in (network.backbone, network.fuse, network.rpn, network.head):
-            if part is not None:
-                part.to(torch.bfloat16)
+    """Bring a network where it runs, its weights in the order that convolutions like; `fast` in bfloat16.
+
+    Raises
+    ------
+    OutOfMemory
+    """
+    with enough_memory(NETWORK):
+        network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if fast:
+            # The window needs all of a HU's digits, so only what comes after it is rounded.
+            for part in (network.backbone, network.fuse, network.rpn, network.head):
+                if part is not None:
+                    part.to(torch.bfloat16)
     return network
 
 
@@ -92,7 +99,7 @@ def detect(
     ]
     workers = loaders(device) if workers is None else workers
     for each in loader(data, picks, workers=workers, pin=device.type == "cuda"):
-        with enough_memory():
+        with enough_memory(BATCH_TOO_LARGE):
             results = network(each.hu.to(device, non_blocking=True))
         for index, frame, found in zip(each.index, each.frames, results, strict=True):
             boxes = frame.to_slice(found.boxes.double().cpu().numpy())

@@ -7,13 +7,22 @@ import torch
 
 from detection.errors import OutOfMemory
 
-ALLOCATOR = "can't allocate memory"
+PROCESSOR = "can't allocate memory"
 """What torch says of the CPU's memory, in a bare RuntimeError."""
+GPU = ("CUDA error: out of memory", "ALLOC_FAILED")
+"""What CUDA and its libraries say where a GPU is filled by others, in a bare RuntimeError, too."""
+
+NETWORK = "for the network; end what else uses it, or choose another device with --accelerator"
+"""What is too much where nothing is in the memory yet that could be made smaller."""
 
 
 @contextmanager
-def enough_memory() -> Iterator[None]:
+def enough_memory(too_much: str) -> Iterator[None]:
     """Do what is within.
+
+    Parameters
+    ----------
+    too_much : how the sentence goes on after "memory is too small": for what, and what to do about that.
 
     Raises
     ------
@@ -22,8 +31,10 @@ def enough_memory() -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory("The device's memory is too small for this batch; try a smaller --batch") from error
+        raise OutOfMemory(f"The device's memory is too small {too_much}") from error
     except RuntimeError as error:
-        if ALLOCATOR not in str(error):
-            raise
-        raise OutOfMemory("The computer's memory is too small for this batch; try a smaller --batch") from error
+        if PROCESSOR in str(error):
+            raise OutOfMemory(f"The computer's memory is too small {too_much}") from error
+        if any(words in str(error) for words in GPU):
+            raise OutOfMemory(f"The device's memory is too small {too_much}") from error
+        raise

@@ -19,7 +19,7 @@ from detection.data.dataset import Batch, Slices, batches, loader
 from detection.disk import writing
 from detection.errors import BadRun, NonFiniteLoss
 from detection.inference import loaders
-from detection.memory import enough_memory
+from detection.memory import NETWORK, enough_memory
 from detection.network.detector import Detector, Losses
 from detection.network.sampler import generators
 from detection.training import checkpoint
@@ -31,6 +31,9 @@ from detection.training.validation import validate
 
 SAVE_SECONDS = 600.0
 """Within an epoch, checkpoints are at least this far apart."""
+
+BATCH_TOO_LARGE = "for this batch; start a new run with a smaller --batch"
+"""A run goes on with the batch that it was started with."""
 
 GRADIENT = "gradient_norm"
 """Name of the gradient's length before it is clipped, among a step's values."""
@@ -74,7 +77,7 @@ def train(
     NonFiniteLoss : training diverged; the message names the images of the batch. What was kept before stays.
     OutOfMemory, DiskFull
     """
-    with writing(folder):
+    with writing(folder), enough_memory(NETWORK):
         return _train(folder, settings, network, data, machine, resume, progress, validation)
 
 
@@ -106,8 +109,9 @@ def _train(
         for step, batch in _stream(fabric, settings, data, workers, start, per_epoch):
             now = time.monotonic()
             clock = (now - began > machine.seconds, now - saved > SAVE_SECONDS)
-            with enough_memory():
-                values, (over, due) = _step(fabric, model, optimizer, batch, settings, step, per_epoch, clock)
+            with enough_memory(BATCH_TOO_LARGE):
+                shown = batch.to(fabric.device)
+                values, (over, due) = _step(fabric, model, optimizer, shown, settings, step, per_epoch, clock)
             _check(fabric, values, batch, data, step)
             looking = step % (config.validate_every or per_epoch) == 0 or step == total
             keeping = step % per_epoch == 0 or looking or over or due
@@ -115,7 +119,7 @@ def _train(
                 _check_weights(fabric, network, batch, data, step)
             if journal is not None:
                 if validation is not None and looking:
-                    with fabric.autocast(), enough_memory():
+                    with fabric.autocast():
                         values |= validate(network, validation, fabric.device, workers=workers)
                 journal.step(step, values)
             if keeping:
@@ -168,7 +172,7 @@ def _fabric(machine: Machine, precision: Any) -> Fabric:
 def _stream(
     fabric: Fabric, settings: Settings, data: Slices, workers: int, start: int, per_epoch: int
 ) -> Iterator[tuple[int, Batch]]:
-    """Batches of this process from the step after `start` on, with their numbers."""
+    """Batches of this process from the step after `start` on, with their numbers; still in the computer's memory."""
     config = settings.preset.training
     total = total_steps(config, per_epoch)
     for epoch in range(start // per_epoch, -(-total // per_epoch)):
@@ -179,7 +183,7 @@ def _stream(
         picks = picks[first : total - epoch * per_epoch]
         pin = fabric.device.type == "cuda"
         for place, batch in enumerate(loader(data, picks, workers=workers, pin=pin)):
-            yield epoch * per_epoch + first + place + 1, batch.to(fabric.device)
+            yield epoch * per_epoch + first + place + 1, batch
 
 
 def _step(
@@ -235,7 +239,7 @@ def _check_weights(fabric: Fabric, network: nn.Module, batch: Batch, data: Slice
 def _advice(fabric: Fabric, batch: Batch, data: Slices) -> str:
     every: Any = fabric.all_gather(torch.tensor(batch.index, device=fabric.device))
     names = ", ".join(data.samples[index].file_name for index in every.flatten().tolist())
-    return f"in the batch of {names}; lower the learning rate"
+    return f"in the batch of {names}; start a new run with a lower --learning-rate"
 
 
 def _is_finite(value: float) -> bool:

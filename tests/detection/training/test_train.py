@@ -128,7 +128,7 @@ def test_weights_that_are_not_finite_do_not_replace_a_checkpoint(discs, tmp_path
 
 def test_too_little_memory_is_said_in_a_sentence(discs, tmp_path, monkeypatch):
     monkeypatch.setattr(Detector, "features", lambda *_: torch.empty(1 << 50))
-    with pytest.raises(OutOfMemory, match="try a smaller --batch"):
+    with pytest.raises(OutOfMemory, match="start a new run with a smaller --batch"):
         run(tmp_path, discs)
 
 
