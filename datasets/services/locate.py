@@ -69,8 +69,8 @@ def locate(
     """Score what this model has not seen of a collection, then let its lesions carry what this model says.
 
     Lesions get x and y from the body's outline on their slice and z from the slice's score; where either is unknown
-    they get none, and why is kept, so that this model does not look at them again. Places
-    that lesions of a published dataset came with stay; the model's stand beside them.
+    they get none, and why is kept, so that this model does not look at them again. Places that lesions of a published
+    dataset came with stay; the model's stand beside them.
 
     Parameters
     ----------
