@@ -12,13 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from detection import accepted
 from detection.data.release import open_release
 from detection.data.table import SPLITS, select
 from detection.errors import BadRun, DetectorError
 from detection.evaluate import DETECTIONS, REPORT
 from detection.evaluation import bootstrap
+from detection.evaluation.curve import AVERAGED
 from detection.evaluation.matching import Match, match
+from detection.evaluation.report import bands
 from detection.evaluation.tables import Detections, Truth, read_detections, truth_of
 
 IOU = 0.5
@@ -54,8 +58,8 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
     Returns
     -------
     `runs`: what each was trained on and its sensitivities; `by_share`: their mean over the runs of each share of the
-    training patients, of those with the first one's preset and weights to start from; `differences`: of every further
-    run to the first, in average sensitivity, with its 95% band.
+    training patients, of those with the first one's preset and weights to start from, with its 95% band;
+    `differences`: of every further run to the first, in average sensitivity, with its 95% band.
 
     Raises
     ------
@@ -75,7 +79,7 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
         "release": release.name,
         "split": split,
         "runs": listed,
-        "by_share": _by_share(listed),
+        "by_share": _by_share(listed, truth, found, repeats),
         "differences": [
             {"run": run.name, "against": runs[0].name,
              **bootstrap.paired_difference(truth, found[0], other, repeats=repeats)}
@@ -106,18 +110,32 @@ def _place(run: Path, split: str) -> Path:
     return run / f"evaluation-{split}"
 
 
-def _by_share(listed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Mean over the runs of each share that are like the first one, smallest share first."""
-    like = [line for line in listed if all(line[name] == listed[0][name] for name in ("preset", "weights"))]
+def _by_share(
+    listed: list[dict[str, Any]], truth: Truth, found: list[tuple[Detections, Match]], repeats: int
+) -> dict[str, dict[str, Any]]:
+    """Mean over the runs of each share that are like the first one, smallest share first.
+
+    The band is that of the mean: the same patients are drawn for all its runs.
+    """
+    like = [
+        (line, pair)
+        for line, pair in zip(listed, found, strict=True)
+        if all(line[name] == listed[0][name] for name in ("preset", "weights"))
+    ]
     result = {}
-    for share in sorted({line["fraction"] for line in like}):
-        own = [line for line in like if line["fraction"] == share]
-        points = own[0]["sensitivity"]
+    for share in sorted({line["fraction"] for line, _ in like}):
+        own = [(line, pair) for line, pair in like if line["fraction"] == share]
+        points = own[0][0]["sensitivity"]
         result[f"{share:g}"] = {
             "runs": len(own),
-            "sensitivity": {at: statistics.mean(line["sensitivity"][at] for line in own) for at in points},
-            "average_sensitivity": statistics.mean(line["average_sensitivity"] for line in own),
+            "sensitivity": {at: statistics.mean(line["sensitivity"][at] for line, _ in own) for at in points},
+            "average_sensitivity": statistics.mean(line["average_sensitivity"] for line, _ in own),
         }
+        # Draws of a single patient are all alike.
+        if repeats and len(np.unique(truth.patients)) > 1:
+            at = [float(point) for point in points]
+            drawn = [bootstrap.resample(truth, *pair, [*at, *AVERAGED], repeats=repeats, seed=0) for _, pair in own]
+            result[f"{share:g}"]["bands"] = bands(np.mean(drawn, axis=0), at)
     return result
 
 

@@ -26,6 +26,16 @@ class Picture:
     """Sure ones alone, surest first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What was reached with a share of the training patients."""
+
+    evaluation: Evaluation
+    """Without its report."""
+    bands: dict[str, list[float]]
+    """Ends of the sensitivity's 95% bands by false positives per image; empty where the report has none."""
+
+
 def runs() -> QuerySet[TrainingRun]:
     """Runs, newest first, with their evaluations; what only figures need stays in the database."""
     return TrainingRun.objects.defer("curve").prefetch_related(Prefetch("evaluations", queryset=evaluations()))
@@ -56,7 +66,7 @@ def is_official_test(found: Evaluation) -> bool:
     return found.truth_sha256 == OFFICIAL_TEST
 
 
-def over_shares(found: Evaluation) -> list[Evaluation]:
+def over_shares(found: Evaluation) -> list[Share]:
     """The newest finished evaluation per share of the training patients, of detectors otherwise made the same way."""
     like = found.run
     rows = (
@@ -73,9 +83,10 @@ def over_shares(found: Evaluation) -> list[Evaluation]:
             run__options=like.options,
         )
         .select_related("run")
+        .annotate(bands=F("report__bands__sensitivity"))
         .order_by("run__fraction", "id")
     )
-    return list({row.run.fraction: row for row in rows.defer("report", "run__curve")}.values())
+    return list({row.run.fraction: Share(row, row.bands or {}) for row in rows.defer("report", "run__curve")}.values())
 
 
 def drawn_at_random(found: Evaluation, count: int, seed: int) -> list[str]:

@@ -81,7 +81,7 @@ def make_report(level: float = 0.5) -> dict[str, Any]:
         },
         "by_type": {"liver": banded, "lung": single},
         "by_size": {size_labels()[0]: single, size_labels()[-1]: banded},
-        "by_iou": {f"{iou:g}": one for iou in THRESHOLDS},
+        "by_iou": {f"{iou:g}": {**one, "bands": bands} for iou in THRESHOLDS},
         "curve": {
             "false_positives": [0.1, 0.5, 2, 8],
             "sensitivity": [0.2, 0.5, 0.6, 0.7],

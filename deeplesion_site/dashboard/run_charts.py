@@ -10,6 +10,7 @@ from detection.evaluation.curve import AVERAGED, POINTS
 from detection.evaluation.published import NEWER, PUBLISHED
 from detection.evaluation.strata import size_labels
 from detection.models import Evaluation, TrainingRun
+from detection.selectors import Share
 
 OPERATING_POINTS = tuple(f"{point:g}" for point in POINTS)
 """False positives per image that tables tell."""
@@ -117,7 +118,7 @@ def by_type(found: Evaluation) -> Chart:
         (f"{name} ({part['lesions']:,})", *_points(part), type_token(codes[name])) for name, part in strata.items()
     ]
     caption = "False positives are those of all types, as the network does not name the type. In brackets: lesions."
-    return _with_bands(_lines("by-type", "By lesion type", caption, layers), strata.values())
+    return _with_bands(_lines("by-type", "By lesion type", caption, layers), _bands_of(strata))
 
 
 def by_size(found: Evaluation) -> Chart:
@@ -128,7 +129,7 @@ def by_size(found: Evaluation) -> Chart:
         for number, (name, part) in enumerate(strata.items(), start=1)
     ]
     caption = "Mean of long and short diameter; each bin holds its lower edge. In brackets: lesions."
-    return _with_bands(_lines("by-size", "By lesion size", caption, layers), strata.values())
+    return _with_bands(_lines("by-size", "By lesion size", caption, layers), _bands_of(strata))
 
 
 def by_iou(found: Evaluation) -> Chart:
@@ -139,22 +140,29 @@ def by_iou(found: Evaluation) -> Chart:
         (f"{point} FP", thresholds, [part["sensitivity"][point] for part in strata.values()], token(f"step-{number}"))
         for number, point in enumerate(DOUBLING, start=1)
     ]
+    bands = [
+        {iou: part["bands"]["sensitivity"][point] for iou, part in strata.items() if "bands" in part}
+        for point in DOUBLING
+    ]
     caption = "How much a detection must overlap a lesion to hit it, at several rates of false positives per image."
     axis = {"title": {"text": "IoU threshold"}, "dtick": 0.1, "range": [thresholds[0] - 0.02, thresholds[-1] + 0.02]}
-    return _lines("by-iou", "By overlap", caption, layers, names="IoU", xaxis=axis)
+    return _with_bands(_lines("by-iou", "By overlap", caption, layers, names="IoU", xaxis=axis), bands)
 
 
-def by_share(found: Sequence[Evaluation]) -> Chart:
+def by_share(shares: Sequence[Share]) -> Chart:
     """Fig. 8."""
+    found = [each.evaluation for each in shares]
     layers = [
         (f"{100 * each.run.fraction:g}% (run {each.run_id})", *_points({"sensitivity": each.sensitivity}),
          token(f"step-{1 + number % STEPS}"))
         for number, each in enumerate(found)
     ]  # fmt: skip
-    caption = (
-        "Detectors made the same way from a share of the training patients; a smaller share is part of a larger one."
-    )
-    return _lines("by-share", "By share of training data", caption, layers)
+    caption = "Detectors made the same way from a share of the training patients"
+    # A seed draws its shares one within the other; those of another are of other patients.
+    one_seed = len({each.run.seed for each in found}) == 1
+    caption += "; a smaller share is part of a larger one." if one_seed else ", which were drawn by different seeds."
+    chart = _lines("by-share", "By share of training data", caption, layers)
+    return _with_bands(chart, [each.bands for each in shares])
 
 
 def two_runs(pair: Sequence[tuple[TrainingRun, Evaluation]]) -> Chart:
@@ -206,18 +214,26 @@ def _lines(
     return Chart(key, title, caption, head, rows, figure(traces, layout), "middle", legend)
 
 
-def _with_bands(chart: Chart, parts: Iterable[Mapping[str, Any]]) -> Chart:
-    """Say the 95% band beside every sensitivity; lesions of a single patient have none."""
+def _bands_of(strata: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Sequence[float]]]:
+    return [part.get("bands", {}).get("sensitivity", {}) for part in strata.values()]
+
+
+def _with_bands(chart: Chart, bands: Sequence[Mapping[str, Sequence[float]]]) -> Chart:
+    """Say the 95% band beside every sensitivity; lesions of a single patient have none.
+
+    Parameters
+    ----------
+    bands : per line its ends by x; empty where there is none.
+    """
     columns = []
-    for trace, part in zip(chart.figure["data"], parts, strict=True):
-        bands = part.get("bands", {}).get("sensitivity", {})
-        said = [f" ({low:.2f}–{high:.2f})" for low, high in by_number(bands).values()]
+    for trace, own in zip(chart.figure["data"], bands, strict=True):
+        said = [f" ({low:.2f}–{high:.2f})" for low, high in by_number(own).values()]
         trace["customdata"] = said or [""] * len(trace["x"])
         trace["hovertemplate"] = f"{trace['name']}<br>%{{x:.3g}}: %{{y:.3f}}%{{customdata}}<extra></extra>"
         columns.append([f"{value:.3f}{band}" for value, band in zip(trace["y"], trace["customdata"], strict=True)])
     rows = [(row[0], *cells) for row, cells in zip(chart.rows, zip(*columns, strict=True), strict=True)]
-    caption = f"{chart.caption} The table tells 95% bands over patients."
-    return dataclasses.replace(chart, rows=rows, caption=caption)
+    told = " The table tells 95% bands over patients." if any(map(bool, bands)) else ""
+    return dataclasses.replace(chart, rows=rows, caption=chart.caption + told)
 
 
 def _line(

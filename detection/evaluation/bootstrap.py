@@ -11,7 +11,7 @@ from detection.evaluation.matching import Match
 from detection.evaluation.overlap import Floats
 from detection.evaluation.tables import Detections, Ints, Truth
 
-MARGIN = 4
+MARGIN = 1.5
 """Detections beyond so many times the last reported rate cannot matter; a draw that needs them after all gets them."""
 
 

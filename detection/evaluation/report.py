@@ -26,7 +26,7 @@ def report(
     repeats: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """FROC of all lesions, by type and by size, with patient-level bands; and by overlap threshold.
+    """FROC of all lesions, by type, by size and by overlap threshold, with patient-level bands.
 
     Parameters
     ----------
@@ -54,7 +54,14 @@ def report(
             # Two reports on the same patients are compared draw by draw, see `bootstrap.difference`.
             "average_sensitivity": [round(float(value), 6) for value in averages],
         }  # fmt: skip
-    content["by_iou"] = strata.by_threshold(truth, found, points, convention, ties)
+    content["by_iou"] = {}
+    for name, at_iou, part in strata.by_threshold(truth, found, points, convention, ties):
+        if repeats and content["patients"] > 1:
+            values = bootstrap.resample(
+                truth, found, at_iou, [*points, *AVERAGED], repeats=repeats, seed=seed, ties=ties
+            )
+            part["bands"] = bands(values, points)
+        content["by_iou"][name] = part
     content["curve"] = thinned(curve, 2 * max(points))
     return content
 
@@ -84,18 +91,24 @@ def _add_bands(
         truth, found, matched, groups, [*points, *AVERAGED], repeats=repeats, seed=seed, ties=ties
     )
     averages = values[:, len(points) :].mean(axis=1)
-    for (part, mask), at, average in zip(parts, values.transpose(2, 0, 1), averages.T, strict=True):
+    for (part, mask), own in zip(parts, values.transpose(2, 0, 1), strict=True):
         # Draws of a single patient are all alike: a band of no width would say that the figure is certain.
         several = len(np.unique(truth.patients[truth.image[mask]])) > 1
         # A draw of few may hold none of these lesions; where none does, nothing is known of the band.
-        if several and np.isfinite(average).any():
-            part["bands"] = _bands(at[:, : len(points)], average, points)
+        if several and np.isfinite(own).any():
+            part["bands"] = bands(own, points)
     return np.asarray(averages[:, 0])
 
 
-def _bands(values: Floats, averages: Floats, points: Sequence[float]) -> dict[str, Any]:
-    low, high = bootstrap.band(values)
-    mean_low, mean_high = bootstrap.band(averages[:, None])
+def bands(values: Floats, points: Sequence[float]) -> dict[str, Any]:
+    """Say the 95% bands of sensitivity and of its usual average.
+
+    Parameters
+    ----------
+    values : (repeats, len(points) + len(AVERAGED)) sensitivity in every draw at the points, then at those averaged.
+    """
+    low, high = bootstrap.band(values[:, : len(points)])
+    mean_low, mean_high = bootstrap.band(values[:, len(points) :].mean(axis=1, keepdims=True))
     pairs = zip(points, low, high, strict=True)
     return {
         "sensitivity": {f"{point:g}": [round(float(a), 6), round(float(b), 6)] for point, a, b in pairs},

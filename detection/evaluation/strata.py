@@ -3,7 +3,7 @@
 False positives are those of all types and sizes, as the network names neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -64,12 +64,11 @@ def by_stratum(
 
 def by_threshold(
     truth: Truth, found: Detections, points: Sequence[float], convention: Convention, ties: Ties
-) -> dict[str, dict[str, Any]]:
-    """Sensitivity per overlap threshold."""
-    return {
-        f"{iou:g}": summary(curve_of(truth, found, match(truth, found, iou, convention)), points, ties)
-        for iou in THRESHOLDS
-    }
+) -> Iterator[tuple[str, Match, dict[str, Any]]]:
+    """Each overlap threshold with what hits at it, and sensitivity."""
+    for iou in THRESHOLDS:
+        matched = match(truth, found, iou, convention)
+        yield f"{iou:g}", matched, summary(curve_of(truth, found, matched), points, ties)
 
 
 def summary(curve: Curve, points: Sequence[float], ties: Ties) -> dict[str, Any]:

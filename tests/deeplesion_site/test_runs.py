@@ -160,6 +160,7 @@ def test_a_finished_run_shows_every_figure_and_its_numbers(client: Client, datas
     assert re.search(r"3 0\.650 0\.550–0\.750 4 0\.700 \S+ 5 0\.750", said), "the rates of the paper itself"
     assert "16 0.850 0.750–0.950" in said
     assert "0.5 0.500 (0.40–0.60) 0.500" in said, "by type: liver with its band, lung of one patient without"
+    assert "0.3 0.500 (0.40–0.60) 0.550 (0.45–0.65) 0.600 (0.50–0.70)" in said, "by overlap, at 0.5, 1, 2 FP"
     assert "Manifest SHA-256 " + "a" * 64 in said
     assert page.count("<table") == page.count("<caption")
     identifiers = re.findall(r'\sid="([^"]+)"', page)
@@ -241,7 +242,22 @@ def test_shares_of_the_training_patients_make_a_figure(client: Client) -> None:
     made.make_evaluation(run=made.make_run(state="trained", fraction=0.25), level=0.3)
     page = text(client, f"/runs/{whole.run_id}/")
     assert "figure-by-share" in page
-    assert "25% (run" in page
+    said = words(page)
+    assert "25% (run" in said
+    assert "a smaller share is part of a larger one. The table tells 95% bands over patients." in said
+    assert "0.5 0.300 (0.20–0.40) 0.500 (0.40–0.60)" in said
+    made.make_evaluation(run=made.make_run(state="trained", fraction=0.5, seed=1), level=0.4)
+    said = words(text(client, f"/runs/{whole.run_id}/"))
+    assert "a share of the training patients, which were drawn by different seeds." in said
+
+
+def test_a_report_of_an_earlier_version_has_no_bands_by_overlap() -> None:
+    older = made.make_report()
+    for part in older["by_iou"].values():
+        part.pop("bands")
+    chart = run_charts.by_iou(made.make_evaluation(report=older))
+    assert "band" not in chart.caption
+    assert chart.rows[0][1:3] == ("0.500", "0.550")
 
 
 def test_two_runs_are_compared_over_the_same_patients(client: Client) -> None:

@@ -49,7 +49,12 @@ def test_shares_are_those_of_detectors_made_the_same_way():
     factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.25, preset="paper"))
     factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.1, release="other"))
     factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.75, weights="vgg16-397923af.pth"))
-    assert [each.pk for each in selectors.over_shares(whole)] == [half.pk, whole.pk]
+    without = factories.make_report()
+    del without["bands"]
+    bare = factories.make_evaluation(run=factories.make_run(state="trained", fraction=0.2), report=without)
+    shares = selectors.over_shares(whole)
+    assert [each.evaluation for each in shares] == [bare, half, whole]
+    assert [each.bands.get("4") for each in shares] == [None, *2 * [whole.report["bands"]["sensitivity"]["4"]]]
 
 
 def test_the_difference_is_that_of_the_same_draws_of_patients(tmp_path):

@@ -106,6 +106,18 @@ def test_types_and_sizes_have_bands_unless_they_are_of_one_patient():
     assert all("bands" not in part for part in report(truth, found, repeats=0)["by_size"].values())
 
 
+def test_every_overlap_threshold_has_the_band_that_a_report_at_it_has():
+    truth, found = example(140, 20)
+    content = report(truth, found, repeats=100)
+    assert list(content["by_iou"]) == ["0.3", "0.4", "0.5", "0.6", "0.7", "0.8"]
+    for name, part in content["by_iou"].items():
+        alone = report(truth, found, iou=float(name), repeats=100)
+        assert part == {key: alone[key] for key in ("sensitivity", "average_sensitivity", "bands")}
+    of_one = dataclasses.replace(truth, patients=np.ones_like(truth.patients))
+    for made in (report(truth, found, repeats=0), report(of_one, found, repeats=10)):
+        assert all("bands" not in part for part in made["by_iou"].values())
+
+
 def test_lesions_that_no_draw_holds_have_no_band():
     truth, found = example(70, 5)
     of_two = np.where(np.isin(truth.patients[truth.image], [0, 1]), 1, 5)

@@ -1,0 +1,65 @@
+"""Runs beside each other, from detections made up for them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detection import compare
+from detection.data.release import open_release
+from detection.data.table import select
+from detection.evaluation import bootstrap
+from detection.evaluation.matching import match
+from detection.evaluation.report import report
+from detection.evaluation.tables import read_detections, truth_of, write_detections
+from tests.detection.releases import row, write_table
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("table")
+    (folder / "Images_png").mkdir()
+    write_table(folder / "DL_info.csv", [row(patient, split=3) for patient in range(1, 41)])
+    return folder
+
+
+def evaluated(folder: Path, release: Path, *, sure: float, **run: object) -> Path:
+    """A run whose detections hit a lesion each with a chance of `sure`, among others that hit none."""
+    opened = open_release(release)
+    truth = truth_of(select(opened.lesions, "test"))
+    rng = np.random.default_rng(7)
+    place = folder / "evaluation-test"
+    place.mkdir(parents=True)
+    boxes = np.where(rng.random((len(truth.names), 4, 1)) < sure, [21.0, 21, 41, 41], [1.0, 1, 9, 9])
+    rows = np.concatenate([boxes, np.round(rng.random((*boxes.shape[:2], 1)), 6)], axis=2)
+    write_detections(place / "detections.csv", list(zip(truth.names, rows, strict=True)))
+    facts = {"preset": "tiny", "checkpoint": "best", "step": 1, "release": "made", "seed": 0, "fraction": 1.0,
+             "weights": "random"}  # fmt: skip
+    content = report(truth, read_detections(place / "detections.csv", truth), repeats=0)
+    content |= {"run": facts | run, "release_sha256": opened.sha256}
+    (place / "report.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_a_share_of_several_runs_has_the_band_of_their_mean(release, tmp_path):
+    runs = [
+        evaluated(tmp_path / "whole", release, sure=0.4),
+        evaluated(tmp_path / "first", release, sure=0.1, fraction=0.5),
+        evaluated(tmp_path / "second", release, sure=0.2, fraction=0.5, seed=1),
+    ]
+    content = compare.compare(release, runs, repeats=200)
+    truth = truth_of(select(open_release(release).lesions, "test"))
+    drawn = []
+    for run in runs[1:]:
+        found = read_detections(run / "evaluation-test/detections.csv", truth)
+        matched = match(truth, found, 0.5, "deeplesion")
+        drawn.append(bootstrap.resample(truth, found, matched, [2.0], repeats=200, seed=0))
+    low, high = np.percentile(np.mean(drawn, axis=0), [2.5, 97.5])
+    half = content["by_share"]["0.5"]
+    assert half["runs"] == 2
+    assert half["bands"]["sensitivity"]["2"] == pytest.approx([low, high], abs=1e-6)
+    assert low < half["sensitivity"]["2"] < high
+    low, high = content["by_share"]["1"]["bands"]["average_sensitivity"]
+    assert low < content["by_share"]["1"]["average_sensitivity"] < high
+    assert all("bands" not in part for part in compare.compare(release, runs, repeats=0)["by_share"].values())
