@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from detection import refusal
 from detection.data.dataset import Slices
 from detection.data.release import Release, open_release
 from detection.disk import writing
@@ -28,7 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Train; returns the exit status."""
     options = command.parser().parse_args(arguments)
     machine = Machine(options.accelerator, options.devices, options.workers, options.minutes * 60)
+    several = processes(machine) > 1
     try:
+        if several and is_first_process():
+            with writing(options.out):
+                refusal.forget(options.out)
         if options.resume:
             command.check_resumed(options, run.read(options.out))
             resume(options.release, options.out, machine, cache=options.cache, progress=_tell)
@@ -39,8 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
                 precision=options.precision or command.AUTO, cache=options.cache, progress=_tell,
             )  # fmt: skip
     except DetectorError as error:
-        sys.stderr.write(f"{error}.\n")
+        if several:
+            refusal.tell(options.out, error)
+        else:
+            sys.stderr.write(f"{error}.\n")
         return 1
+    except RuntimeError:
+        # What processes do together breaks off where one of them gives up, and that one has said why.
+        if several and refusal.read(options.out):
+            return 1
+        raise
     except KeyboardInterrupt:
         kept = (options.out / checkpoint.FILE).is_file()
         sys.stderr.write(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.services.errors import Refused
+from detection import refusal
 from detection.progress import PROGRESS
 from workers.supervise import supervise, tail
 
@@ -45,12 +46,13 @@ def run(
     start = output.stat().st_size if output.is_file() else 0
     # What an earlier try told is no news of this one.
     (folder / PROGRESS).unlink(missing_ok=True)
+    refusal.forget(folder)
     command = [sys.executable, "-m", *module]
     status = supervise(command, log=output, tick=lambda: tick(read(folder / PROGRESS)))
     if status != 0:
         words = tail(output, start=start)
         log(words)
-        raise ProgramEnded(_why(status, words))
+        raise ProgramEnded(refusal.read(folder) or _why(status, words))
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -131,6 +131,19 @@ def test_what_the_training_program_says_is_the_run_s_reason(released, settings):
     )
 
 
+def test_what_one_of_several_processes_says_is_the_run_s_reason(released, settings, monkeypatch):
+    """Two processes of torchrun, which on a computer with GPUs would be one for each."""
+    monkeypatch.setattr(training, "gpus_for", lambda batch, count: 2)
+    folder = exported.exported("r-1", lambda done, total: None)
+    image = folder / "Images_png/000001_01_01/010.png"
+    image.unlink()
+    image.write_bytes(b"noise")
+    log = []
+    with pytest.raises(programs.ProgramEnded, match=r"^000001_01_01/010\.png cannot be decoded; copy it again$"):
+        training.train({"release": "r-1", **FEW}, lambda done, total: None, log=log.append)
+    assert "ChildFailedError" in log[0], "the whole of what was said is kept"
+
+
 def test_a_missing_image_is_told_before_anything_is_trained(released, settings):
     next((settings.DATA_DIR / "slices").rglob("010.png")).unlink()
     job = work(engine.enqueue(kind="train", params={"release": "r-1", **FEW}))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from detection import refusal
 from detection.training import checkpoint, settings
 from tests.detection.releases import write_release
 from tests.detection.training.running import lines_of, start
@@ -52,6 +53,24 @@ def test_two_processes_learn_what_one_does_and_one_of_them_writes(discs, tmp_pat
         torch.testing.assert_close(other[name], values, rtol=1e-3, atol=1e-5)
     events = list((tmp_path / "both/tensorboard").iterdir())
     assert len(events) == 1
+
+
+def test_what_one_of_two_processes_cannot_read_is_said_once_and_last(tmp_path):
+    release = write_release(tmp_path / "release", patients=46)
+    # One of the 32 slices to train on, so that one process meets it while the other has a whole batch.
+    (release / "Images_png/000004_01_01/010.png").write_bytes(b"noise")
+    arguments = (
+        release, "--out", tmp_path / "run", "--preset", "tiny", "--accelerator", "cpu", "--devices", 2, "--batch", 2,
+        "--epochs", 1, "--weights", "random",
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "detection.train", *map(str, arguments)], env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    said = "000004_01_01/010.png cannot be decoded; copy it again"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, f"{said}."), done.stderr
+    assert done.stderr.count(said) == 1
+    assert refusal.read(tmp_path / "run") == said
 
 
 def test_the_command_says_and_records_that_it_starts_from_random_weights(discs, tmp_path, capsys):
