@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from detection.data.dataset import Batch
 from detection.network.detector import Found
@@ -68,6 +69,22 @@ def training(device: torch.device, size: int, batch: int) -> Callable[[], Any]:
     shown = [torch.rand(3, size, size, device=device) for _ in range(batch)]
     boxes = [torch.tensor([[16.0, 16.0, 40.0, 40.0]], device=device)] * batch
     return lambda: _learn(made, optimizer, shown, boxes)
+
+
+def flop(size: int) -> int:
+    """Operations for detecting in one image, counted on the processor."""
+    return _counted(detecting(torch.device("cpu"), size, 1))
+
+
+def flop_of_learning(size: int) -> int:
+    """Operations for learning from one image, counted on the processor."""
+    return _counted(training(torch.device("cpu"), size, 1))
+
+
+def _counted(work: Callable[[], Any]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops())
 
 
 def fit(made: nn.Module, stream: Iterator[Batch], seconds: float) -> int:

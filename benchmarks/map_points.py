@@ -80,7 +80,7 @@ def _measure() -> None:
 
     call_command("migrate", verbosity=0, skip_checks=True)
     csv = settings.DATA_DIR / "DL_info.csv"
-    write_rows(csv)
+    write_rows(csv, ROWS)
     call_command("import_deeplesion", csv, release="deeplesion", skip_checks=True, stdout=sys.stderr)
     client = Client(headers={"host": "localhost"})
     endpoint = []

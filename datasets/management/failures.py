@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.db import DataError, IntegrityError, OperationalError, ProgrammingError
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError, connection
 
 from datasets.dl_info import NotDeepLesion
 from datasets.services.errors import Refused
@@ -49,5 +49,5 @@ def one_sentence(untouched: str = "") -> Iterator[None]:
         raise CommandError(
             "the database has no tables yet: run manage.py migrate first"
             if missing
-            else f"the database failed: {cause}"
+            else f"the database {connection.settings_dict['NAME']} failed: {cause}"
         ) from error

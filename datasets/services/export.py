@@ -74,7 +74,8 @@ def export(
         else:
             _clear(part)
             manifests.write(release, listed, [manifests.table_entry(release)])
-        with (part / manifest.TABLE).open("w", encoding="utf-8", newline="") as file:
+        table = part / manifest.TABLE
+        with _writing(table), table.open("w", encoding="utf-8", newline="") as file:
             file.writelines(csv_lines(release))
         if images:
             _write_images(release, part / manifest.IMAGES, link, progress)
@@ -112,7 +113,17 @@ def _begin(part: Path, listed: Path) -> None:
     if own.is_file() and filecmp.cmp(own, listed, shallow=False):
         return
     _clear(part)
-    shutil.copyfile(listed, own)
+    with listed.open("rb") as original, _writing(own), own.open("wb") as copy:
+        shutil.copyfileobj(original, copy)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What the disk says while a file is written names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _clear(part: Path) -> None:

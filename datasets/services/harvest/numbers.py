@@ -13,6 +13,8 @@ from datasets.pacs.series import Volume
 from datasets.services.fence import Fence
 
 Level = SourceIdentity.Level
+UNNUMBERED = 101
+"""First number of follow-up sets to which a report gives none, so that F03 of the report is F03 here."""
 
 
 class SeriesChanged(Exception):
@@ -106,7 +108,7 @@ class Numbers:
             return known
         number = int(bookmark.follow_up[1:] or 0) if bookmark.follow_up else 0
         if number == 0 or FollowUp.objects.filter(patient=patient, number=number).exists():
-            number = _next(FollowUp, patient=patient)
+            number = max(_next(FollowUp, patient=patient), UNNUMBERED)
         return FollowUp.objects.create(patient=patient, number=number, identity=identity)
 
     def _study(self, visit: Visit, volume: Volume) -> Study:

@@ -208,14 +208,15 @@ def test_a_missing_or_damaged_image_is_named_and_nothing_appears(release: Releas
     export(release, tmp_path / "out")
 
 
+@pytest.mark.parametrize(("kilobytes", "file"), [(4, r"DL_info\.csv"), (64, r"Images_png/\S+\.png")])
 def test_a_full_disk_is_one_sentence_leaves_nothing_and_the_next_export_is_whole(
-    release: Release, tmp_path: Path
+    release: Release, tmp_path: Path, kilobytes: int, file: str
 ) -> None:
-    with small_disk(tmp_path / "disk", 64) as disk:
+    with small_disk(tmp_path / "disk", kilobytes) as disk:
         with pytest.raises(CommandError) as failed:
             call_command("release", "export", "r-1", out=disk / "out", stdout=io.StringIO())
         assert re.fullmatch(
-            rf"No space left on device: {disk}/\.out\.part/Images_png/\S+\.png; nothing was exported",
+            rf"No space left on device: {disk}/\.out\.part/{file}; nothing was exported",
             str(failed.value),
         )
         assert list(disk.iterdir()) == []

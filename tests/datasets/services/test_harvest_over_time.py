@@ -83,4 +83,17 @@ def test_a_tracking_uid_goes_before_a_number_of_the_report(tmp_path):
         mark = bidimensional(ct().SOPInstanceUID, identifier("F03"), tracked, long=long, short=short)
         save(report(mark, SOPInstanceUID=f"1.9.{number}"), folder / f"{number}-report")
     run(folder)
-    assert sorted(lesion.follow_up.number for lesion in Lesion.objects.all()) == [3, 4]
+    assert sorted(lesion.follow_up.number for lesion in Lesion.objects.all()) == [3, 101]
+
+
+def test_a_follow_up_set_without_a_number_leaves_the_reports_numbers_to_their_own(tmp_path):
+    folder = tmp_path / "pacs"
+    save(ct(), folder / "image")
+    for number, name in enumerate(("B01", "B02 F01")):
+        tracked = content("UIDREF", code("112040", "DCM", "Tracking Unique Identifier"), UID=f"1.2.8.{number}")
+        long, short = ([x + 25 * number * (1 - place % 2) for place, x in enumerate(line)] for line in CROSS)
+        mark = bidimensional(ct().SOPInstanceUID, identifier(name), tracked, long=long, short=short)
+        save(report(mark, SOPInstanceUID=f"1.9.{number}"), folder / f"{number}-report")
+    run(folder)
+    numbers = Lesion.objects.values_list("annotation__label", "annotation__follow_up", "follow_up__number")
+    assert sorted(numbers) == [("B01", "", 101), ("B02", "F01", 1)]
