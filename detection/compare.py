@@ -1,7 +1,7 @@
 """Command line: `python -m detection.compare RELEASE RUN RUN ... --split test`: evaluated runs beside each other.
 
-Runs on 10, 25, 50 and 100 percent of the training patients, of one preset that started from the same weights, give the
-learning curve (Fig. 8); every run is compared with the first, patient by patient.
+Runs on 10, 25, 50 and 100 percent of the training patients, otherwise made the same way, give the learning curve
+(Fig. 8); every run is compared with the first, patient by patient.
 """
 
 import argparse
@@ -26,6 +26,10 @@ from detection.evaluation.report import bands
 from detection.evaluation.tables import Detections, Truth, read_detections, truth_of
 
 IOU = 0.5
+LISTED = ("preset", "options", "weights", "fraction", "seed", "step")
+"""What is told of how a run was made."""
+APART = ("fraction", "seed", "step")
+"""In what points of one learning curve differ; the steps of an epoch follow from the patients."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,12 +62,12 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
     Returns
     -------
     `runs`: what each was trained on and its sensitivities; `by_share`: their mean over the runs of each share of the
-    training patients, of those with the first one's preset and weights to start from, with its 95% band;
+    training patients, of those made as the first but for share and seed, with its 95% band;
     `differences`: of every further run to the first, in average sensitivity, with its 95% band.
 
     Raises
     ------
-    BadRun : a run is not evaluated on this split of this release.
+    BadRun : a run is not evaluated on this split of this release, or by a version that kept no options.
     DetectorError : any of its kinds.
     """
     release = open_release(folder)
@@ -71,7 +75,7 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
     reports = [_report(run, split, release.sha256) for run in runs]
     found = [_matched(run, split, truth) for run in runs]
     listed = [
-        {"run": run.name, **{name: report["run"][name] for name in ("preset", "weights", "fraction", "seed", "step")},
+        {"run": run.name, **{name: report["run"][name] for name in LISTED},
          "sensitivity": report["sensitivity"], "average_sensitivity": report["average_sensitivity"]}
         for run, report in zip(runs, reports, strict=True)
     ]  # fmt: skip
@@ -79,7 +83,7 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
         "release": release.name,
         "split": split,
         "runs": listed,
-        "by_share": _by_share(listed, truth, found, repeats),
+        "by_share": _by_share(reports, truth, found, repeats),
         "differences": [
             {"run": run.name, "against": runs[0].name,
              **bootstrap.paired_difference(truth, found[0], other, repeats=repeats)}
@@ -91,13 +95,15 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
 def _report(run: Path, split: str, sha256: str) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads((_place(run, split) / REPORT).read_text(encoding="utf-8"))
-        evaluated = content["release_sha256"]
+        evaluated, made = content["release_sha256"], content["run"]
     except (OSError, ValueError, KeyError) as error:
         raise BadRun(
             f"{run} is not evaluated on the {split} split; do that with python -m detection.evaluate"
         ) from error
     if evaluated != sha256:
         raise BadRun(f"{run} was evaluated on another release; evaluate it on this one")
+    if "detector" not in made:
+        raise BadRun(f"{run} was evaluated by a version that did not keep its options; evaluate it again")
     return content
 
 
@@ -111,25 +117,25 @@ def _place(run: Path, split: str) -> Path:
 
 
 def _by_share(
-    listed: list[dict[str, Any]], truth: Truth, found: list[tuple[Detections, Match]], repeats: int
+    reports: list[dict[str, Any]], truth: Truth, found: list[tuple[Detections, Match]], repeats: int
 ) -> dict[str, dict[str, Any]]:
-    """Mean over the runs of each share that are like the first one, smallest share first.
+    """Mean over the runs of each share that are made as the first one, smallest share first.
 
     The band is that of the mean: the same patients are drawn for all its runs.
     """
     like = [
-        (line, pair)
-        for line, pair in zip(listed, found, strict=True)
-        if all(line[name] == listed[0][name] for name in ("preset", "weights"))
+        (report, pair)
+        for report, pair in zip(reports, found, strict=True)
+        if _made(report["run"]) == _made(reports[0]["run"])
     ]
     result = {}
-    for share in sorted({line["fraction"] for line, _ in like}):
-        own = [(line, pair) for line, pair in like if line["fraction"] == share]
+    for share in sorted({report["run"]["fraction"] for report, _ in like}):
+        own = [(report, pair) for report, pair in like if report["run"]["fraction"] == share]
         points = own[0][0]["sensitivity"]
         result[f"{share:g}"] = {
             "runs": len(own),
-            "sensitivity": {at: statistics.mean(line["sensitivity"][at] for line, _ in own) for at in points},
-            "average_sensitivity": statistics.mean(line["average_sensitivity"] for line, _ in own),
+            "sensitivity": {at: statistics.mean(report["sensitivity"][at] for report, _ in own) for at in points},
+            "average_sensitivity": statistics.mean(report["average_sensitivity"] for report, _ in own),
         }
         # Draws of a single patient are all alike.
         if repeats and len(np.unique(truth.patients)) > 1:
@@ -137,6 +143,10 @@ def _by_share(
             drawn = [bootstrap.resample(truth, *pair, [*at, *AVERAGED], repeats=repeats, seed=0) for _, pair in own]
             result[f"{share:g}"]["bands"] = bands(np.mean(drawn, axis=0), at)
     return result
+
+
+def _made(run: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in run.items() if name not in APART}
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from detection.evaluation import pictures
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, truth_of, write_detections
 from detection.inference import BATCH, LOADERS, detect, is_fast_in_bfloat16, pick_device, prepare
+from detection.presets import options, to_json
 from detection.progress import Teller
 from detection.training import checkpoint
 from detection.training.settings import replace
@@ -34,15 +35,15 @@ Progress = Callable[[int, int], None]
 
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate a run; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    out = options.out or options.run / f"evaluation-{options.split}"
+    asked = _parser().parse_args(arguments)
+    out = asked.out or asked.run / f"evaluation-{asked.split}"
     if (out / REPORT).is_file():
         sys.stderr.write(f"{out} holds an evaluation, which this one replaces; to keep it, name another --out.\n")
     try:
         content = evaluate(
-            options.run, options.release, split=options.split, out=out, accelerator=options.accelerator,
-            precise=options.precise, batch=options.batch, workers=options.workers, cache=options.cache,
-            count=options.pictures, repeats=options.bootstrap, which=options.checkpoint,
+            asked.run, asked.release, split=asked.split, out=out, accelerator=asked.accelerator,
+            precise=asked.precise, batch=asked.batch, workers=asked.workers, cache=asked.cache,
+            count=asked.pictures, repeats=asked.bootstrap, which=asked.checkpoint,
             progress=partial(Teller(out), unit="images"),
         )  # fmt: skip
     except DetectorError as error:
@@ -131,12 +132,13 @@ def _clear(out: Path) -> None:
 
 
 def _facts(trained: checkpoint.Trained) -> dict[str, Any]:
-    """What was evaluated."""
+    """What was evaluated; `options` is for the eye, `detector` is all that it was made with."""
     settings = trained.settings
     return {
-        "preset": settings.preset.name, "checkpoint": trained.which, "step": trained.step,
-        "release": settings.release, "seed": settings.seed, "fraction": settings.fraction,
-        "weights": settings.weights,
+        "preset": settings.preset.name, "options": options(settings.preset), "checkpoint": trained.which,
+        "step": trained.step, "release": settings.release, "release_sha256": settings.release_sha256,
+        "seed": settings.seed, "fraction": settings.fraction, "weights": settings.weights,
+        "precision": settings.precision, "detector": to_json(settings.preset),
     }  # fmt: skip
 
 

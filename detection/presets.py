@@ -166,6 +166,15 @@ def to_json(preset: Preset) -> dict[str, Any]:
     return dataclasses.asdict(preset)
 
 
+def options(preset: Preset) -> dict[str, Any]:
+    """What differs from the preset of its name, by the names of the fields, as `training.epochs`."""
+    own, named = (dataclasses.asdict(each) for each in (preset, PRESETS.get(preset.name, Preset(preset.name))))
+    parts = ("input", "network", "training", "augmentation")
+    return {
+        f"{part}.{name}": value for part in parts for name, value in own[part].items() if value != named[part][name]
+    }
+
+
 def from_json(content: dict[str, Any]) -> Preset:
     """A preset out of a run's file.
 

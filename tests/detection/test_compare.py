@@ -1,5 +1,6 @@
 """Runs beside each other, from detections made up for them."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from detection.evaluation import bootstrap
 from detection.evaluation.matching import match
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, truth_of, write_detections
+from detection.presets import PAPER, TINY, options, to_json
 from tests.detection.releases import row, write_table
 
 
@@ -35,7 +37,7 @@ def evaluated(folder: Path, release: Path, *, sure: float, **run: object) -> Pat
     rows = np.concatenate([boxes, np.round(rng.random((*boxes.shape[:2], 1)), 6)], axis=2)
     write_detections(place / "detections.csv", list(zip(truth.names, rows, strict=True)))
     facts = {"preset": "tiny", "checkpoint": "best", "step": 1, "release": "made", "seed": 0, "fraction": 1.0,
-             "weights": "random"}  # fmt: skip
+             "weights": "random", "options": {}, "detector": to_json(TINY), "precision": "32-true"}  # fmt: skip
     content = report(truth, read_detections(place / "detections.csv", truth), repeats=0)
     content |= {"run": facts | run, "release_sha256": opened.sha256}
     (place / "report.json").write_text(json.dumps(content))
@@ -63,3 +65,44 @@ def test_a_share_of_several_runs_has_the_band_of_their_mean(release, tmp_path):
     low, high = content["by_share"]["1"]["bands"]["average_sensitivity"]
     assert low < content["by_share"]["1"]["average_sensitivity"] < high
     assert all("bands" not in part for part in compare.compare(release, runs, repeats=0)["by_share"].values())
+
+
+def test_runs_made_otherwise_are_no_points_of_the_first_ones_learning_curve(release, tmp_path):
+    """Another backbone from random weights, another spacing, other numbers of epochs, another precision."""
+    spaced = dataclasses.replace(TINY, input=dataclasses.replace(TINY.input, spacing_mm=0.8))
+    others = {
+        "spaced": {"detector": to_json(spaced), "options": options(spaced)},
+        "context": {"preset": "context"},
+        "weights": {"weights": "vgg16.pth"},
+        "checkpoint": {"checkpoint": "last"},
+        "precise": {"precision": "bf16-mixed"},
+    }
+    runs = [evaluated(tmp_path / "whole", release, sure=0.4)]
+    runs += [evaluated(tmp_path / name, release, sure=0.1, fraction=0.5, **made) for name, made in others.items()]
+    content = compare.compare(release, runs, repeats=0)
+    assert list(content["by_share"]) == ["1"]
+    assert content["runs"][1]["options"] == {"input.spacing_mm": 0.8}
+    runs.append(evaluated(tmp_path / "alike", release, sure=0.2, fraction=0.5, seed=3, step=7))
+    assert {share: part["runs"] for share, part in compare.compare(release, runs, repeats=0)["by_share"].items()} == {
+        "0.5": 1,
+        "1": 1,
+    }
+
+
+def test_a_report_without_options_is_asked_for_anew(release, tmp_path, capsys):
+    run = evaluated(tmp_path / "old", release, sure=0.4)
+    path = run / "evaluation-test/report.json"
+    content = json.loads(path.read_text())
+    del content["run"]["detector"]
+    path.write_text(json.dumps(content))
+    assert compare.main([str(release), str(run)]) == 1
+    said = f"{run} was evaluated by a version that did not keep its options; evaluate it again.\n"
+    assert capsys.readouterr().err == said
+
+
+def test_options_are_what_differs_from_the_preset_of_the_name():
+    assert options(PAPER) == {}
+    network = dataclasses.replace(PAPER.network, backbone="resnet50")
+    training = dataclasses.replace(PAPER.training, epochs=4)
+    made = dataclasses.replace(PAPER, network=network, training=training)
+    assert options(made) == {"network.backbone": "resnet50", "training.epochs": 4}
