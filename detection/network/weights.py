@@ -1,6 +1,7 @@
 """ImageNet weights for a backbone, from a file or from PyTorch's own server."""
 
 import re
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -18,7 +19,7 @@ URLS = {
     "resnet50": "https://download.pytorch.org/models/resnet50-0676ba61.pth",
     "densenet121": "https://download.pytorch.org/models/densenet121-a639ec97.pth",
 }
-"""torchvision's standard checkpoints."""
+"""torchvision's standard checkpoints; what stands before the suffix is the beginning of a file's SHA-256."""
 
 
 class NoWeights(Exception):
@@ -47,17 +48,27 @@ def from_imagenet(backbone: Backbone, name: str) -> str:
     Raises
     ------
     NoWeights : there are none for this backbone, or they cannot be fetched.
+    BadCheckpoint : what PyTorch keeps of them is damaged.
     """
     if name not in URLS:
         raise NoWeights(f"there are no pretrained weights for {name}")
     url = URLS[name]
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2], progress=False)
+        except (URLError, HTTPException, OSError, RuntimeError) as error:
+            reason = getattr(error, "reason", error)
+            raise NoWeights(f"{url} could not be fetched ({reason})") from error
     try:
-        content = torch.hub.load_state_dict_from_url(url, map_location="cpu", progress=False, weights_only=True)
-    except (URLError, OSError, RuntimeError) as error:
-        reason = getattr(error, "reason", error)
-        raise NoWeights(f"{url} could not be fetched ({reason})") from error
-    load(backbone, content, url.rpartition("/")[2])
-    return url.rpartition("/")[2]
+        load(backbone, torch_file.read(path), path.name)
+    except (torch_file.NotReadable, OSError, BadCheckpoint) as error:
+        raise BadCheckpoint(
+            f"{path} is not the file of weights it should be; remove it to have it fetched again, or go without by "
+            "--weights random"
+        ) from error
+    return path.name
 
 
 def load(backbone: Backbone, content: dict[str, Any], name: str) -> None:

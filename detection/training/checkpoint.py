@@ -18,7 +18,7 @@ from detection.training.validation import SENSITIVITY
 FILE = "checkpoint.pt"
 """The last one, which a run goes on from."""
 BEST = "best.pt"
-"""The one that found most lesions of the validation split."""
+"""The one that found most lesions of the validation split; of equals the last, which has learned longest."""
 
 Which = Literal["best", "last"]
 CHECKPOINTS: dict[str, Which] = {"best": "best", "last": "last"}
@@ -26,7 +26,7 @@ CHECKPOINTS: dict[str, Which] = {"best": "best", "last": "last"}
 
 
 class Keeper:
-    """Keeps the last state of a run, and the best by validation."""
+    """Keeps the last state of a run, and the best by validation, of equals the later."""
 
     def __init__(
         self, folder: Path, preset: Preset, network: Detector, optimizer: torch.optim.Optimizer, best: float = -1.0
@@ -37,8 +37,7 @@ class Keeper:
 
     def keep(self, step: int, values: dict[str, float]) -> None:
         """Write the state after `step` steps; `values` may hold what was validated."""
-        better = values.get(SENSITIVITY, -1.0) > self.best
-        if better:
+        if SENSITIVITY in values and values[SENSITIVITY] >= self.best:
             self.best = values[SENSITIVITY]
             self._write(BEST, step)
         self._write(FILE, step)

@@ -1,6 +1,7 @@
 """Backbones carry torchvision's names and shapes, and load its files."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from detection.errors import BadCheckpoint
 from detection.network import weights
 from detection.network.backbones import KINDS
+from tests.detection.training.running import start
 
 # Of torchvision 0.28's state dicts, as far as the backbone goes: count, two names with their shapes, and the digest of
 # all names and shapes.
@@ -78,3 +80,44 @@ def test_weights_of_another_backbone_are_refused_in_one_sentence(tmp_path):
 def test_a_backbone_without_pretrained_weights_says_so():
     with pytest.raises(weights.NoWeights, match="no pretrained weights for narrow"):
         weights.from_imagenet(KINDS["narrow"](), "narrow")
+
+
+def keep(name: str, content: bytes) -> Path:
+    """Put a file where PyTorch keeps what it fetched."""
+    path = Path(torch.hub.get_dir(), "checkpoints", name)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def _own_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+
+@pytest.mark.usefixtures("_own_files")
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html><html>Sign in first</html>", bytes(1000), b""])
+def test_a_damaged_file_that_pytorch_keeps_is_named_and_not_trained_without(content, discs, tmp_path, capsys):
+    path = keep("vgg16-397923af.pth", content)
+    assert start(discs, "--out", tmp_path / "run") == 1
+    said = f"{path} is not the file of weights it should be; remove it to have it fetched again, or go without by"
+    assert capsys.readouterr().err.splitlines()[-1] == f"{said} --weights random."
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("_own_files")
+def test_what_is_fetched_must_be_the_file_that_its_name_says(tmp_path, monkeypatch):
+    state = KINDS["alexnet"]().state_dict()
+    torch.save(state, tmp_path / "file.pth")
+    whole = (tmp_path / "file.pth").read_bytes()
+    name = f"alexnet-owt-{hashlib.sha256(whole).hexdigest()[:8]}.pth"
+    monkeypatch.setitem(weights.URLS, "alexnet", (tmp_path / name).as_uri())
+    backbone = KINDS["alexnet"]()
+    (tmp_path / name).write_bytes(whole[:-1])
+    with pytest.raises(weights.NoWeights, match=r"could not be fetched \(invalid hash value"):
+        weights.from_imagenet(backbone, "alexnet")
+    (tmp_path / name).write_bytes(whole)
+    assert weights.from_imagenet(backbone, "alexnet") == name
+    (tmp_path / name).unlink()
+    assert weights.from_imagenet(backbone, "alexnet") == name, "it was kept"
+    assert all(torch.equal(value, state[key]) for key, value in backbone.state_dict().items())

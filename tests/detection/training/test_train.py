@@ -15,7 +15,7 @@ from detection.network.detector import Detector
 from detection.presets import PAPER
 from detection.training import checkpoint, settings
 from detection.training.loop import Machine, check_batch
-from detection.training.optimizer import learning_rate
+from detection.training.optimizer import learning_rate, make_optimizer
 from tests.detection.training.running import SMALL, run, validated
 
 
@@ -45,10 +45,18 @@ def test_the_best_by_validation_is_kept_beside_the_last(discs, tmp_path):
     lines = validated(tmp_path, discs)
     found = {line["step"]: line["val_sensitivity_4"] for line in lines if "val_loss" in line}
     best = checkpoint.load(tmp_path, SMALL, name=checkpoint.BEST)
-    assert (best["step"], best["best"]) == (max(found, key=lambda step: (found[step], -step)), max(found.values()))
+    assert (best["step"], best["best"]) == (max(found, key=lambda step: (found[step], step)), max(found.values()))
     for which, step in (("last", 6), ("best", best["step"])):
         trained = checkpoint.detector(tmp_path, which)
         assert (trained.which, trained.step) == (which, step)
+
+
+def test_of_two_that_found_as_many_the_later_is_kept(tmp_path):
+    network = Detector(SMALL)
+    keeper = checkpoint.Keeper(tmp_path, SMALL, network, make_optimizer(network, SMALL.training))
+    for step, found in ((1, 0.0), (2, 0.4), (3, 0.4), (4, 0.2)):
+        keeper.keep(step, {"val_sensitivity_4": found})
+        assert checkpoint.load(tmp_path, SMALL, name=checkpoint.BEST)["step"] == min(step, 3)
 
 
 def test_of_a_run_without_validation_the_last_checkpoint_is_taken(discs, tmp_path):
