@@ -1,11 +1,14 @@
 """Jobs run once and are told truthfully, however their work ends."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
+from tests import factories
 from tests.workers.jobs import again_at_once, log_of, queued, told
 from tests.workers.kinds import kind_that
 from workers import engine
@@ -174,3 +177,34 @@ def test_the_time_left_counts_from_what_an_attempt_found_done_and_anew_for_each_
     with kind_that(work):
         engine.perform(queued().pk)
     assert seen == [("series", 40), ("series", 40), ("rows", 0), ("rows", 0)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_that_writes_all_the_time_leaves_others_their_turn():
+    begun, over, waited = threading.Event(), threading.Event(), []
+
+    def work(params, run):
+        for number in range(100):
+            with run.fence():
+                factories.make_collection(slug=f"a{number}")
+                begun.set()
+                time.sleep(0.2)
+            if over.is_set():
+                return {}
+        return {}
+
+    def write():
+        begun.wait(10)
+        since = time.monotonic()
+        factories.make_collection(slug="b")
+        waited.append(time.monotonic() - since)
+        over.set()
+        connection.close()
+
+    with kind_that(work):
+        job = queued()
+        other = threading.Thread(target=write)
+        other.start()
+        engine.perform(job.pk)
+        other.join()
+    assert waited[0] < 3
