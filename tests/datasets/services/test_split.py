@@ -3,12 +3,18 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import dl_info
 from datasets.services.split import BadShares, quotas, share_out
 from tests.datasets.tables import REAL, needs_real_data
+
+FEW = (
+    "22244558 345 122377 2455 22344558 35 2335566 224557 2334 22334558 588 2234 12458 44456 47 555 3447 347 577 "
+    "22355667"
+)
+"""The types of the lesions of twenty patients; two have one in a bone."""
 
 SHARES = [(70, 15, 15), (80, 10, 10), (34, 33, 33), (50, 50, 0), (98, 1, 1)]
 PATIENTS = st.dictionaries(
@@ -16,6 +22,7 @@ PATIENTS = st.dictionaries(
 )
 
 
+@settings(max_examples=30)
 @given(PATIENTS, st.sampled_from(SHARES), st.integers(0, 2**31))
 def test_every_patient_gets_one_split_and_every_split_its_share(
     patients: dict[int, dict[int, int]], shares: tuple[int, ...], seed: int
@@ -28,6 +35,7 @@ def test_every_patient_gets_one_split_and_every_split_its_share(
         assert abs(counts[place] - len(patients) * share / 100) < 2
 
 
+@settings(max_examples=30)
 @given(PATIENTS, st.integers(0, 2**31))
 def test_the_same_seed_gives_the_same_split_in_whatever_order_patients_come(
     patients: dict[int, dict[int, int]], seed: int
@@ -39,6 +47,16 @@ def test_the_same_seed_gives_the_same_split_in_whatever_order_patients_come(
 def test_another_seed_gives_another_split() -> None:
     patients = {number: {number % 8 + 1: 2} for number in range(1, 200)}
     assert share_out(patients, (70, 15, 15), 1) != share_out(patients, (70, 15, 15), 2)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 2017])
+def test_no_split_of_few_patients_lacks_a_type_that_enough_of_them_have(seed: int) -> None:
+    patients = {number: Counter(map(int, types)) for number, types in enumerate(FEW.split(), start=1)}
+    placed = share_out(patients, (70, 15, 15), seed)
+    held = [sum((patients[number] for number in placed if placed[number] == place), Counter()) for place in range(3)]
+    lacking = [kind for counts in held for kind in range(1, 9) if not counts[kind]]
+    assert lacking == [1], "two patients cannot be in three splits; all else can be in each"
+    assert [counts.total() / 96 for counts in held] == pytest.approx([0.70, 0.15, 0.15], abs=0.04)
 
 
 @pytest.mark.parametrize(
