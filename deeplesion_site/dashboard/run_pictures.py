@@ -13,6 +13,7 @@ from datasets.selectors.by_name import lesions_on, slices_by_name
 from deeplesion_site import access
 from deeplesion_site.dashboard.slice_image import LUNG, LUNG_LOW_ENOUGH, window_of
 from detection import selectors
+from detection.evaluation.labels import Frame, place
 from detection.models import Detection, Evaluation, Target
 
 COUNT = 12
@@ -81,14 +82,9 @@ def _tiles(request: HttpRequest, found: Evaluation, release: Release | None, nam
 def _tile(picture: selectors.Picture, place: Slice | None, lesions: list[Lesion], release: str) -> Tile:
     columns, rows = (place.series.columns, place.series.rows) if place else _extent(picture)
     boxes = [_box("truth", target) for target in picture.targets]
-    boxes += [
-        _box("missed", target, label="missed", columns=columns) for target in picture.targets if is_missed(target)
-    ]
-    boxes += [
-        _box(_kind(detection), detection, label=f"{detection.score:.3f}", columns=columns)
-        for detection in picture.detections
-    ]
-    boxes = apart(boxes, columns / 26)
+    boxes += [_box("missed", target, label="missed") for target in picture.targets if is_missed(target)]
+    boxes += [_box(_kind(detection), detection, label=f"{detection.score:.3f}") for detection in picture.detections]
+    shown = _shown(columns, rows, boxes)
     first = next((target for target in picture.targets if is_missed(target)), picture.targets[0])
     lesion = _lesion_at(first, lesions)
     return Tile(
@@ -96,8 +92,8 @@ def _tile(picture: selectors.Picture, place: Slice | None, lesions: list[Lesion]
         _image(place, picture.targets) if place and place.stored else "",
         columns,
         rows,
-        _shown(columns, rows, boxes),
-        boxes,
+        shown,
+        _labelled(boxes, shown, columns),
         sentence(picture),
         f"{reverse('lesion', args=[lesion.pk])}?release={release}" if lesion else "",
     )
@@ -112,17 +108,22 @@ def _shown(columns: int, rows: int, boxes: list[Box]) -> tuple[float, float, flo
     return round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)
 
 
-def apart(boxes: list[Box], height: float) -> list[Box]:
-    """Move labels down that would lie on one placed before."""
-    placed: list[Box] = []
-    for box in boxes:
-        while box.label and any(
-            other.label and abs(other.label_x - box.label_x) < 3 * height and abs(other.label_y - box.label_y) < height
-            for other in placed
-        ):
-            box = replace(box, label_y=round(box.label_y + height, 1))
-        placed.append(box)
-    return placed
+def _labelled(boxes: list[Box], shown: tuple[float, float, float, float], columns: int) -> list[Box]:
+    """Give every label a place of its own in what is shown."""
+    left, top, width, height = shown
+    named = [box for box in boxes if box.label]
+    labels = place(
+        [Frame(box.x, box.y, box.x + box.width, box.y + box.height) for box in named],
+        [box.kind == "missed" for box in named],
+        Frame(left, top, left + width, top + height),
+        width=columns / 8,
+        height=columns / 26,
+    )
+    placed = [
+        replace(box, label_x=round(label.x, 1), label_y=round(label.y, 1), anchor=label.anchor)
+        for box, label in zip(named, labels, strict=True)
+    ]
+    return [box for box in boxes if not box.label] + placed
 
 
 def is_missed(target: Target) -> bool:
@@ -149,22 +150,11 @@ def _kind(detection: Detection) -> str:
     return "false" if detection.outcome == Detection.Outcome.FALSE_POSITIVE else "correct"
 
 
-def _box(kind: str, of: Target | Detection, *, label: str = "", columns: int = 0) -> Box:
+def _box(kind: str, of: Target | Detection, *, label: str = "") -> Box:
     # Pixel centres at integers: the picture's frame begins half a pixel before the first centre.
-    x1, y1, x2, y2 = of.x1 + 0.5, of.y1 + 0.5, of.x2 + 0.5, of.y2 + 0.5
-    room = x2 + columns / 7 < columns
     grown = 2.0 if kind == "missed" else 0.0
-    return Box(
-        kind,
-        round(x1 - grown, 1),
-        round(y1 - grown, 1),
-        round(x2 - x1 + 2 * grown, 1),
-        round(y2 - y1 + 2 * grown, 1),
-        label,
-        round(x2 + grown + columns / 128 if room else x1 - grown - columns / 128, 1),
-        round(y2 if kind == "missed" else y1 + columns / 40, 1),
-        "start" if room else "end",
-    )
+    x1, y1, x2, y2 = of.x1 + 0.5 - grown, of.y1 + 0.5 - grown, of.x2 + 0.5 + grown, of.y2 + 0.5 + grown
+    return Box(kind, round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1), label)
 
 
 def _image(place: Slice, targets: Iterable[Target]) -> str:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from detection.data.slices import read_hu
+from detection.evaluation.labels import Frame, place
 from detection.evaluation.overlap import Floats, paired_iou
 
 YELLOW, GREEN, RED, BLUE = (255, 221, 0), (0, 200, 80), (240, 40, 40), (60, 130, 255)
@@ -19,6 +20,8 @@ SOFT, LUNG = (-175.0, 275.0), (-1400.0, 200.0)
 """Windows in HU; the lung's where the boxes hold mostly air."""
 AERATED_HU = -400
 LONGEST_SIDE = 512
+LETTERS = 14
+"""Height of the scores in pixels of the picture."""
 
 
 def sort_out(lesions: Floats, found: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -74,10 +77,24 @@ def draw(slice_path: Path, lesions: Floats, found: Floats, out: Path) -> None:
         if is_missed:
             canvas.rectangle(_grown(lesion, 2), outline=BLUE)
         _dashed(canvas, lesion)
-    for box, score, is_correct in zip(_on_canvas(shown[:, :4], zoom), shown[:, 4], correct, strict=True):
+    boxes = [Frame(*box) for box in _on_canvas(shown[:, :4], zoom)]
+    font = ImageFont.load_default(LETTERS)
+    labels = place(
+        boxes, [False] * len(boxes), Frame(0, 0, *image.size), width=font.getlength("0.000"), height=LETTERS
+    )
+    for box, label, score, is_correct in zip(boxes, labels, shown[:, 4], correct, strict=True):
         colour = GREEN if is_correct else RED
         canvas.rectangle(box, outline=colour)
-        canvas.text((box[2] + 2, box[1]), f"{score:.3f}", fill=colour)
+        foot = "ls" if label.anchor == "start" else "rs"
+        canvas.text(
+            (label.x, label.y),
+            f"{score:.3f}",
+            fill=colour,
+            font=font,
+            anchor=foot,
+            stroke_width=1,
+            stroke_fill="black",
+        )
     temporary = out.with_name(f".{out.name}.part")
     image.save(temporary, format="PNG")
     temporary.replace(out)

@@ -14,8 +14,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from datasets import phantom
-from deeplesion_site.dashboard import run_charts, run_pictures
-from detection.models import TrainingRun
+from deeplesion_site.dashboard import run_charts
+from detection.models import Detection, TrainingRun
 from detection.services import runs
 from tests import factories
 from tests import factories_detection as made
@@ -378,7 +378,15 @@ def test_without_a_run_the_overview_keeps_silent(client: Client) -> None:
     assert text(client, "/detecting/").strip() == ""
 
 
-def test_labels_of_near_boxes_lie_below_each_other() -> None:
-    near = [run_pictures.Box("false", 0, 0, 9, 9, "0.9", 10, 10 + step, "start") for step in (0, 3, 6)]
-    far = run_pictures.Box("false", 0, 0, 9, 9, "0.8", 300, 10, "start")
-    assert [box.label_y for box in run_pictures.apart([*near, far], 20)] == [10, 33, 56, 10]
+def test_scores_of_a_picture_stand_apart_within_what_is_shown(client: Client, dataset: SimpleNamespace) -> None:
+    name = dataset.published.slice.file_name
+    for shift in (0, 3):
+        Detection.objects.create(
+            evaluation=dataset.evaluation, file_name=name, outcome=Detection.Outcome.FALSE_POSITIVE, overlap=0.0,
+            score=0.65 - shift / 100, x1=425.0, y1=100.0 + shift, x2=450.0, y2=130.0 + shift,
+        )  # fmt: skip
+    page = text(client, f"/runs/{dataset.evaluation.run_id}/")
+    labels = re.findall(r'<text class="false" x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)"[^>]*>0.(?:650|620)<', page)
+    assert [anchor for _, _, anchor in labels] == ["end", "end"], "the air right of the body is cut off"
+    (_, first, _), (_, second, _) = labels
+    assert float(second) - float(first) >= 512 / 26

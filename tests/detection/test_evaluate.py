@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from detection import compare, evaluate_volumes
 from detection import evaluate as command
@@ -244,6 +245,25 @@ def test_pictures_are_drawn_in_the_papers_colours(tmp_path):
         assert image.getpixel((int(70.5 * 4 - 0.5), 60)) == pictures.RED
         assert image.getpixel((30, 400)) != pictures.RED, "unsure detections are not shown"
     assert {pictures.YELLOW, pictures.GREEN, pictures.RED, pictures.BLUE} <= colours
+
+
+def test_scores_at_the_right_edge_and_of_near_boxes_are_all_written(tmp_path, monkeypatch):
+    written = []
+    save_png(tmp_path / "001.png", np.zeros((128, 128)))
+    found = np.array([[90.0, 20, 127, 50, 0.9], [92, 21, 127, 52, 0.8], [94, 22, 126, 54, 0.7]])
+    text = ImageDraw.ImageDraw.text
+
+    def watched(canvas, place, score, **how):
+        written.append((score, *canvas.textbbox(place, score, font=how["font"], anchor=how["anchor"])))
+        text(canvas, place, score, **how)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", watched)
+    pictures.draw(tmp_path / "001.png", np.zeros((0, 4)), found, tmp_path / "out.png")
+    assert [score for score, *_ in written] == ["0.900", "0.800", "0.700"]
+    for _, x1, y1, x2, y2 in written:
+        assert (x1 >= 0, y1 >= 0, x2 <= 512, y2 <= 512) == (True, True, True, True)
+    for (*_, above), (_, _, below, *_) in itertools.pairwise(written):
+        assert above <= below, "one score below the other"
 
 
 def test_pictures_are_chosen_by_seed_and_the_worst_misses_follow():
