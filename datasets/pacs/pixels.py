@@ -22,7 +22,7 @@ from datasets.geometry import hu
 from datasets.geometry.volume import Flips
 from datasets.pacs import png
 from datasets.pacs.codestream import stated_size
-from datasets.pacs.instance import DECODE_ERRORS, value_of
+from datasets.pacs.instance import DECODE_ERRORS, plain_value_of, value_of
 
 MAX_PIXELS = 64 * 2**20
 """More than any slice has; a header that claims more is damaged."""
@@ -124,7 +124,7 @@ def _check_one_slice(dataset: Dataset) -> None:
 def _rescale(dataset: Dataset) -> tuple[float, float]:
     kind = str(value_of(dataset, "RescaleType") or "").strip()
     try:
-        slope, intercept = float(dataset.RescaleSlope), float(dataset.RescaleIntercept)
+        slope, intercept = (float(plain_value_of(dataset, f"Rescale{each}")) for each in ("Slope", "Intercept"))
     except DECODE_ERRORS:
         raise NotHounsfield("it states no RescaleSlope and RescaleIntercept") from None
     if kind not in HU_TYPES:
@@ -153,7 +153,7 @@ def _native(dataset: Dataset, order: str) -> NDArray[Any]:
     allocated, bits = _whole(dataset, "BitsAllocated", 0), _whole(dataset, "BitsStored", 0)
     if allocated not in (8, 16, 32) or not 1 <= bits <= allocated:
         raise UndecodablePixels(f"pixels of {bits} bits in {allocated} are not read")
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    rows, columns = _whole(dataset, "Rows", 0), _whole(dataset, "Columns", 0)
     needed, there = rows * columns * allocated // 8, len(dataset.PixelData)
     if there < needed:
         raise TruncatedPixels(f"it has {there} bytes of pixels, where its header needs {needed}")
@@ -181,7 +181,7 @@ def _decompressed(dataset: Dataset, syntax: UID) -> NDArray[Any]:
 
 
 def _whole(dataset: Dataset, keyword: str, default: int) -> int:
-    value = value_of(dataset, keyword)
+    value = plain_value_of(dataset, keyword)
     try:
         return default if value is None else int(value)
     except DECODE_ERRORS:

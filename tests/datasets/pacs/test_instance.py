@@ -1,6 +1,7 @@
-"""Header facts are the same whether pydicom has made values of a file's bytes already or not."""
+"""Header facts and pictures are the same whether pydicom has made values of a file's bytes already or not."""
 
 from io import BytesIO
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -8,7 +9,9 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
 from pydicom.tag import Tag
 
+from datasets.geometry.volume import Flips
 from datasets.pacs.instance import DECODE_ERRORS, HEADER_KEYWORDS, facts_of
+from datasets.pacs.pixels import encode_slice
 from tests.datasets.pacs.dicom_files import ct
 
 VALUES = {
@@ -25,9 +28,9 @@ VALUES = {
 }
 
 
-def _read() -> FileDataset:
+def _read(**changes: Any) -> FileDataset:
     file = BytesIO()
-    ct().save_as(file, enforce_file_format=True)
+    ct(**changes).save_as(file, enforce_file_format=True)
     return dcmread(BytesIO(file.getvalue()))
 
 
@@ -48,3 +51,13 @@ def test_facts_are_the_same_from_bytes_as_from_pydicom_s_values(keyword: str, vr
     assert facts_of(raw, HEADER_KEYWORDS) == facts_of(decoded, HEADER_KEYWORDS)
     left_alone = isinstance(raw.get_item(keyword), RawDataElement)
     assert left_alone == (vr != "SH" and value != b"")
+
+
+@pytest.mark.parametrize("changes", [{}, {"RescaleSlope": "0.5"}, {"PixelRepresentation": 1}, {"BitsStored": 16}])
+def test_a_picture_is_the_same_from_bytes_as_from_pydicom_s_values(changes: dict[str, Any]) -> None:
+    raw, decoded = _read(**changes), _read(**changes)
+    for _ in decoded:
+        pass
+    as_stored = Flips(columns=False, rows=False)
+    assert encode_slice(raw, as_stored).png == encode_slice(decoded, as_stored).png
+    assert isinstance(raw.get_item("Rows"), RawDataElement)
