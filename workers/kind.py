@@ -26,6 +26,8 @@ class Kind(Generic[P]):
     """How often a job is claimed at most, lost workers and transient errors together."""
     transient: tuple[type[Exception], ...] = ()
     """Errors that may pass by themselves; the engine adds those of the database."""
+    asked: Callable[[P], None] | None = None
+    """Lets what the work is going to make say that it waits. It is called in the transaction that queues a new job."""
     ended: Callable[[P, list[P], Job.State, str], None] | None = None
     """Puts right what the work has said of itself, when its job ends without success: no worker had it any more, or
     the work never came to say it. It is called in the transaction that ends the job, with the parameters, those of the

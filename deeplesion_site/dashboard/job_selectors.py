@@ -79,6 +79,14 @@ def evaluation_of(job: Job) -> Evaluation | None:
     return Evaluation.objects.defer("report").filter(**job.params).first()
 
 
+def evaluating_job(evaluation: Evaluation) -> Job | None:
+    """The unfinished job that computes an evaluation."""
+    names = ("checkpoint", "split", "convention", "iou")
+    same = {f"params__{name}": getattr(evaluation, name) for name in names}
+    unfinished = Job.objects.filter(kind=evaluate.KIND.name, state__in=Job.UNFINISHED)
+    return unfinished.filter(params__run=evaluation.run_id, **same).order_by("id").first()
+
+
 def is_hospital(slug: str) -> bool:
     """Whether a collection is there and comes from harvests."""
     return Collection.objects.filter(slug=slug, kind=Collection.Kind.HOSPITAL).exists()

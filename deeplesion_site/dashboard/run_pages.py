@@ -15,7 +15,7 @@ from datasets.selectors import releases as release_selectors
 from datasets.selectors import visibility as visible
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
-from deeplesion_site.dashboard import run_charts, run_pictures, run_table
+from deeplesion_site.dashboard import job_selectors, run_charts, run_pictures, run_table
 from deeplesion_site.dashboard.charts import Chart
 from deeplesion_site.dashboard.partial import is_partial
 from detection import selectors
@@ -53,7 +53,7 @@ def run_page(request: HttpRequest, pk: int) -> HttpResponse:
     finished = [each for each in evaluations if each.state == Evaluation.State.DONE]
     chosen = _chosen(request, finished)
     context: dict[str, Any] = {
-        **_progress(run, evaluations),
+        **_progress(request, run, evaluations),
         "release": release,
         "on_phantom": on_phantom(release),
         "finished": finished,
@@ -80,7 +80,7 @@ def run_page(request: HttpRequest, pk: int) -> HttpResponse:
 def run_progress(request: HttpRequest, pk: int) -> HttpResponse:
     """How far a run is; the page loads anew when that is over."""
     run = run_or_404(pk)
-    context = _progress(run, list(run.evaluations.all()))
+    context = _progress(request, run, list(run.evaluations.all()))
     losses = run_charts.losses(run.curve) if run.curve.get("train", {}).get("step") else None
     response = render(request, "parts/run_progress.html", {**context, "live": losses, "log": _log(request, run)})
     began_drawing = losses is not None and request.GET.get("drawn") == "no"
@@ -175,13 +175,15 @@ def _charts(found: Evaluation) -> list[Chart]:
     return [*charts, run_charts.by_share(shares)] if len(shares) > 1 else charts
 
 
-def _progress(run: TrainingRun, evaluations: list[Evaluation]) -> dict[str, Any]:
+def _progress(request: HttpRequest, run: TrainingRun, evaluations: list[Evaluation]) -> dict[str, Any]:
+    sees_jobs = access.may(request.user, Right.SEE_JOBS)
     evaluating = next((each for each in evaluations if each.is_unfinished), None)
     ended = (Evaluation.State.FAILED, Evaluation.State.CANCELLED)
     failed = next((each for each in evaluations if each.state in ended), None)
     return {
         "run": run,
         "evaluating": evaluating,
+        "evaluating_job": job_selectors.evaluating_job(evaluating) if evaluating and sees_jobs else None,
         "evaluation_failed": failed if evaluating is None else None,
         "unfinished": run.is_unfinished or evaluating is not None,
     }

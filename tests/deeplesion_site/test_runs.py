@@ -19,6 +19,7 @@ from detection.models import Detection, TrainingRun
 from detection.services import runs
 from tests import factories
 from tests import factories_detection as made
+from workers import engine
 from workers.management.commands import train
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +136,26 @@ def test_when_it_is_over_the_page_loads_anew(client: Client) -> None:
     assert "image 3 of 12" in words(part.content.decode())
 
 
+def test_a_trained_run_whose_evaluation_waits_says_so_until_it_is_there(
+    client: Client, client_of: Callable[[str], Client]
+) -> None:
+    run = made.make_run(state="trained")
+    job = engine.enqueue(kind="evaluate", params={"run": run.pk})
+    page = text(client_of("admin"), f"/runs/{run.pk}/")
+    assert f"The evaluation in the test split waits for a worker. Job {job.pk}" in words(page)
+    assert f'href="/jobs/{job.pk}/"' in page
+    assert "every 2s" in page
+    assert "Not evaluated yet" not in page
+    assert "Evaluate it" not in page
+    seen = text(client, f"/runs/{run.pk}/")
+    assert "waits for a worker." in words(seen)
+    assert "/jobs/" not in seen, "a visitor sees no jobs"
+    assert "every 5s" in text(client, "/runs/")
+    assert "HX-Refresh" not in client.get(f"/runs/{run.pk}/progress/").headers
+    engine.cancel(job.pk)
+    assert client.get(f"/runs/{run.pk}/progress/").headers["HX-Refresh"] == "true"
+
+
 def test_an_evaluation_that_failed_says_why(client: Client) -> None:
     run = made.make_run(state="trained")
     made.make_evaluation(
@@ -209,6 +230,25 @@ def test_results_on_the_phantom_are_called_so(client: Client, dataset: SimpleNam
     dataset.collection.save()
     assert "Results on the phantom." in text(client, f"/runs/{run.pk}/")
     assert "results on the phantom" in text(client, "/runs/")
+
+
+def test_a_cancelled_run_says_nothing_of_training_or_results(client: Client, dataset: SimpleNamespace) -> None:
+    dataset.collection.slug = phantom.COLLECTION
+    dataset.collection.save()
+    said = words(text(client, f"/runs/{made.make_run(state='cancelled').pk}/"))
+    assert "Preset tiny on first-1.0 ." in said
+    assert "Cancelled" in said
+    assert "of training" not in said
+    assert "phantom" not in said.lower()
+    assert "Preset tiny , trained on first-1.0 in" in words(text(client, f"/runs/{dataset.evaluation.run_id}/"))
+
+
+def test_both_checkpoints_are_named_to_those_who_may_reach_them(client_of: Callable[[str], Client]) -> None:
+    run = made.make_run(state="trained", hashes={"checkpoint.pt": "c" * 64, "best.pt": "d" * 64})
+    said = words(text(client_of("admin"), f"/runs/{run.pk}/"))
+    assert "Last checkpoint runs/1/checkpoint.pt" in said
+    assert f"Best in the validation split runs/{run.pk}/best.pt" in said
+    assert "best.pt" not in text(client_of("researcher"), f"/runs/{run.pk}/")
 
 
 def test_pictures_draw_boxes_in_the_paper_s_words_and_open_the_lesion(

@@ -66,6 +66,7 @@ def test_a_worker_trains_then_evaluates_and_the_second_time_nothing_is_done(rele
     assert run.curve["train"]["step"] == [1, 2]
     assert (run.seconds > 0, bool(run.device), bool(run.torch_version)) == (True, True, True)
     assert not (folder / "cache").exists(), "decoded slices are needed for training alone"
+    assert run.evaluations.get().state == Evaluation.State.QUEUED
     following = work(Job.objects.get(kind="evaluate"))
     assert following.state == Job.State.SUCCEEDED, following.message
     evaluation = run.evaluations.get()

@@ -148,6 +148,23 @@ def test_an_evaluation_whose_job_is_retried_waits_at_once():
     assert told(evaluation) == ("queued", "")
 
 
+def test_an_evaluation_waits_from_the_moment_that_its_job_does():
+    run = factories.make_run(state="trained")
+    job = engine.enqueue(kind="evaluate", params={"run": run.pk, "split": "val"})
+    evaluation = run.evaluations.get()
+    assert (evaluation.split, evaluation.state) == ("val", "queued")
+    engine.cancel(job.pk)
+    assert told(evaluation)[0] == "cancelled"
+    engine.enqueue(kind="evaluate", params={"run": run.pk, "split": "val"})
+    assert told(evaluation) == ("queued", "")
+
+
+def test_a_job_for_a_run_that_is_not_trained_is_queued_and_says_so_itself():
+    job = engine.enqueue(kind="evaluate", params={"run": factories.make_run(state="training").pk})
+    assert job.state == Job.State.QUEUED
+    assert not Evaluation.objects.exists()
+
+
 def test_a_job_without_a_run_leaves_none():
     engine.cancel(engine.enqueue(kind="train", params=PARAMS).pk)
     assert not TrainingRun.objects.exists()

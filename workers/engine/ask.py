@@ -67,7 +67,8 @@ def enqueue(
     UnknownKind, InvalidParams, KeyReused : nothing was queued.
     """
     found = kinds.get(kind)
-    wanted = asdict(found.read(params))
+    values = found.read(params)
+    wanted = asdict(values)
     fingerprint = hashlib.sha256(json.dumps([kind, wanted], sort_keys=True).encode()).hexdigest()
     asked = {
         "kind": kind, "title": found.title, "params": wanted, "queue": found.queue, "owner_id": owner and owner.pk,
@@ -75,12 +76,15 @@ def enqueue(
     }  # fmt: skip
     for tries_left in reversed(range(TRIES)):
         try:
-            with transaction.atomic() if key or on_new or connection.in_atomic_block else nullcontext():
+            whole = key or on_new or found.asked or connection.in_atomic_block
+            with transaction.atomic() if whole else nullcontext():
                 known = _queued(asked, now() if send else "NULL", _asked_by(owner))
                 if key:
                     JobKey.objects.create(owner=owner, key=key, job_id=known.pk)
                 if on_new:
                     on_new(known)
+                if found.asked:
+                    found.asked(values)
                 if send:
                     transaction.on_commit(partial(publish, known.pk, known.queue), robust=True)
             break

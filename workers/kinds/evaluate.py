@@ -1,9 +1,11 @@
 """Evaluate a trained detector: its detections in a split, and how many lesions they find."""
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
+from detection.errors import DetectorError
 from workers import evaluating
 from workers.exported import InUse
 from workers.kind import Kind
@@ -29,6 +31,12 @@ def evaluate(params: EvaluateParams, run: Run) -> dict[str, Any]:
     return evaluating.evaluate(asdict(params), progress, log=run.log, fence=run.fence, closing=run.closing)
 
 
+def asked(params: EvaluateParams) -> None:
+    """A job is queued: its evaluation waits; where the run cannot be evaluated, the job itself will say so."""
+    with suppress(DetectorError):
+        evaluating.request(asdict(params))
+
+
 def ended(params: EvaluateParams, others: list[EvaluateParams], state: Job.State, message: str) -> None:
     """The job is over without success: its evaluation says so, unless another job computes it."""
     if params not in others:
@@ -47,6 +55,7 @@ KIND = Kind(
     EvaluateParams,
     evaluate,
     transient=(InUse,),
+    asked=asked,
     ended=ended,
     again=again,
 )
