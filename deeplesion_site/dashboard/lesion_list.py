@@ -44,9 +44,11 @@ def lesion_list(request: HttpRequest) -> HttpResponse:
     given = without(request.GET, [fault.name for fault in left_out])
     filters = LesionFilter(given, visibility=seen) if left_out else asked
     rows = filters.qs
+    collections = list(asked.form.fields["collection"].choices)
     context: dict[str, Any] = {
         "form": asked.form,
-        "collections": list(asked.form.fields["collection"].choices),
+        "collections": collections,
+        "mixed": len(collections) > 2 and not (given.get("collection") or given.get("release")),
         "left_out": left_out,
         "clean": _clean(given) or "?",
         "chosen_types": _chosen(filters, "type"),

@@ -237,6 +237,22 @@ def test_collections_are_offered_where_there_are_several(client: Client, row_of_
     assert lesion.slice.series.study.patient.collection.title in page
 
 
+@pytest.mark.parametrize("view", ["grid", "table"])
+def test_lesions_of_several_collections_say_which(client: Client, row_of_five: list[Lesion], view: str) -> None:
+    titles = [row_of_five[0].slice.series.study.patient.collection.title, "Another hospital"]
+
+    def told(query: str) -> list[int]:
+        part = client.get(f"/lesions/?view={view}&{query}", headers={"HX-Request": "true"}).content.decode()
+        return [part.count(title) for title in titles]
+
+    patient = factories.make_patient(collection=factories.make_collection(title=titles[1]))
+    series = factories.make_series(study=factories.make_study(patient=patient))
+    assert told("") == [0, 0]
+    factories.make_release([factories.make_lesion(slice=factories.make_slice(series=series))], name="other-1.0")
+    assert told("") == [5, 1]
+    assert told("release=five") == [0, 0]
+
+
 @pytest.mark.parametrize("address", ["/lesions/?release=first-1.0", "/lesions/?view=table&release=first-1.0", "/"])
 def test_a_mark_in_the_air_is_shown_in_a_window_that_is_not_black_with_its_axes(
     client: Client, dataset: SimpleNamespace, address: str
