@@ -60,8 +60,9 @@ def make_report(level: float = 0.5) -> dict[str, Any]:
         "sensitivity": {point: [max(0.0, value - 0.1), min(1.0, value + 0.1)] for point, value in at.items()},
         "average_sensitivity": [level, min(1.0, level + 0.2)],
     }
-    banded = {"lesions": 3, "patients": 2, **one, "bands": bands}
-    single = {"lesions": 1, "patients": 1, **one}
+    steps = {"false_positives": [0.5, 2.1, 2.1, 16], "sensitivity": [level, level, level + 0.2, level + 0.2]}
+    banded = {"lesions": 3, "patients": 2, **one, "bands": bands, "curve": steps}
+    single = {"lesions": 1, "patients": 1, **one, "curve": steps}
     return {
         "convention": "deeplesion",
         "iou": 0.5,

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from datasets import dl_info
 from deeplesion_site.dashboard.charts import Chart, figure, token, type_token
 from detection.evaluation.curve import AVERAGED, POINTS
@@ -26,6 +28,9 @@ STEPS = 8
 """Colours of what has an order, from `step-1` on."""
 
 RATE, SENSITIVITY = "false positives per image", "sensitivity"
+
+LEFT, RIGHT = -0.62, 1.24
+"""Ends of the axis of false positives per image, as powers of ten."""
 
 Layer = tuple[str, Sequence[float], Sequence[float], str]
 """Name, x, y and colour."""
@@ -80,7 +85,7 @@ def froc(found: Evaluation, *, official: bool) -> Chart:
     curve, bands = report["curve"], report.get("bands", {}).get("sensitivity", {})
     rates, hits = _points({"sensitivity": found.sensitivity})
     traces = _band(bands, "figure") if bands else []
-    traces.append(_line("this run", curve["false_positives"], curve["sensitivity"], token("figure"), width=2.6))
+    traces.append(_line("this run", *_drawn(curve), token("figure"), width=2.6))
     traces.append(_line("this run", rates, hits, token("figure"), mode="markers", symbol="circle"))
     legend = [("this run, with its 95% band over patients", "--figure")]
     differing, said = _as_published(found, official=official)
@@ -114,22 +119,58 @@ def by_type(found: Evaluation) -> Chart:
     """Fig. 9."""
     codes = {name: code for code, name in dl_info.TYPES.items()}
     strata = {name: found.report["by_type"][name] for name in codes if name in found.report["by_type"]}
-    layers = [
-        (f"{name} ({part['lesions']:,})", *_points(part), type_token(codes[name])) for name, part in strata.items()
-    ]
-    caption = "False positives are those of all types, as the network does not name the type. In brackets: lesions."
-    return _with_bands(_lines("by-type", "By lesion type", caption, layers), _bands_of(strata))
+    colours = [type_token(codes[name]) for name in strata]
+    caption = "False positives are those of all types, as the network does not name the type. n: lesions."
+    return _of_strata("by-type", "By lesion type", caption, strata, colours)
 
 
 def by_size(found: Evaluation) -> Chart:
     """Fig. 10."""
-    strata = {name: found.report["by_size"][name] for name in size_labels() if name in found.report["by_size"]}
+    strata = {
+        f"{_range(name)} mm": found.report["by_size"][name]
+        for name in size_labels()
+        if name in found.report["by_size"]
+    }
+    colours = [token(f"step-{number}") for number in range(1, len(strata) + 1)]
+    caption = "Mean of long and short diameter; each bin holds its lower edge. n: lesions."
+    return _of_strata("by-size", "By lesion size", caption, strata, colours)
+
+
+def _of_strata(
+    key: str, title: str, caption: str, strata: Mapping[str, Mapping[str, Any]], colours: Sequence[str]
+) -> Chart:
+    """Curves of some of the lesions each, with their points that the table tells; dotted where chance is unknown."""
     layers = [
-        (f"{_range(name)} mm ({part['lesions']:,})", *_points(part), token(f"step-{number}"))
-        for number, (name, part) in enumerate(strata.items(), start=1)
+        (f"{name} (n = {part['lesions']:,})", *_points(part), colour)
+        for (name, part), colour in zip(strata.items(), colours, strict=True)
     ]
-    caption = "Mean of long and short diameter; each bin holds its lower edge. In brackets: lesions."
-    return _with_bands(_lines("by-size", "By lesion size", caption, layers), _bands_of(strata))
+    bands = [part.get("bands", {}).get("sensitivity", {}) for part in strata.values()]
+    if not all(bands):
+        caption += " Dotted: without a band, as of lesions of a single patient."
+    chart = _with_bands(_lines(key, title, caption, layers), bands)
+    curves = []
+    for trace, part, own in zip(chart.figure["data"], strata.values(), bands, strict=True):
+        trace["line"]["dash"] = "solid" if own else "dot"
+        # A report of an earlier version has no curve by stratum: its points are joined.
+        if "curve" in part:
+            trace["mode"] = "markers"
+            x, y = _drawn(part["curve"])
+            curves.append({**trace, "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "hovertemplate": None})
+    return dataclasses.replace(chart, figure={**chart.figure, "data": [*curves, *chart.figure["data"]]})
+
+
+def _drawn(curve: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float]]:
+    """A curve on an axis of powers, from its left end on: it comes from the origin, which such an axis does not have.
+
+    Between its points it is straight on an axis of even steps, so bent here.
+    """
+    x, y = (np.array([0.0, *curve[axis]]) for axis in ("false_positives", "sensitivity"))
+    between = np.geomspace(10**LEFT, 10**RIGHT, 80)
+    between = between[(between <= x[-1]) & ~np.isin(between, x)]
+    seen = x >= 10**LEFT
+    all_x, all_y = np.concatenate([x[seen], between]), np.concatenate([y[seen], np.interp(between, x, y)])
+    order = np.argsort(all_x, kind="stable")
+    return all_x[order].round(5).tolist(), all_y[order].round(5).tolist()
 
 
 def by_iou(found: Evaluation) -> Chart:
@@ -172,8 +213,7 @@ def two_runs(pair: Sequence[tuple[TrainingRun, Evaluation]]) -> Chart:
     colours = ("figure", "type-2")
     for (run, found), colour in zip(pair, colours, strict=True):
         traces += _band(found.report.get("bands", {}).get("sensitivity", {}), colour)
-        curve = found.report["curve"]
-        traces.append(_line(str(run), curve["false_positives"], curve["sensitivity"], token(colour), width=2.6))
+        traces.append(_line(str(run), *_drawn(found.report["curve"]), token(colour), width=2.6))
         legend.append((f"{run}, {run.preset}", f"--{colour}"))
     rows = [(point, *(found.sensitivity[point] for _, found in pair)) for point in OPERATING_POINTS]
     head = (RATE, *(str(run) for run, _ in pair))
@@ -212,10 +252,6 @@ def _lines(
     rows = [(f"{x:g}", *(y[place] for _, _, y, _ in layers)) for place, x in enumerate(columns)]
     head = (names, *(name for name, _, _, _ in layers))
     return Chart(key, title, caption, head, rows, figure(traces, layout), "middle", legend)
-
-
-def _bands_of(strata: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Sequence[float]]]:
-    return [part.get("bands", {}).get("sensitivity", {}) for part in strata.values()]
 
 
 def _with_bands(chart: Chart, bands: Sequence[Mapping[str, Sequence[float]]]) -> Chart:
@@ -268,7 +304,7 @@ def _froc_axes() -> dict[str, Any]:
             "type": "log",
             "tickvals": [0.25, 0.5, 1, 2, 4, 8, 16],
             "ticktext": ["¼", "½", "1", "2", "4", "8", "16"],
-            "range": [-0.62, 1.24],
+            "range": [LEFT, RIGHT],
         },
         "yaxis": {"title": {"text": SENSITIVITY}, "range": [0, 1.01], "dtick": 0.2, "tickformat": ".1f"},
     }

@@ -55,6 +55,25 @@ def froc(hit_scores: Floats, false_positive_scores: Floats, images: int) -> Curv
     return Curve((last + 1 - hit_count) / images, sensitivity, ranked[last])
 
 
+def thinned(curve: Curve, furthest: float, most: int) -> dict[str, list[float]]:
+    """Points for a figure, up to `furthest` false positives per image.
+
+    A curve of few hits keeps the two ends of every step, so that it is drawn as it is; one that would need more than
+    `most` points keeps so many, denser where there are few false positives.
+    """
+    end = max(int(np.searchsorted(curve.false_positives, furthest, side="right")), 1)
+    rises = np.flatnonzero(np.diff(curve.sensitivity[:end]))
+    rows = np.unique(np.concatenate([[0], rises, rises + 1, [end - 1]]).astype(np.int64))
+    if len(rows) > most:
+        rows = np.unique(np.geomspace(1, end, most).astype(np.int64)) - 1
+    rows = rows[rows < len(curve.thresholds)]
+    return {
+        "false_positives": [round(float(value), 5) for value in curve.false_positives[rows]],
+        "sensitivity": [round(float(value), 5) for value in curve.sensitivity[rows]],
+        "score": [round(float(value), 6) for value in curve.thresholds[rows]],
+    }
+
+
 def steps(ranked: Floats) -> NDArray[np.int64]:
     """Index of the last of each group of equal values."""
     if not len(ranked):

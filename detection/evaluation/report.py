@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from detection.evaluation import bootstrap, strata
-from detection.evaluation.curve import AVERAGED, POINTS, Curve, Ties
+from detection.evaluation.curve import AVERAGED, POINTS, Ties, thinned
 from detection.evaluation.matching import Convention, Match, match
 from detection.evaluation.overlap import Floats
-from detection.evaluation.tables import Detections, Ints, Truth
+from detection.evaluation.tables import Detections, Truth
 
 DRAWN_POINTS = 200
-"""Points of a curve that a figure needs."""
+"""Points that a figure of the curve needs."""
 
 
 def report(
@@ -62,20 +62,8 @@ def report(
             )
             part["bands"] = bands(values, points)
         content["by_iou"][name] = part
-    content["curve"] = thinned(curve, 2 * max(points))
+    content["curve"] = thinned(curve, 2 * max(points), DRAWN_POINTS)
     return content
-
-
-def thinned(curve: Curve, furthest: float) -> dict[str, list[float]]:
-    """Few enough points for a figure, up to `furthest` false positives per image."""
-    end = max(int(np.searchsorted(curve.false_positives, furthest, side="right")), 1)
-    rows: Ints = np.unique(np.geomspace(1, end, DRAWN_POINTS).astype(np.int64)) - 1
-    rows = rows[: len(curve.thresholds)]
-    return {
-        "false_positives": [round(float(value), 5) for value in curve.false_positives[rows]],
-        "sensitivity": [round(float(value), 5) for value in curve.sensitivity[rows]],
-        "score": [round(float(value), 6) for value in curve.thresholds[rows]],
-    }
 
 
 def _add_bands(

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.data.table import TYPES
-from detection.evaluation.curve import AVERAGED, Curve, Ties, froc
+from detection.evaluation.curve import AVERAGED, Curve, Ties, froc, thinned
 from detection.evaluation.matching import Convention, Match, match
 from detection.evaluation.tables import Detections, Truth
 
 SIZE_EDGES_MM = (10, 15, 20, 25, 30, 40, 50)
 """Of the mean of both diameters; a bin holds its lower edge."""
+
+DRAWN_POINTS = 60
+"""Points that a figure of many curves needs of each."""
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Overlaps of Fig. 11."""
@@ -48,18 +51,20 @@ def curve_of(truth: Truth, found: Detections, matched: Match, lesions: NDArray[n
 def by_stratum(
     truth: Truth, found: Detections, matched: Match, points: Sequence[float], ties: Ties
 ) -> dict[str, dict[str, Any]]:
-    """Number of lesions and of their patients, and sensitivity, per type and per size."""
-    return {
-        family: {
-            name: {
+    """Number of lesions and of their patients, sensitivity, and the curve for a figure, per type and per size."""
+    content: dict[str, dict[str, Any]] = {}
+    for family, masks in strata(truth).items():
+        content[family] = {}
+        for name, mask in masks.items():
+            curve = curve_of(truth, found, matched, mask)
+            drawn = thinned(curve, 2 * max(points), DRAWN_POINTS)
+            content[family][name] = {
                 "lesions": int(mask.sum()),
                 "patients": len(np.unique(truth.patients[truth.image[mask]])),
-                **summary(curve_of(truth, found, matched, mask), points, ties),
+                **summary(curve, points, ties),
+                "curve": {axis: drawn[axis] for axis in ("false_positives", "sensitivity")},
             }
-            for name, mask in masks.items()
-        }
-        for family, masks in strata(truth).items()
-    }
+    return content
 
 
 def by_threshold(

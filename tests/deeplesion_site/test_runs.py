@@ -206,6 +206,38 @@ def _backwards(said: Any) -> Any:
     return {name: _backwards(said[name]) for name in reversed(said)} if isinstance(said, dict) else said
 
 
+def test_curves_by_type_rise_where_they_do_and_those_of_one_patient_are_dotted() -> None:
+    chart = run_charts.by_type(made.make_evaluation())
+    liver, lung, *points = chart.figure["data"]
+    assert [trace["name"] for trace in (liver, lung)] == ["liver (n = 3)", "lung (n = 1)"]
+    assert [trace["mode"] for trace in (liver, lung, *points)] == ["lines", "lines", "markers", "markers"]
+    at = liver["x"].index(2.1)
+    assert (liver["y"][at : at + 2], liver["x"][at + 1]) == ([0.5, 0.7], 2.1)
+    assert [trace["line"]["dash"] for trace in (liver, lung)] == ["solid", "dot"]
+    assert "Dotted" in chart.caption
+    assert "Dotted" not in run_charts.by_iou(made.make_evaluation()).caption
+    older = made.make_report()
+    for part in older["by_type"].values():
+        del part["curve"]
+    assert [trace["mode"] for trace in run_charts.by_type(made.make_evaluation(report=older)).figure["data"]] == [
+        "lines+markers",
+        "lines+markers",
+    ]
+
+
+def test_a_curve_comes_from_the_left_end_of_the_axis() -> None:
+    """The origin lies infinitely far to the left on an axis of powers."""
+    report = made.make_report()
+    report["curve"] = {"false_positives": [1.0, 8.0], "sensitivity": [0.5, 0.6], "score": [0.9, 0.1]}
+    found = made.make_evaluation(report=report)
+    pair = run_charts.two_runs([(found.run, found), (found.run, found)])
+    for chart in (run_charts.froc(found, official=False), pair):
+        line = next(trace for trace in chart.figure["data"] if trace.get("name") in ("this run", str(found.run)))
+        assert line["x"][0] == pytest.approx(10 ** chart.figure["layout"]["xaxis"]["range"][0], abs=1e-4)
+        assert line["y"][0] == pytest.approx(0.5 * line["x"][0], abs=1e-4)
+        assert (line["x"][-1], line["y"][-1]) == pytest.approx((8, 0.6), rel=0.05)
+
+
 def test_published_figures_are_marked_as_measured_on_other_data_unless_it_is_that_data(client: Client) -> None:
     from detection.selectors import OFFICIAL_TEST
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detection.evaluation.curve import Curve, froc
+from detection.evaluation.curve import Curve, froc, thinned
 
 RIGHT = "TFTFTTFT"
 """Detections of two images with ten lesions, surest first."""
@@ -42,3 +42,25 @@ def test_left_of_a_first_point_with_false_positives_the_curve_comes_from_the_ori
 
 def test_without_detections_nothing_is_found():
     assert froc(np.full(3, -np.inf), np.zeros(0), 2).at([0.5, 16]).tolist() == [0, 0]
+
+
+def test_a_drawn_curve_of_few_hits_keeps_the_place_of_its_steps():
+    false_positives = np.linspace(0.99, 0.01, 3200)
+    hits = np.array([0.9, false_positives[210] + 1e-6])
+    curve = froc(hits, false_positives, 100)
+    drawn = thinned(curve, 32, 60)
+    assert len(drawn["score"]) == 6
+    assert drawn["false_positives"][-1] == 32
+    assert drawn["false_positives"].count(2.1) == 2, "the curve rises at 2.1, not between 2 and 3"
+    at = [0.1, 2, 2.09, 2.11, 3, 31]
+    assert np.interp(at, drawn["false_positives"], drawn["sensitivity"]) == pytest.approx(curve.at(at))
+
+
+def test_a_drawn_curve_of_many_hits_has_no_more_points_than_asked_for():
+    rng = np.random.default_rng(0)
+    curve = froc(rng.random(500), rng.random(5000), 100)
+    drawn = thinned(curve, 32, 60)
+    assert 40 < len(drawn["sensitivity"]) <= 60
+    assert max(drawn["false_positives"]) <= 32
+    empty = froc(np.full(3, -np.inf), np.zeros(0), 2)
+    assert thinned(empty, 32, 60) == {"false_positives": [], "sensitivity": [], "score": []}
