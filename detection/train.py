@@ -194,7 +194,7 @@ def _weights(network: Detector, source: str) -> str:
 
 
 def _tell(done: int, total: int, left: float) -> None:
-    sys.stderr.write(f"step {done}/{total}, {left / 60:.1f} min left\n")
+    sys.stderr.write(f"step {done}/{total}, " + (f"{left / 60:.1f} min left\n" if done < total else "trained\n"))
 
 
 if __name__ == "__main__":

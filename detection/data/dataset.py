@@ -74,9 +74,12 @@ class Slices(Dataset[Item]):
         """
         self.samples, self.config, self.augmentation, self.seed = samples, config, augmentation, seed
         self._series = {name: slices.available(release.images / name) for name in {each.folder for each in samples}}
-        for sample in samples:
-            if sample.slice not in self._series[sample.folder]:
-                raise MissingSlice(f"{release.name} lacks the image {sample.file_name}; complete the release")
+        missing = [each.file_name for each in samples if each.slice not in self._series[each.folder]]
+        if missing:
+            what = f"the image {missing[0]}"
+            if len(missing) > 1:
+                what = f"{len(missing)} of {len(samples)} images, the first of them {missing[0]}"
+            raise MissingSlice(f"{release.name} lacks {what}; complete the release")
         self._cache = None
         if cache is not None:
             keys = sorted({self._key(sample, number) for sample in samples for number in self._needed(sample)})

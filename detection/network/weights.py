@@ -20,6 +20,8 @@ URLS = {
     "densenet121": "https://download.pytorch.org/models/densenet121-a639ec97.pth",
 }
 """torchvision's standard checkpoints; what stands before the suffix is the beginning of a file's SHA-256."""
+COLOURS = 3
+"""Channels of ImageNet's pictures."""
 
 
 class NoWeights(Exception):
@@ -52,6 +54,9 @@ def from_imagenet(backbone: Backbone, name: str) -> str:
     """
     if name not in URLS:
         raise NoWeights(f"there are no pretrained weights for {name}")
+    channels = next(iter(backbone.state_dict().values())).shape[1]
+    if channels != COLOURS:
+        raise NoWeights(f"there are no pretrained weights for {name} on images of {channels} channels")
     url = URLS[name]
     path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     if not path.exists():
@@ -79,8 +84,19 @@ def load(backbone: Backbone, content: dict[str, Any], name: str) -> None:
         if key not in content:
             raise BadCheckpoint(f"{name} lacks {key}: it belongs to another backbone")
         if not isinstance(content[key], Tensor) or content[key].shape != value.shape:
+            if key == next(iter(wanted)) and _is_of_other_channels(content[key], value):
+                raise BadCheckpoint(
+                    f"{name} is for images of {content[key].shape[1]} channels, the preset's have {value.shape[1]}; "
+                    "use another preset, or --weights random"
+                )
             raise BadCheckpoint(f"{name} has another shape for {key}: it belongs to another backbone")
     backbone.load_state_dict({key: content[key] for key in wanted})
+
+
+def _is_of_other_channels(there: Any, wanted: Tensor) -> bool:
+    """Whether the first convolution's weight would do but for the number of channels of the input."""
+    shape = there.shape if isinstance(there, Tensor) else torch.Size()
+    return len(shape) == 4 and shape[:1] + shape[2:] == wanted.shape[:1] + wanted.shape[2:]
 
 
 def _renamed(key: str) -> str:

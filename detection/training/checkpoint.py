@@ -83,10 +83,10 @@ def load(folder: Path, preset: Preset, *, name: str = FILE) -> dict[str, Any]:
     except (torch_file.NotReadable, ValueError, KeyError, TypeError) as error:
         raise BadCheckpoint(damaged) from error
     asked = to_json(preset)
-    if any(_plain(made[part]) != _plain(asked[part]) for part in ("input", "network")):
-        raise BadCheckpoint(
-            f"{path} is a checkpoint of preset {made['name']}, not of {preset.name}; name the run it belongs to"
-        )
+    other = [part for part in ("input", "network") if _plain(made[part]) != _plain(asked[part])]
+    if other:
+        kind = f", not of {preset.name}" if made["name"] != preset.name else f" with another {' and '.join(other)}"
+        raise BadCheckpoint(f"{path} is a checkpoint of preset {made['name']}{kind}; name the run it belongs to")
     return content | values
 
 

@@ -60,7 +60,9 @@ def preset(options: argparse.Namespace) -> Preset:
     training = dataclasses.replace(named.training, **_given(wanted))
     if options.epochs:
         # Three quarters as in the paper, whole epochs; rounded down, so that two epochs have a second part, too.
-        training = dataclasses.replace(training, steps=0, drop_after=max(1, options.epochs * 3 // 4))
+        # Each epoch is validated: an interval made for another length may be longer than the whole training.
+        drop = max(1, options.epochs * 3 // 4)
+        training = dataclasses.replace(training, steps=0, drop_after=drop, validate_every=0)
     network = dataclasses.replace(named.network, **_given({"backbone": options.backbone}))
     inputs = dataclasses.replace(named.input, **_given({"spacing_mm": options.spacing}))
     changes = {"flip": options.flip, "scale": options.scale, "z_jitter_mm": options.z_jitter}

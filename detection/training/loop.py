@@ -69,6 +69,7 @@ def train(
     ----------
     validation : looked at every so often; the best network by it is kept beside the last.
     resume : go on from the folder's checkpoint.
+    progress : called as it goes on; once where the run was trained to its end before.
 
     Raises
     ------
@@ -105,6 +106,8 @@ def _train(
     keeper = Keeper(folder, settings.preset, network, bare, best)
     began = saved = time.monotonic()
     step = start
+    if start >= total and fabric.is_global_zero and progress is not None:
+        progress(start, total, 0.0)
     try:
         for step, batch in _stream(fabric, settings, data, workers, start, per_epoch):
             now = time.monotonic()

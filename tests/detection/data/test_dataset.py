@@ -15,7 +15,7 @@ from detection.data.frame import AIR, Frame, body_box, frame_of, resample
 from detection.data.release import open_release
 from detection.errors import CorruptSlice, MissingSlice
 from detection.presets import Augmentation, Input
-from tests.detection.releases import REAL, needs_real, row, save_png, write_table
+from tests.detection.releases import REAL, needs_real, row, save_png, write_release, write_table
 
 
 def numbers(*present):
@@ -160,6 +160,16 @@ def test_missing_and_corrupt_images_are_named(tmp_path):
     path.unlink()
     with pytest.raises(MissingSlice, match=r"lacks the image 000001_01_01_010.png"):
         Slices(release, samples, Input(size=32))
+
+
+def test_missing_images_are_counted(tmp_path):
+    release = open_release(write_release(tmp_path))
+    samples = release.samples("train")
+    for sample in samples[2:]:
+        (release.images / sample.folder / f"{sample.slice:03d}.png").unlink()
+    said = f"^discs lacks 5 of 7 images, the first of them {samples[2].file_name}; complete the release$"
+    with pytest.raises(MissingSlice, match=said):
+        Slices(release, samples, Input(size=64))
 
 
 @pytest.mark.parametrize("number", [10, 11])

@@ -77,6 +77,15 @@ def test_weights_of_another_backbone_are_refused_in_one_sentence(tmp_path):
         weights.from_file(KINDS["vgg16"](), tmp_path / "noise.pth")
 
 
+def test_weights_for_an_input_of_other_channels_are_refused_for_that(tmp_path):
+    torch.save(KINDS["alexnet"]().state_dict(), tmp_path / "alexnet.pth")
+    said = r"^alexnet.pth is for images of 3 channels, the preset's have 6; use another preset, or --weights random$"
+    with pytest.raises(BadCheckpoint, match=said):
+        weights.from_file(KINDS["alexnet"](6), tmp_path / "alexnet.pth")
+    with pytest.raises(weights.NoWeights, match="no pretrained weights for alexnet on images of 6 channels"):
+        weights.from_imagenet(KINDS["alexnet"](6), "alexnet")
+
+
 def test_a_backbone_without_pretrained_weights_says_so():
     with pytest.raises(weights.NoWeights, match="no pretrained weights for narrow"):
         weights.from_imagenet(KINDS["narrow"](), "narrow")

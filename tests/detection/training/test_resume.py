@@ -1,5 +1,6 @@
 """Runs that were cut off end as if they had not been."""
 
+import json
 import os
 import signal
 import subprocess
@@ -99,4 +100,10 @@ def test_a_run_goes_on_as_it_was_started_and_says_where_it_is_asked_to_be_anothe
         assert capsys.readouterr().err.endswith(said)
     assert lines_of(tmp_path / "run") == before
     assert start(discs, "--out", tmp_path / "run", "--resume", *started, "--weights", "imagenet") == 0
-    assert len(lines_of(tmp_path / "run")) == 4
+    lines = lines_of(tmp_path / "run")
+    assert len(lines) == 4
+    assert [line["step"] for line in map(json.loads, lines) if "val_loss" in line] == [2, 4], "each epoch is validated"
+    capsys.readouterr()
+    assert start(discs, "--out", tmp_path / "run", "--resume") == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "step 4/4, trained"
+    assert lines_of(tmp_path / "run") == lines

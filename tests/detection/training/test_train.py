@@ -150,6 +150,9 @@ def test_a_checkpoint_of_another_preset_or_a_damaged_one_is_refused(discs, tmp_p
     run(tmp_path, discs, machine=Machine("cpu", seconds=0))
     with pytest.raises(BadCheckpoint, match="is a checkpoint of preset tiny, not of paper; name the run"):
         checkpoint.load(tmp_path, PAPER)
+    other = dataclasses.replace(SMALL, input=dataclasses.replace(SMALL.input, spacing_mm=0.8))
+    with pytest.raises(BadCheckpoint, match="is a checkpoint of preset tiny with another input; name the run"):
+        checkpoint.load(tmp_path, other)
     path = tmp_path / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(BadCheckpoint, match="cannot be read as a checkpoint"):
