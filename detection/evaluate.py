@@ -4,7 +4,8 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, truth_of, write_detections
 from detection.inference import BATCH, LOADERS, detect, is_fast_in_bfloat16, pick_device, prepare
 from detection.presets import options, to_json
-from detection.progress import Teller
+from detection.progress import PROGRESS, Teller
 from detection.training import checkpoint
 from detection.training.settings import replace
 
@@ -52,6 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Stopped before it was done; evaluate again.\n")
         return INTERRUPTED
+    if content["run"]["release_sha256"] != content["release_sha256"]:
+        sys.stderr.write(
+            f"{asked.run} was trained on another release, {content['run']['release']}: patients of it may be among "
+            "these, and the result be too good.\n"
+        )
     summary = {name: content[name] for name in ("sensitivity", "average_sensitivity")}
     sys.stdout.write(json.dumps(summary) + "\n")
     return 0
@@ -102,8 +108,7 @@ def evaluate(
     prepare(network, device, fast=fast)
     out = out or run / f"evaluation-{split}"
     full = f"The disk of {out} is full; make room and evaluate again"
-    with writing(out, full):
-        out.mkdir(parents=True, exist_ok=True)
+    with writing(out, full), _of_use(out):
         found: list[NDArray[np.float64]] = []
         for index, boxes in detect(network, data, device=device, batch=batch, workers=workers):
             found.append(boxes)
@@ -122,6 +127,21 @@ def evaluate(
         content["pictures"] = _pictures(release, samples, found, out, count, settings.seed)
         replace(out / REPORT, json.dumps(content, indent=1) + "\n")
     return content
+
+
+@contextmanager
+def _of_use(out: Path) -> Iterator[None]:
+    """Make a folder, so that it is known to be writable; it is gone again where what is within comes to nothing."""
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                (out / PROGRESS).unlink(missing_ok=True)
+                out.rmdir()
+        raise
 
 
 def _clear(out: Path) -> None:

@@ -57,7 +57,9 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m detection.evaluation.froc", description="Score anyone's detections as the literature does."
+        prog="python -m detection.evaluation.froc",
+        description="Score anyone's detections as the literature does. Detections of equal score are one step of the "
+        "curve, so that their order decides nothing.",
     )
     parser.add_argument("--truth", type=Path, required=True, help="DL_info.csv")
     parser.add_argument("--detections", type=Path, required=True, help="CSV: File_name, x1, y1, x2, y2, score")
@@ -65,8 +67,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="file for the report, which is printed unless one is named")
     parser.add_argument("--split", choices=[*SPLITS, "all"], default="test")
     parser.add_argument("--iou", type=accepted.share, default=0.5, help="overlap from which a lesion is hit (0.5)")
-    parser.add_argument("--convention", choices=["deeplesion", "strict"], default="deeplesion")
-    parser.add_argument("--interpolation", choices=["lowest", "highest"], default="lowest")
+    parser.add_argument(
+        "--convention", choices=["deeplesion", "strict"], default="deeplesion",
+        help="deeplesion (default): a further detection on a lesion already hit is neither right nor wrong; "
+        "strict: it is a false positive",
+    )  # fmt: skip
+    parser.add_argument(
+        "--interpolation", choices=["lowest", "highest"], default="lowest",
+        help="which sensitivity counts where several points of the curve share a rate of false positives (lowest)",
+    )  # fmt: skip
     parser.add_argument(
         "--bootstrap", type=accepted.count, default=1000, help="draws for the bands (1000); 0 for none"
     )

@@ -125,6 +125,32 @@ def test_ctrl_c_is_said_in_a_sentence_and_an_earlier_evaluation_stays(run, many,
     assert (tmp_path / "report.json").read_bytes() == before
 
 
+def test_an_evaluation_that_comes_to_nothing_leaves_no_folder(run, many, tmp_path, capsys):
+    broken = tmp_path / "broken"
+    shutil.copytree(many, broken)
+    samples = open_release(broken).samples("test")
+    (broken / "Images_png" / samples[-1].folder / "010.png").write_bytes(b"no picture")
+    arguments = [str(run), str(broken), "--accelerator", "cpu", "--batch", "1", "--out", str(tmp_path / "out")]
+    assert command.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert f"images 1/{len(samples)}" in said
+    assert "010.png" in said.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_patients_of_another_release_may_be_those_it_was_trained_on_which_is_said(run, many, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(many, other)
+    (other / "manifest.json").write_text(json.dumps({"format_version": 1, "name": "others", "files": []}))
+    for release in (many, other):
+        arguments = [str(run), str(release), "--split", "val", "--bootstrap", "0", "--pictures", "0"]
+        assert command.main([*arguments, "--accelerator", "cpu", "--out", str(tmp_path / release.name)]) == 0
+    said = (
+        f"{run} was trained on another release, discs: patients of it may be among these, and the result be too good."
+    )
+    assert [line for line in capsys.readouterr().err.splitlines() if "images" not in line] == [said]
+
+
 def test_bfloat16_finds_what_float32_finds(run, many, tmp_path, monkeypatch):
     # Any processor computes in it, if not fast.
     monkeypatch.setattr(command, "is_fast_in_bfloat16", lambda device: True)

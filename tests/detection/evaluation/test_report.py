@@ -220,6 +220,13 @@ def test_bad_detections_are_one_sentence(tmp_path, capsys, text, sentence):
     assert capsys.readouterr().err == f"{sentence}\n"
 
 
+def test_the_help_tells_how_equal_scores_count(capsys):
+    with pytest.raises(SystemExit):
+        froc.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Detections of equal score are one step of the curve, so that their order decides nothing." in said
+
+
 def test_an_empty_split_and_a_missing_file_are_one_sentence_each(tmp_path, capsys):
     table = write_table(tmp_path / "DL_info.csv", [row(split=1)])
     assert froc.main(["--truth", str(table), "--detections", "none.csv"]) == 1
