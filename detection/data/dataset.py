@@ -14,13 +14,16 @@ from detection.data.augment import augment
 from detection.data.cache import SliceCache
 from detection.data.frame import Frame, frame_of, resample
 from detection.data.release import Release, Sample
-from detection.errors import CorruptSlice, DetectorError, MissingSlice
+from detection.errors import CorruptSlice, DetectorError, MissingSlice, OutOfMemory
 from detection.presets import Augmentation, Input
 
 Item = tuple[Tensor, Tensor, int, Frame]
 NONE = Augmentation()
 ONE = 1 << 14
 """Of the fixed point in which slices are mixed."""
+
+ENDED = "DataLoader worker (pid"
+"""What torch says of a worker process that is there no more."""
 
 Pick = tuple[int, int]
 """Index of a sample and the epoch that it is taken in."""
@@ -210,7 +213,13 @@ def batches(count: int, size: int, *, seed: int, epoch: int, rank: int = 0, worl
 
 
 def loader(data: Slices, picks: list[list[Pick]], *, workers: int, pin: bool = False) -> Iterator[Batch]:
-    """Load batches in their order, ahead of time where there are worker processes."""
+    """Load batches in their order, ahead of time where there are worker processes.
+
+    Raises
+    ------
+    OutOfMemory : a worker process was ended.
+    CorruptSlice
+    """
     loading = DataLoader(
         data,
         batch_sampler=picks,
@@ -225,3 +234,9 @@ def loader(data: Slices, picks: list[list[Pick]], *, workers: int, pin: bool = F
         # Out of a worker process the message comes wrapped in a traceback, with the sentence on its last line.
         sentence = str(error).strip().splitlines()[-1].rpartition(f"{type(error).__name__}: ")[2]
         raise type(error)(sentence) from error
+    except RuntimeError as error:
+        if ENDED not in str(error):
+            raise
+        raise OutOfMemory(
+            "A process that loads slices was ended from outside, most often for want of memory; try fewer --workers"
+        ) from error

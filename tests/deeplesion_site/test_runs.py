@@ -150,7 +150,9 @@ def test_a_trained_run_whose_evaluation_waits_says_so_until_it_is_there(
     seen = text(client, f"/runs/{run.pk}/")
     assert "waits for a worker." in words(seen)
     assert "/jobs/" not in seen, "a visitor sees no jobs"
-    assert "every 5s" in text(client, "/runs/")
+    listed = text(client, "/runs/")
+    assert "every 5s" in listed
+    assert "evaluation waits for a worker" in listed
     assert "HX-Refresh" not in client.get(f"/runs/{run.pk}/progress/").headers
     engine.cancel(job.pk)
     assert client.get(f"/runs/{run.pk}/progress/").headers["HX-Refresh"] == "true"

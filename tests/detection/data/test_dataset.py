@@ -1,5 +1,7 @@
 """Slices, frames, cache and loader."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from detection.data.cache import SliceCache
 from detection.data.dataset import Slices, batches, loader
 from detection.data.frame import AIR, Frame, body_box, frame_of, resample
 from detection.data.release import open_release
-from detection.errors import CorruptSlice, MissingSlice
+from detection.errors import CorruptSlice, MissingSlice, OutOfMemory
 from detection.presets import Augmentation, Input
 from tests.detection.releases import REAL, needs_real, row, save_png, write_release, write_table
 
@@ -236,6 +238,14 @@ def test_loader_processes_give_the_same_as_none(discs, tmp_path):
         assert torch.equal(one.hu, other.hu)
         assert one.index == other.index
         assert all(map(torch.equal, one.boxes, other.boxes))
+
+
+def test_a_loader_process_that_is_ended_is_told_in_a_sentence(discs, monkeypatch):
+    release = open_release(discs)
+    data = Slices(release, release.samples("train"), Input(size=64))
+    monkeypatch.setattr(Slices, "__getitem__", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(OutOfMemory, match="most often for want of memory; try fewer --workers"):
+        next(loader(data, [[(0, 0)]], workers=1))
 
 
 @needs_real
