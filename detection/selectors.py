@@ -34,6 +34,8 @@ class Share:
     """Without its report."""
     bands: dict[str, list[float]]
     """Ends of the sensitivity's 95% bands by false positives per image; empty where the report has none."""
+    curve: dict[str, list[float]]
+    """What the report draws."""
 
 
 def runs() -> QuerySet[TrainingRun]:
@@ -83,10 +85,11 @@ def over_shares(found: Evaluation) -> list[Share]:
             run__options=like.options,
         )
         .select_related("run")
-        .annotate(bands=F("report__bands__sensitivity"))
+        .annotate(bands=F("report__bands__sensitivity"), drawn=F("report__curve"))
         .order_by("run__fraction", "id")
     )
-    return list({row.run.fraction: Share(row, row.bands or {}) for row in rows.defer("report", "run__curve")}.values())
+    newest = {row.run.fraction: row for row in rows.defer("report", "run__curve")}
+    return [Share(row, row.bands or {}, row.drawn or {}) for row in newest.values()]
 
 
 def drawn_at_random(found: Evaluation, count: int, seed: int) -> list[str]:

@@ -148,15 +148,37 @@ def _of_strata(
     if not all(bands):
         caption += " Dotted: without a band, as of lesions of a single patient."
     chart = _with_bands(_lines(key, title, caption, layers), bands)
-    curves = []
-    for trace, part, own in zip(chart.figure["data"], strata.values(), bands, strict=True):
+    for trace, own in zip(chart.figure["data"], bands, strict=True):
         trace["line"]["dash"] = "solid" if own else "dot"
-        # A report of an earlier version has no curve by stratum: its points are joined.
-        if "curve" in part:
+    return _with_curves(chart, [part.get("curve", {}) for part in strata.values()])
+
+
+def _with_curves(chart: Chart, curves: Sequence[Mapping[str, Sequence[float]]]) -> Chart:
+    """Draw lines through whole curves instead of their points; a report of an earlier version may have no curve."""
+    lines = []
+    for trace, curve in zip(chart.figure["data"], curves, strict=True):
+        if curve:
             trace["mode"] = "markers"
-            x, y = _drawn(part["curve"])
-            curves.append({**trace, "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "hovertemplate": None})
-    return dataclasses.replace(chart, figure={**chart.figure, "data": [*curves, *chart.figure["data"]]})
+            x, y = _drawn(curve)
+            lines.append({**trace, "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "hovertemplate": None})
+    return _behind(chart, lines)
+
+
+def _shaded(chart: Chart, bands: Sequence[Mapping[str, Sequence[float]]]) -> Chart:
+    """Put the areas of the bands behind lines that lie well enough apart."""
+    points = chart.figure["data"][-len(bands) :]
+    areas = [
+        area
+        for trace, own in zip(points, bands, strict=True)
+        if own
+        for area in _band(own, trace["line"]["color"].removeprefix(token("")))
+    ]
+    shaded = _behind(chart, areas)
+    return dataclasses.replace(shaded, caption=f"{chart.caption} Shaded: these bands.") if areas else shaded
+
+
+def _behind(chart: Chart, traces: list[dict[str, Any]]) -> Chart:
+    return dataclasses.replace(chart, figure={**chart.figure, "data": [*traces, *chart.figure["data"]]})
 
 
 def _drawn(curve: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float]]:
@@ -187,7 +209,8 @@ def by_iou(found: Evaluation) -> Chart:
     ]
     caption = "How much a detection must overlap a lesion to hit it, at several rates of false positives per image."
     axis = {"title": {"text": "IoU threshold"}, "dtick": 0.1, "range": [thresholds[0] - 0.02, thresholds[-1] + 0.02]}
-    return _with_bands(_lines("by-iou", "By overlap", caption, layers, names="IoU", xaxis=axis), bands)
+    chart = _lines("by-iou", "By overlap", caption, layers, names="IoU", xaxis=axis)
+    return _shaded(_with_bands(chart, bands), bands)
 
 
 def by_share(shares: Sequence[Share]) -> Chart:
@@ -203,7 +226,8 @@ def by_share(shares: Sequence[Share]) -> Chart:
     one_seed = len({each.run.seed for each in found}) == 1
     caption += "; a smaller share is part of a larger one." if one_seed else ", which were drawn by different seeds."
     chart = _lines("by-share", "By share of training data", caption, layers)
-    return _with_bands(chart, [each.bands for each in shares])
+    bands = [each.bands for each in shares]
+    return _shaded(_with_curves(_with_bands(chart, bands), [each.curve for each in shares]), bands)
 
 
 def two_runs(pair: Sequence[tuple[TrainingRun, Evaluation]]) -> Chart:

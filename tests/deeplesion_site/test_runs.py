@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from datasets import phantom
 from deeplesion_site.dashboard import run_charts
+from detection import selectors
 from detection.models import Detection, TrainingRun
 from detection.services import runs
 from tests import factories
@@ -318,11 +319,31 @@ def test_shares_of_the_training_patients_make_a_figure(client: Client) -> None:
     assert "figure-by-share" in page
     said = words(page)
     assert "25% (run" in said
-    assert "a smaller share is part of a larger one. The table tells 95% bands over patients." in said
+    assert (
+        "a smaller share is part of a larger one. The table tells 95% bands over patients. Shaded: these bands."
+        in said
+    )
     assert "0.5 0.300 (0.20–0.40) 0.500 (0.40–0.60)" in said
     made.make_evaluation(run=made.make_run(state="trained", fraction=0.5, seed=1), level=0.4)
     said = words(text(client, f"/runs/{whole.run_id}/"))
     assert "a share of the training patients, which were drawn by different seeds." in said
+
+
+def test_shares_and_overlaps_are_drawn_with_their_bands_behind_them() -> None:
+    whole = made.make_evaluation(run=made.make_run(state="trained", fraction=1.0))
+    made.make_evaluation(run=made.make_run(state="trained", fraction=0.25), level=0.3)
+    by_share = run_charts.by_share(selectors.over_shares(whole)).figure["data"]
+    assert [trace["mode"] for trace in by_share] == [*4 * ["lines"], *2 * ["lines"], *2 * ["markers"]]
+    assert [trace.get("fillcolor") for trace in by_share[:4]] == [
+        None,
+        "token:--step-1/0.16",
+        None,
+        "token:--step-2/0.16",
+    ]
+    assert by_share[4]["x"][0] == pytest.approx(10**run_charts.LEFT, abs=1e-4)
+    by_iou = run_charts.by_iou(whole).figure["data"]
+    assert [trace.get("fill") for trace in by_iou] == [*6 * [None, "tonexty"], *6 * [None]]
+    assert by_iou[1]["x"] == [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 
 
 def test_a_report_of_an_earlier_version_has_no_bands_by_overlap() -> None:
