@@ -1,12 +1,10 @@
 """Figures of the detector: losses, FROC with bands, and the paper's Figs. 8 to 11."""
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from datasets import dl_info
+from deeplesion_site.dashboard import froc_lines
 from deeplesion_site.dashboard.charts import Chart, figure, token, type_token
 from detection.evaluation.curve import AVERAGED, POINTS
 from detection.evaluation.published import NEWER, PUBLISHED
@@ -23,17 +21,8 @@ HEADLINE = tuple(f"{point:g}" for point in AVERAGED)
 DOUBLING = ("0.5", "1", "2", "4", "8", "16")
 """Those that a figure has a line for."""
 
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "star", "hexagon")
 STEPS = 8
 """Colours of what has an order, from `step-1` on."""
-
-RATE, SENSITIVITY = "false positives per image", "sensitivity"
-
-LEFT, RIGHT = -0.62, 1.24
-"""Ends of the axis of false positives per image, as powers of ten."""
-
-Layer = tuple[str, Sequence[float], Sequence[float], str]
-"""Name, x, y and colour."""
 
 
 def losses(curve: Mapping[str, Any]) -> Chart:
@@ -46,15 +35,15 @@ def losses(curve: Mapping[str, Any]) -> Chart:
         "loss_head_class": ("head, class", 6),
         "loss_head_box": ("head, box", 8),
     }
-    traces = [_line("train", steps, train.get("loss", []), token("figure"), width=2.4)]
+    traces = [froc_lines.line("train", steps, train.get("loss", []), token("figure"), width=2.4)]
     traces += [
-        _line(label, steps, train.get(name, []), token(f"step-{colour}"), width=1.1)
+        froc_lines.line(label, steps, train.get(name, []), token(f"step-{colour}"), width=1.1)
         for name, (label, colour) in parts.items()
     ]
     legend = [("train", "--figure"), *((label, f"--step-{colour}") for label, colour in parts.values())]
     if val.get("step"):
         traces.append(
-            _line(
+            froc_lines.line(
                 "validation",
                 val["step"],
                 val["loss"],
@@ -83,25 +72,27 @@ def froc(found: Evaluation, *, official: bool) -> Chart:
     """The FROC curve with its band over patients, and what was published."""
     report = found.report
     curve, bands = report["curve"], report.get("bands", {}).get("sensitivity", {})
-    rates, hits = _points({"sensitivity": found.sensitivity})
-    traces = _band(bands, "figure") if bands else []
-    traces.append(_line("this run", *_drawn(curve), token("figure"), width=2.6))
-    traces.append(_line("this run", rates, hits, token("figure"), mode="markers", symbol="circle"))
+    rates, hits = froc_lines.points({"sensitivity": found.sensitivity})
+    traces = froc_lines.band(bands, "figure") if bands else []
+    traces.append(froc_lines.line("this run", *froc_lines.drawn(curve), token("figure"), width=2.6))
+    traces.append(froc_lines.line("this run", rates, hits, token("figure"), mode="markers", symbol="circle"))
     legend = [("this run, with its 95% band over patients", "--figure")]
     differing, said = _as_published(found, official=official)
     for number, (name, values) in enumerate(PUBLISHED.items()):
         colour = f"step-{2 * number + 2}"
         label = f"{name}{differing}"
-        traces.append(
-            _line(label, list(values), list(values.values()), token(colour), mode="lines+markers", dash="dot",
-                  symbol=SYMBOLS[number + 1])
-        )  # fmt: skip
+        symbol = froc_lines.SYMBOLS[number + 1]
+        x, y = list(values), list(values.values())
+        traces.append(froc_lines.line(label, x, y, token(colour), mode="lines+markers", dash="dot", symbol=symbol))
         legend.append((label, f"--{colour}"))
     caption = f"{found.lesions:,} lesions on {found.images:,} images of {found.patients:,} patients, {found}."
     caption += f" Dotted: {said} {NEWER}"
-    rows = [(point, value, *bands.get(point, (None, None))) for point, value in by_number(found.sensitivity).items()]
-    head = (RATE, SENSITIVITY, "95% from", "to")
-    return Chart("froc", "FROC", caption, head, rows, figure(traces, _froc_axes()), "tall", tuple(legend))
+    rows = [
+        (point, value, *bands.get(point, (None, None)))
+        for point, value in froc_lines.by_number(found.sensitivity).items()
+    ]
+    head = (froc_lines.RATE, froc_lines.SENSITIVITY, "95% from", "to")
+    return Chart("froc", "FROC", caption, head, rows, figure(traces, froc_lines.axes()), "tall", tuple(legend))
 
 
 def _as_published(found: Evaluation, *, official: bool) -> tuple[str, str]:
@@ -141,63 +132,21 @@ def _of_strata(
 ) -> Chart:
     """Curves of some of the lesions each, with their points that the table tells; dotted where chance is unknown."""
     layers = [
-        (f"{name} (n = {part['lesions']:,})", *_points(part), colour)
+        (f"{name} (n = {part['lesions']:,})", *froc_lines.points(part), colour)
         for (name, part), colour in zip(strata.items(), colours, strict=True)
     ]
     bands = [part.get("bands", {}).get("sensitivity", {}) for part in strata.values()]
     if not all(bands):
         caption += " Dotted: without a band, as of lesions of a single patient."
-    chart = _with_bands(_lines(key, title, caption, layers), bands)
+    chart = froc_lines.with_bands(froc_lines.lines(key, title, caption, layers), bands)
     for trace, own in zip(chart.figure["data"], bands, strict=True):
         trace["line"]["dash"] = "solid" if own else "dot"
-    return _with_curves(chart, [part.get("curve", {}) for part in strata.values()])
-
-
-def _with_curves(chart: Chart, curves: Sequence[Mapping[str, Sequence[float]]]) -> Chart:
-    """Draw lines through whole curves instead of their points; a report of an earlier version may have no curve."""
-    lines = []
-    for trace, curve in zip(chart.figure["data"], curves, strict=True):
-        if curve:
-            trace["mode"] = "markers"
-            x, y = _drawn(curve)
-            lines.append({**trace, "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "hovertemplate": None})
-    return _behind(chart, lines)
-
-
-def _shaded(chart: Chart, bands: Sequence[Mapping[str, Sequence[float]]]) -> Chart:
-    """Put the areas of the bands behind lines that lie well enough apart."""
-    points = chart.figure["data"][-len(bands) :]
-    areas = [
-        area
-        for trace, own in zip(points, bands, strict=True)
-        if own
-        for area in _band(own, trace["line"]["color"].removeprefix(token("")))
-    ]
-    shaded = _behind(chart, areas)
-    return dataclasses.replace(shaded, caption=f"{chart.caption} Shaded: these bands.") if areas else shaded
-
-
-def _behind(chart: Chart, traces: list[dict[str, Any]]) -> Chart:
-    return dataclasses.replace(chart, figure={**chart.figure, "data": [*traces, *chart.figure["data"]]})
-
-
-def _drawn(curve: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float]]:
-    """A curve on an axis of powers, from its left end on: it comes from the origin, which such an axis does not have.
-
-    Between its points it is straight on an axis of even steps, so bent here.
-    """
-    x, y = (np.array([0.0, *curve[axis]]) for axis in ("false_positives", "sensitivity"))
-    between = np.geomspace(10**LEFT, 10**RIGHT, 80)
-    between = between[(between <= x[-1]) & ~np.isin(between, x)]
-    seen = x >= 10**LEFT
-    all_x, all_y = np.concatenate([x[seen], between]), np.concatenate([y[seen], np.interp(between, x, y)])
-    order = np.argsort(all_x, kind="stable")
-    return all_x[order].round(5).tolist(), all_y[order].round(5).tolist()
+    return froc_lines.with_curves(chart, [part.get("curve", {}) for part in strata.values()])
 
 
 def by_iou(found: Evaluation) -> Chart:
     """Fig. 11."""
-    strata = by_number(found.report["by_iou"])
+    strata = froc_lines.by_number(found.report["by_iou"])
     thresholds = [float(iou) for iou in strata]
     layers = [
         (f"{point} FP", thresholds, [part["sensitivity"][point] for part in strata.values()], token(f"step-{number}"))
@@ -209,15 +158,15 @@ def by_iou(found: Evaluation) -> Chart:
     ]
     caption = "How much a detection must overlap a lesion to hit it, at several rates of false positives per image."
     axis = {"title": {"text": "IoU threshold"}, "dtick": 0.1, "range": [thresholds[0] - 0.02, thresholds[-1] + 0.02]}
-    chart = _lines("by-iou", "By overlap", caption, layers, names="IoU", xaxis=axis)
-    return _shaded(_with_bands(chart, bands), bands)
+    chart = froc_lines.lines("by-iou", "By overlap", caption, layers, names="IoU", xaxis=axis)
+    return froc_lines.shaded(froc_lines.with_bands(chart, bands), bands)
 
 
 def by_share(shares: Sequence[Share]) -> Chart:
     """Fig. 8."""
     found = [each.evaluation for each in shares]
     layers = [
-        (f"{100 * each.run.fraction:g}% (run {each.run_id})", *_points({"sensitivity": each.sensitivity}),
+        (f"{100 * each.run.fraction:g}% (run {each.run_id})", *froc_lines.points({"sensitivity": each.sensitivity}),
          token(f"step-{1 + number % STEPS}"))
         for number, each in enumerate(found)
     ]  # fmt: skip
@@ -225,9 +174,10 @@ def by_share(shares: Sequence[Share]) -> Chart:
     # A seed draws its shares one within the other; those of another are of other patients.
     one_seed = len({each.run.seed for each in found}) == 1
     caption += "; a smaller share is part of a larger one." if one_seed else ", which were drawn by different seeds."
-    chart = _lines("by-share", "By share of training data", caption, layers)
+    chart = froc_lines.lines("by-share", "By share of training data", caption, layers)
     bands = [each.bands for each in shares]
-    return _shaded(_with_curves(_with_bands(chart, bands), [each.curve for each in shares]), bands)
+    drawn = froc_lines.with_curves(froc_lines.with_bands(chart, bands), [each.curve for each in shares])
+    return froc_lines.shaded(drawn, bands)
 
 
 def two_runs(pair: Sequence[tuple[TrainingRun, Evaluation]]) -> Chart:
@@ -236,102 +186,13 @@ def two_runs(pair: Sequence[tuple[TrainingRun, Evaluation]]) -> Chart:
     legend = []
     colours = ("figure", "type-2")
     for (run, found), colour in zip(pair, colours, strict=True):
-        traces += _band(found.report.get("bands", {}).get("sensitivity", {}), colour)
-        traces.append(_line(str(run), *_drawn(found.report["curve"]), token(colour), width=2.6))
+        traces += froc_lines.band(found.report.get("bands", {}).get("sensitivity", {}), colour)
+        traces.append(froc_lines.line(str(run), *froc_lines.drawn(found.report["curve"]), token(colour), width=2.6))
         legend.append((f"{run}, {run.preset}", f"--{colour}"))
     rows = [(point, *(found.sensitivity[point] for _, found in pair)) for point in OPERATING_POINTS]
-    head = (RATE, *(str(run) for run, _ in pair))
+    head = (froc_lines.RATE, *(str(run) for run, _ in pair))
     caption = "Bands: 95% over patients, for each run by itself."
-    return Chart("two-runs", "FROC", caption, head, rows, figure(traces, _froc_axes()), "tall", tuple(legend))
-
-
-def by_number(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same by growing number: a database may keep the names of an object in an order of its own."""
-    return dict(sorted(values.items(), key=lambda item: float(item[0])))
-
-
-def _points(part: Mapping[str, Any]) -> tuple[list[float], list[float]]:
-    values = by_number(part["sensitivity"])
-    return [float(point) for point in values], list(values.values())
-
-
-def _lines(
-    key: str,
-    title: str,
-    caption: str,
-    layers: Sequence[Layer],
-    *,
-    names: str = RATE,
-    xaxis: dict[str, Any] | None = None,
-) -> Chart:
-    traces = [
-        _line(name, x, y, colour, mode="lines+markers", symbol=SYMBOLS[number % len(SYMBOLS)])
-        for number, (name, x, y, colour) in enumerate(layers)
-    ]
-    layout = _froc_axes()
-    if xaxis is not None:
-        layout["xaxis"] = xaxis
-    legend = tuple((name, colour.removeprefix("token:")) for name, _, _, colour in layers)
-    columns = layers[0][1] if layers else ()
-    rows = [(f"{x:g}", *(y[place] for _, _, y, _ in layers)) for place, x in enumerate(columns)]
-    head = (names, *(name for name, _, _, _ in layers))
-    return Chart(key, title, caption, head, rows, figure(traces, layout), "middle", legend)
-
-
-def _with_bands(chart: Chart, bands: Sequence[Mapping[str, Sequence[float]]]) -> Chart:
-    """Say the 95% band beside every sensitivity; lesions of a single patient have none.
-
-    Parameters
-    ----------
-    bands : per line its ends by x; empty where there is none.
-    """
-    columns = []
-    for trace, own in zip(chart.figure["data"], bands, strict=True):
-        said = [f" ({low:.2f}–{high:.2f})" for low, high in by_number(own).values()]
-        trace["customdata"] = said or [""] * len(trace["x"])
-        trace["hovertemplate"] = f"{trace['name']}<br>%{{x:.3g}}: %{{y:.3f}}%{{customdata}}<extra></extra>"
-        columns.append([f"{value:.3f}{band}" for value, band in zip(trace["y"], trace["customdata"], strict=True)])
-    rows = [(row[0], *cells) for row, cells in zip(chart.rows, zip(*columns, strict=True), strict=True)]
-    told = " The table tells 95% bands over patients." if any(map(bool, bands)) else ""
-    return dataclasses.replace(chart, rows=rows, caption=chart.caption + told)
-
-
-def _line(
-    name: str, x: Iterable[float], y: Iterable[float], colour: str, *, mode: str = "lines", width: float = 1.8,
-    dash: str = "solid", symbol: str = "circle",
-) -> dict[str, Any]:  # fmt: skip
-    return {
-        "type": "scatter",
-        "mode": mode,
-        "name": name,
-        "x": list(x),
-        "y": list(y),
-        "line": {"color": colour, "width": width, "dash": dash},
-        "marker": {"color": colour, "size": 7, "symbol": symbol},
-        "hovertemplate": f"{name}<br>%{{x:.3g}}: %{{y:.3f}}<extra></extra>",
-    }
-
-
-def _band(bands: Mapping[str, Sequence[float]], colour: str) -> list[dict[str, Any]]:
-    """The area between the ends of a band."""
-    bands = by_number(bands)
-    x = [float(point) for point in bands]
-    edge = {"type": "scatter", "mode": "lines", "x": x, "hoverinfo": "skip", "line": {"width": 0}}
-    low, high = ([values[end] for values in bands.values()] for end in (0, 1))
-    return [{**edge, "y": low}, {**edge, "y": high, "fill": "tonexty", "fillcolor": f"{token(colour)}/0.16"}]
-
-
-def _froc_axes() -> dict[str, Any]:
-    return {
-        "xaxis": {
-            "title": {"text": RATE},
-            "type": "log",
-            "tickvals": [0.25, 0.5, 1, 2, 4, 8, 16],
-            "ticktext": ["¼", "½", "1", "2", "4", "8", "16"],
-            "range": [LEFT, RIGHT],
-        },
-        "yaxis": {"title": {"text": SENSITIVITY}, "range": [0, 1.01], "dtick": 0.2, "tickformat": ".1f"},
-    }
+    return Chart("two-runs", "FROC", caption, head, rows, figure(traces, froc_lines.axes()), "tall", tuple(legend))
 
 
 def _range(name: str) -> str:

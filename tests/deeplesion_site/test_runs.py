@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from datasets import phantom
-from deeplesion_site.dashboard import run_charts
+from deeplesion_site.dashboard import froc_lines, run_charts
 from detection import selectors
 from detection.models import Detection, TrainingRun
 from detection.services import runs
@@ -340,7 +340,7 @@ def test_shares_and_overlaps_are_drawn_with_their_bands_behind_them() -> None:
         None,
         "token:--step-2/0.16",
     ]
-    assert by_share[4]["x"][0] == pytest.approx(10**run_charts.LEFT, abs=1e-4)
+    assert by_share[4]["x"][0] == pytest.approx(10**froc_lines.LEFT, abs=1e-4)
     by_iou = run_charts.by_iou(whole).figure["data"]
     assert [trace.get("fill") for trace in by_iou] == [*6 * [None, "tonexty"], *6 * [None]]
     assert by_iou[1]["x"] == [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
