@@ -20,6 +20,7 @@ from detection.data.table import SPLITS, select
 from detection.errors import BadRun, DetectorError
 from detection.evaluate import DETECTIONS, REPORT
 from detection.evaluation import bootstrap
+from detection.evaluation.alike import made_alike
 from detection.evaluation.curve import AVERAGED
 from detection.evaluation.matching import Match, match
 from detection.evaluation.report import bands
@@ -28,8 +29,6 @@ from detection.evaluation.tables import Detections, Truth, read_detections, trut
 IOU = 0.5
 LISTED = ("preset", "options", "weights", "fraction", "seed", "step")
 """What is told of how a run was made."""
-APART = ("fraction", "seed", "step")
-"""In what points of one learning curve differ; the steps of an epoch follow from the patients."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -126,7 +125,7 @@ def _by_share(
     like = [
         (report, pair)
         for report, pair in zip(reports, found, strict=True)
-        if _made(report["run"]) == _made(reports[0]["run"])
+        if made_alike(report["run"], reports[0]["run"])
     ]
     result = {}
     for share in sorted({report["run"]["fraction"] for report, _ in like}):
@@ -143,10 +142,6 @@ def _by_share(
             drawn = [bootstrap.resample(truth, *pair, [*at, *AVERAGED], repeats=repeats, seed=0) for _, pair in own]
             result[f"{share:g}"]["bands"] = bands(np.mean(drawn, axis=0), at)
     return result
-
-
-def _made(run: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in run.items() if name not in APART}
 
 
 if __name__ == "__main__":

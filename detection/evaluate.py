@@ -115,7 +115,7 @@ def evaluate(
             if progress is not None:
                 progress(index + 1, len(samples))
     facts = {
-        "run": _facts(trained),
+        "run": facts_of(trained),
         "release": release.name, "release_sha256": release.sha256, "split": split,
         "precision": "bfloat16" if fast else "float32", "device": str(device),
     }  # fmt: skip
@@ -151,7 +151,7 @@ def _clear(out: Path) -> None:
     shutil.rmtree(out / PICTURES, ignore_errors=True)
 
 
-def _facts(trained: checkpoint.Trained) -> dict[str, Any]:
+def facts_of(trained: checkpoint.Trained) -> dict[str, Any]:
     """What was evaluated; `options` is for the eye, `detector` is all that it was made with."""
     settings = trained.settings
     return {

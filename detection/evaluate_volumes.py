@@ -19,6 +19,7 @@ from detection.data.release import Release, Sample, open_release
 from detection.data.table import select
 from detection.disk import writing
 from detection.errors import INTERRUPTED, DetectorError, EmptySplit
+from detection.evaluate import facts_of
 from detection.evaluation import unannotated, volumes
 from detection.evaluation.matching import match
 from detection.evaluation.tables import read_detections, truth_of, write_detections
@@ -84,7 +85,7 @@ def evaluate(run: Path, folder: Path, truth: Path, out: Path, accelerator: str, 
     content = volumes.report(present, joined, volumes.IOBB)
     content["partial_volumes"] = partial
     content["missing_volumes"] = len(annotated) - len(present) - partial
-    content["run"] = {"preset": settings.preset.name, "checkpoint": trained.which, "step": trained.step}
+    content["run"] = facts_of(trained)
     content["marked_lesions_alone"] = _recount(release, set(unique), out, present)
     replace(out / "report.json", json.dumps(content, indent=1) + "\n")
     return content

@@ -7,6 +7,7 @@ import numpy as np
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from detection.evaluation import bootstrap
+from detection.evaluation.alike import made_alike
 from detection.models import Detection, Evaluation, Target, TrainingRun
 
 OFFICIAL_TEST = "f033c5af5b651186e2f666c85f54d6b8685e06fba9721d944a8da6f413944d78"
@@ -85,10 +86,14 @@ def over_shares(found: Evaluation) -> list[Share]:
             run__options=like.options,
         )
         .select_related("run")
-        .annotate(bands=F("report__bands__sensitivity"), drawn=F("report__curve"))
+        .annotate(bands=F("report__bands__sensitivity"), drawn=F("report__curve"), made=F("report__run"))
         .order_by("run__fraction", "id")
     )
-    newest = {row.run.fraction: row for row in rows.defer("report", "run__curve")}
+    # A preset may have changed since, or a precision been chosen for another machine, which rows do not tell.
+    alike = [
+        row for row in rows.defer("report", "run__curve") if made_alike(row.made or {}, found.report.get("run", {}))
+    ]
+    newest = {row.run.fraction: row for row in alike}
     return [Share(row, row.bands or {}, row.drawn or {}) for row in newest.values()]
 
 

@@ -215,6 +215,7 @@ def test_sub_volumes_are_detected_slice_by_slice_and_scored_in_3d(run, many, tmp
     assert content["lesions"] == 8, "those of sub-volumes of which slices are missing do not count"
     assert content["sensitivity"]["4"] >= 0.7
     assert list(content["marked_lesions_alone"]) == ["0.5", "1", "2", "4"]
+    assert content["run"]["options"]["training.steps"] == 160
     assert (tmp_path / "out/report.json").is_file()
     path.write_text(json.dumps({**partial, "000999_01_01_001-002": []}))
     assert evaluate_volumes.main(arguments) == 1

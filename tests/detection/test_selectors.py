@@ -57,6 +57,18 @@ def test_shares_are_those_of_detectors_made_the_same_way():
     assert [each.bands.get("4") for each in shares] == [None, *2 * [whole.report["bands"]["sensitivity"]["4"]]]
 
 
+def test_a_share_of_a_preset_that_has_changed_since_is_left_out():
+    def evaluated(fraction, **made):
+        facts = {"preset": "tiny", "seed": 0, "step": 10, "fraction": fraction, "detector": {"name": "tiny"}}
+        report = {**factories.make_report(), "run": facts | made}
+        return factories.make_evaluation(run=factories.make_run(state="trained", fraction=fraction), report=report)
+
+    whole, half = evaluated(1.0), evaluated(0.5, seed=2, step=5)
+    evaluated(0.25, detector={"name": "tiny", "training": {"steps": 3}})
+    evaluated(0.1, precision="bf16-mixed")
+    assert [each.evaluation for each in selectors.over_shares(whole)] == [half, whole]
+
+
 def test_the_difference_is_that_of_the_same_draws_of_patients(tmp_path):
     """Reports keep the draws, so that a page of two runs counts nothing anew."""
     rng = np.random.default_rng(3)
