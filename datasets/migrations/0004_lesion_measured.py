@@ -18,15 +18,19 @@ def _follows(axis: str) -> migrations.AddConstraint:
     )
 
 
-def _create(apps, schema_editor):
-    # Both databases: a new database has the triggers already, but SQLite builds the table anew and loses its own.
+def _drop(apps, schema_editor):
+    # A new database has the triggers already, and SQLite builds no table anew that others look into.
     frozen.drop(schema_editor.connection)
+
+
+def _create(apps, schema_editor):
     frozen.create(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
     dependencies = [("datasets", "0003_harvested_study_content")]
     operations = [
+        migrations.RunPython(_drop, migrations.RunPython.noop),
         _follows("long"),
         _follows("short"),
         migrations.RunPython(_create, migrations.RunPython.noop),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from django.core.files.storage import Storage
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from datasets import bulk, png
@@ -55,7 +55,8 @@ def hash_slices(
 
     Raises
     ------
-    MissingImage : an image that was there is not, or has changed since it was hashed; what was hashed stays.
+    MissingImage : an image that was there is not, has changed since it was hashed, or is damaged and part of a
+        published release; what was hashed stays.
     """
     if collection.kind != Collection.Kind.PUBLISHED:
         return
@@ -77,8 +78,18 @@ def hash_slices(
             progress(done, total)
         with transaction.atomic():
             bulk.update(Slice, ("bytes", "sha256", "pixel_hash"), hashed)
-            Slice.objects.filter(pk__in=[image.pk for image in damaged]).update(stored=False, stored_at=None)
+            for image in damaged:
+                _leave_out(storage, image)
         last = batch[-1].pk
+
+
+def _leave_out(storage: Storage, image: Slice) -> None:
+    try:
+        with transaction.atomic():
+            Slice.objects.filter(pk=image.pk).update(stored=False, stored_at=None)
+    except IntegrityError as error:
+        place = place_of(storage, image.path)
+        raise MissingImage(f"{place} is damaged, and a published release holds it: mend it first") from error
 
 
 def _waiting(collection: Collection) -> QuerySet[Slice]:

@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from datasets import frozen
 from datasets.models import Lesion, LesionLocation, LocationModel, Slice
 from datasets.services.locate import choose
 from deeplesion_site.templatetags.jobs import time_left
@@ -70,6 +72,7 @@ def test_what_the_newest_regressor_cannot_place_it_is_not_sent_for_again(
 def test_lesions_without_an_image_are_not_offered(client_of: Callable[[str], Client]) -> None:
     LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0")
     lesion = unlocated()
+    frozen.drop(connection)
     Slice.objects.filter(pk=lesion.slice_id).update(stored=False)
     assert "/jobs/new/locate/" not in client_of("admin").get("/").content.decode()
 

@@ -1,6 +1,7 @@
 """What must always hold stands in the database: raw SQL, which no model or service sees, is refused as well."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -258,15 +259,94 @@ def test_a_published_release_and_all_it_holds_stay(published: Release, draft: Re
     assert found == [2, 2, 2, 1]
 
 
-def test_what_was_measured_of_a_published_lesion_stays(published: Release, draft: Release) -> None:
+def test_what_was_measured_of_a_published_lesion_its_type_and_number_stay(published: Release, draft: Release) -> None:
     lesion, free = published.members.get().lesion, draft.members.get().lesion
-    for column in frozen.GEOMETRY:
+    for column in frozen.RELEASED:
         refused(*set_(lesion, **{column: getattr(lesion, column) + 1}), match="a published release cannot change")
     run(*set_(free, long_mm=free.long_mm + 1, long_um=free.long_um + 1000))
     later = {"x": 0.1, "y": 0.2, "z": 0.3, "location_source": "v1", "mean_hu": 40.0, "possibly_noisy": True}
     run(*set_(lesion, **later, merged_into_id=free.pk))
     lesion.refresh_from_db()
     lesion.save()
+
+
+def test_the_numbers_that_name_the_files_of_a_published_release_stay(published: Release, draft: Release) -> None:
+    def places(release: Release) -> list[Model]:
+        series = release.members.get().lesion.slice.series
+        return [series, series.study, series.study.patient]
+
+    series, study, patient = places(published)
+    free_series, free_study, free_patient = places(draft)
+    for row, parent in ((series, {"study_id": free_study.pk}), (study, {"patient_id": free_patient.pk})):
+        refused(*set_(row, **parent), match="a published release cannot change")
+    for row in (series, study, patient):
+        refused(*set_(row, number=77), match="a published release cannot change")
+    refused(*set_(patient, collection_id=factories.make_collection().pk), match="a published release cannot change")
+    refused(*set_(published.collection, slug="other"), match="a published release cannot change")
+    for column in ("columns", "rows", "spacing_x", "spacing_y"):
+        refused(*set_(series, **{column: 7}), match="a published release cannot change")
+    for row in (free_series, free_study, free_patient):
+        run(*set_(row, number=77))
+    run(*set_(patient, sex="M", official_split=2))
+    run(*set_(study, age=70))
+    run(*set_(series, kernel="B30f", slice_interval=1.25))
+    run(*set_(published.collection, title="Other", image_folder="/elsewhere"))
+
+
+@pytest.fixture
+def images() -> list[Slice]:
+    """Four slices of one series; a published release holds the first three, of which the last was never hashed."""
+    series = factories.make_series()
+    known = {"stored": True, "bytes": 9, "pixel_hash": "p" * 64}
+    made = [factories.make_slice(series=series, sha256=digest, **known) for digest in ("a" * 64, "b" * 64, "", "d")]
+    factories.make_release([factories.make_lesion(slice=made[0], first_slice=1, last_slice=3)])
+    return made
+
+
+def test_the_images_that_a_published_release_holds_stay(images: list[Slice]) -> None:
+    *held, beyond = images
+    other = factories.make_series()
+    later = timezone.now()
+    changes: list[dict[str, Any]] = [
+        {"stored": False, "stored_at": None},
+        {"stored": False},
+        {"stored_at": later},
+        {"stored_at": "2001-01-01 00:00:00+00:00"},
+        {"number": 77},
+        {"series_id": other.pk},
+        {"pixel_hash": ""},
+    ]
+    for image in held:
+        for change in changes:
+            refused(*set_(image, **change), match="a published release cannot change")
+    for image in held[:2]:
+        for change in ({"sha256": ""}, {"sha256": "c" * 64}, {"bytes": 10}):
+            refused(*set_(image, **change), match="a published release cannot change")
+    refused("DELETE FROM datasets_slice WHERE id = %s", held[1].pk, match="a published release cannot change")
+    run(*set_(held[2], sha256="c" * 64, bytes=10))
+    refused(*set_(held[2], sha256="d" * 64), match="a published release cannot change")
+    for image in held:
+        image.refresh_from_db()
+        image.save()
+    run(*set_(held[0], window_low=-100, slice_interval=2.5))
+    for change in changes:
+        run(*set_(beyond, **change))
+    run("DELETE FROM datasets_slice WHERE id = %s", beyond.pk)
+
+
+def test_no_image_is_slipped_into_a_published_release(images: list[Slice]) -> None:
+    series = factories.make_series(study=images[0].series.study)
+    key = factories.make_slice(series=series, number=5, stored=True)
+    release = factories.make_release([factories.make_lesion(slice=key, first_slice=4, last_slice=6)])
+    before = release.published - timedelta(days=1)
+    refused(*insert(key, number=6, stored_at=before), match="a published release cannot change")
+    run(*insert(key, number=7, stored_at=before))
+    run(*insert(key, number=6, stored_at=timezone.now()))
+    came = Slice.objects.get(series=series, number=6)
+    refused(*set_(came, stored_at=before), match="a published release cannot change")
+    away = Slice.objects.get(series=series, number=7)
+    refused(*set_(away, number=4), match="a published release cannot change")
+    run(*insert(key, number=4, stored=False, stored_at=None))
 
 
 @on_postgresql

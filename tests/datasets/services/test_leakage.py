@@ -151,12 +151,27 @@ def test_an_image_that_is_gone_or_has_changed_is_named(tmp_path: Path) -> None:
     with pytest.raises(hashing.MissingImage, match=rf"^{image} cannot be read: No such file"):
         releases.create("r", collection, split="official")
     image.write_bytes(whole)
-    releases.create("r", collection, split="official")
+    hashing.hash_slices(collection=collection)
     Slice.objects.filter(number=9).update(pixel_hash="")
     draw(tmp_path / "Images_png", "000002_01_01", 9, seed=77)
     with pytest.raises(hashing.MissingImage, match=rf"^{image} is not the image that it was"):
         releases.create("other", collection, split="official")
-    assert Release.objects.count() == 1
+    assert not Release.objects.exists()
+
+
+def test_a_damaged_image_that_a_published_release_holds_is_not_left_out_but_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = _published(tmp_path, *ALL_DRAWN)
+    with monkeypatch.context() as patch:
+        # As if the images had come between the hashing and the publishing.
+        patch.setattr(releases, "hash_slices", lambda **_: None)
+        first = releases.create("r-1", collection, split="official")
+    damaged = tmp_path / "Images_png" / "000002_01_01" / "009.png"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    with pytest.raises(hashing.MissingImage, match=rf"^{damaged} is damaged, and a published release holds it"):
+        releases.create("r-2", collection, split="official")
+    assert len(list(slices(first))) == 15
 
 
 @pytest.mark.parametrize(
