@@ -68,7 +68,7 @@ def pack(release: Release, *, progress: Progress, fence: Fence = transaction.ato
 
     Raises
     ------
-    manifest.NotPublished, MissingImage, DamagedImage, OSError : there is no archive.
+    manifest.NotPublished, ManifestDiffers, MissingImage, DamagedImage, OSError : there is no archive.
     """
     known = find(release.name)
     if known is not None:
@@ -159,9 +159,13 @@ def _contents(release: Release) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Every file of a release with its content, which is read when its turn comes."""
     yield manifest.TABLE, (line.encode() for line in release_contents.csv_lines(release))
     yield manifest.FILE_NAME, _chunks(manifests.path_of(release))
+    listed = manifests.check_listed(release)
+    manifests.check_next(release, manifests.table_entry(release), listed)
     storage = slice_storage(release.collection)
     for image in release_contents.slices(release):
+        manifests.check_next(release, manifests.image_entry(image), listed)
         yield f"{manifest.IMAGES}/{image.path}", _image(storage, image)
+    manifests.check_next(release, None, listed)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

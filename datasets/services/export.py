@@ -18,7 +18,7 @@ from datasets.models import Release, Slice
 from datasets.services import manifest as manifests
 from datasets.services.errors import Refused
 from datasets.services.hashing import MissingImage
-from datasets.services.manifest import NotPublished, Progress
+from datasets.services.manifest import Entry, NotPublished, Progress
 from datasets.services.release_contents import csv_lines, slices
 from datasets.storage import StorageFailed, local_path, place_of, slice_storage
 
@@ -39,7 +39,8 @@ def export(
 ) -> None:
     """Write DL_info.csv, Images_png and manifest.json; the folder appears when it is complete.
 
-    Images are copies, each held against its SHA-256: whoever edits an exported file edits that alone. An export that
+    Images are copies, each held against its SHA-256, and all files against the manifest, so that none is missing or
+    too many: whoever edits an exported file edits that alone. An export that
     was killed goes on where it was, in a hidden folder beside `out`; what fails in any other way leaves nothing.
 
     Parameters
@@ -70,15 +71,17 @@ def export(
     with _part(out) as part:
         listed = part / manifest.FILE_NAME
         if images:
+            entries = manifests.check_listed(release)
             _begin(part, manifests.path_of(release))
         else:
             _clear(part)
-            manifests.write(release, listed, [manifests.table_entry(release)])
-        table = part / manifest.TABLE
-        with _writing(table), table.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(csv_lines(release))
+            table = manifests.table_entry(release)
+            manifests.write(release, listed, [table])
+            entries = iter([table])
+        manifests.check_next(release, _write_table(release, part / manifest.TABLE), entries)
         if images:
-            _write_images(release, part / manifest.IMAGES, link, progress)
+            _write_images(release, part / manifest.IMAGES, link, entries, progress)
+        manifests.check_next(release, None, entries)
         part.replace(out)
 
 
@@ -131,11 +134,22 @@ def _clear(part: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _write_images(release: Release, folder: Path, link: bool, progress: Progress | None) -> None:
+def _write_table(release: Release, path: Path) -> Entry:
+    with _writing(path), path.open("w+b") as file:
+        file.writelines(line.encode() for line in csv_lines(release))
+        size = file.tell()
+        file.seek(0)
+        return manifest.TABLE, size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_images(
+    release: Release, folder: Path, link: bool, listed: Iterator[Entry], progress: Progress | None
+) -> None:
     folder.mkdir(exist_ok=True)
     total = sum(counted["slices"] for counted in release.counts.values())
     storage = slice_storage(release.collection)
     for done, image in enumerate(slices(release), 1):
+        manifests.check_next(release, manifests.image_entry(image), listed)
         target = folder / image.path
         target.parent.mkdir(exist_ok=True)
         if not _is_there(target, image, link):

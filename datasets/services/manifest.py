@@ -15,7 +15,7 @@ from django.db import transaction
 
 from datasets import manifest as file_format
 from datasets.dl_info import SPLITS
-from datasets.models import Release, ReleaseManifest
+from datasets.models import Release, ReleaseManifest, Slice
 from datasets.selectors.releases import COUNTED, leaks_looked_for
 from datasets.services import release_contents
 from datasets.services.errors import Refused
@@ -27,6 +27,10 @@ from datasets.version import VERSION
 Progress = Callable[[int, int], None]
 Entry = tuple[str, int, str]
 """Name in the release, bytes, SHA-256."""
+
+INDENT = "  "
+ENTRY = f'{INDENT}{{"path": '
+"""How the line of an entry begins, and no other."""
 
 LOOK_EVERY_S = 0.2
 """How often whether another process has written the manifest."""
@@ -155,13 +159,56 @@ def table_entry(release: Release) -> Entry:
     return file_format.TABLE, size, digest.hexdigest()
 
 
+def check_listed(release: Release) -> Iterator[Entry]:
+    """Give what the manifest of a release lists, which is the manifest that it was prepared with.
+
+    Raises
+    ------
+    ManifestDiffers : the file was changed.
+    """
+    path, known = path_of(release), _known(release)
+    with path.open("rb") as file:
+        if known is None or hashlib.file_digest(file, "sha256").hexdigest() != known.sha256:
+            raise ManifestDiffers(f"{path} is damaged: it is not the manifest that {release.name} was prepared with")
+    return _entries(path)
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    """Read an entry at a time, which stands on a line of its own: a release may have a million files."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if line.startswith(ENTRY):
+                entry = json.loads(line.rstrip().removesuffix(","))
+                yield entry["path"], entry["bytes"], entry["sha256"]
+
+
+def check_next(release: Release, found: Entry | None, listed: Iterator[Entry]) -> None:
+    """Hold a file of a release, or None where there is no more, against the next that its manifest lists.
+
+    Raises
+    ------
+    ManifestDiffers : with what differs.
+    """
+    expected = next(listed, None)
+    if found == expected:
+        return
+    name, listed_name = (each[0] if each else "nothing" for each in (found, expected))
+    told = f"{name} has another size or SHA-256" if name == listed_name else f"it lists {listed_name}, found is {name}"
+    raise ManifestDiffers(f"{release.name} holds other files than its manifest says: {told}")
+
+
+def image_entry(image: Slice) -> Entry:
+    """An image, as the database knows it."""
+    return f"{file_format.IMAGES}/{image.path}", image.bytes or 0, image.sha256
+
+
 def _text(release: Release, entries: Iterable[Entry]) -> Iterator[str]:
     header = json.dumps(_header(release), indent=1)
     yield header.removesuffix("\n}") + ',\n "files": ['
-    separator = "\n  "
+    separator = f"\n{INDENT}"
     for name, size, digest in entries:
         yield separator + json.dumps({"path": name, "bytes": size, "sha256": digest})
-        separator = ",\n  "
+        separator = f",\n{INDENT}"
     yield "\n ]\n}\n"
 
 
@@ -190,6 +237,6 @@ def _images(release: Release, progress: Progress | None) -> Iterator[Entry]:
     for done, image in enumerate(release_contents.slices(release), 1):
         if not image.sha256:
             raise MissingImage(f"{image.path} was never hashed")
-        yield f"{file_format.IMAGES}/{image.path}", image.bytes or 0, image.sha256
+        yield image_entry(image)
         if progress is not None:
             progress(done, total)
