@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
-from django.utils import timezone
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
@@ -40,7 +39,7 @@ class Written:
     """What came of the slices of one volume."""
 
     rows: list[Slice] = field(default_factory=list)
-    """Not yet in the database."""
+    """Not yet in the database, and without the moment in which they come."""
     key_slices: dict[int, NDArray[np.int32]] = field(default_factory=dict)
     """HU of the slices with lesions, by place in the volume."""
     failures: dict[int, tuple[Instance, Unreadable | PixelError]] = field(default_factory=dict)
@@ -104,7 +103,6 @@ def write_slices(
             window_low=window[0],
             window_high=window[1],
             stored=True,
-            stored_at=timezone.now(),
             bytes=len(encoded.png),
             sha256=encoded.file_hash,
             pixel_hash=encoded.pixel_hash,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from django.db.models import Max
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from datasets.geometry import recist, region
@@ -159,6 +160,10 @@ class StudyHarvest:
             if mark.measurement.slice_index in lost
         ]
         with self.fence():
+            came = timezone.now()
+            for row in written.rows:
+                # A release that was published since the file was written does not hold it.
+                row.stored_at = came
             Slice.objects.bulk_create(sorted(written.rows, key=lambda row: row.number))
             self._record(visit, year, undecodable)
             self._record(visit, year, kept)

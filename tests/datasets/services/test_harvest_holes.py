@@ -2,8 +2,9 @@
 
 import pytest
 
-from datasets.models import Collection, Lesion, Slice
+from datasets.models import Collection, Lesion, Release, Slice
 from datasets.services import release as releases
+from datasets.services.harvest import study
 from datasets.services.harvest.around import UNREAD_SLICES
 from datasets.services.release_contents import csv_lines, slices
 from tests.datasets.pacs.dicom_files import MARKED, bidimensional, ct, ct_series, report, save
@@ -93,6 +94,25 @@ def test_a_published_lesion_stays_as_it_is_and_its_hole_is_filled_for_later_rele
     assert [image.number for image in slices(first)] == [2, 3, 4, 5]
     second = releases.create("second", collection, split=(100, 0, 0))
     assert [image.number for image in slices(second)] == [1, 2, 3, 4, 5]
+
+
+def test_a_release_that_is_published_while_a_hole_is_filled_does_not_hold_what_fills_it(hospital, monkeypatch):
+    damage(hospital)
+    run(hospital)
+    write = study.write_slices
+
+    def write_and_publish(*arguments):
+        written = write(*arguments)
+        releases.create("first", Collection.objects.get(), split=(100, 0, 0))
+        return written
+
+    repair(hospital)
+    monkeypatch.setattr(study, "write_slices", write_and_publish)
+    assert run(hospital)[0] == 0
+    assert numbers() == [1, 2, 3, 4, 5]
+    first = Release.objects.get()
+    assert [image.number for image in slices(first)] == [2, 3, 4, 5]
+    assert first.counts["train"]["slices"] == 4
 
 
 def test_a_published_lesion_keeps_its_range_where_more_is_asked_for(hospital):
