@@ -143,13 +143,15 @@ def test_verify_finds_broken_rows_and_missing_triggers(filled: SimpleNamespace, 
     other.good("restore", filled.backup)
     with sqlite3.connect(other.data / "db.sqlite3") as database:
         database.execute("PRAGMA ignore_check_constraints = 1")
-        database.execute("DROP TRIGGER release_update")
+        for trigger in ("release_update", "slice_frozen", "slice_moved"):
+            database.execute(f"DROP TRIGGER {trigger}")
         database.execute("UPDATE datasets_slice SET number = 0 WHERE id = 1")
         database.execute("UPDATE datasets_slice SET series_id = 999 WHERE id = 2")
     said = other.run("verify").stdout
     assert "slice_number_from_1" in said
     assert "its row in datasets_series is missing" in said
     assert "the trigger release_update is missing" in said
+    assert "the trigger slice_frozen is missing" in said
 
 
 def test_a_damaged_backup_is_refused_by_the_files_name_and_can_be_run_again(
