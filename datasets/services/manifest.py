@@ -234,9 +234,13 @@ def _in_order(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
 
 def _images(release: Release, progress: Progress | None) -> Iterator[Entry]:
     total = sum(counted["slices"] for counted in release.counts.values())
-    for done, image in enumerate(release_contents.slices(release), 1):
+    done = 0
+    for image in release_contents.slices(release):
         if not image.sha256:
             raise MissingImage(f"{image.path} was never hashed")
         yield image_entry(image)
+        done += 1
         if progress is not None:
             progress(done, total)
+    if done != total:
+        raise ManifestDiffers(f"{release.name} had {total} slices when it was published, and has {done} now")

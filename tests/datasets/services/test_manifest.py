@@ -7,9 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
-from datasets import manifest
-from datasets.models import Release
+from datasets import frozen, manifest
+from datasets.models import Release, Slice
 from datasets.services import manifest as manifests
 from datasets.services.export import export
 
@@ -41,6 +42,15 @@ def test_a_lost_manifest_is_made_again_as_it_was(release: Release) -> None:
     shutil.rmtree(manifests.path_of(release).parent)
     assert manifests.prepare(release_name="r-1") == first
     assert manifests.path_of(release).read_bytes() == text
+
+
+def test_a_release_that_has_lost_an_image_gets_no_manifest(release: Release) -> None:
+    # As in a database that had no triggers yet.
+    frozen.drop(connection)
+    Slice.objects.filter(number=9, series__study__patient__number=2).delete()
+    with pytest.raises(manifests.ManifestDiffers, match=r"^r-1 had 15 slices when it was published, and has 14 now$"):
+        manifests.prepare(release_name="r-1")
+    assert not manifests.path_of(release).exists()
 
 
 def test_preparing_tells_how_far_it_is(release: Release) -> None:
