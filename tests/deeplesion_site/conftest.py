@@ -1,6 +1,7 @@
 """What the tests of pages and API share."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
+from datasets import phantom
 from datasets.models import LocationModel, Release, Split
 from deeplesion_site.accounts import agreements
 from tests import factories
@@ -19,6 +21,13 @@ from tests.factories_detection import make_evaluation
 def _nothing_remembered() -> None:
     """Statistics are kept by what is published, and every test publishes anew under the same numbers."""
     cache.clear()
+
+
+@pytest.fixture
+def data_folder(settings: SimpleNamespace, tmp_path: Path) -> Path:
+    """Let what is written land in a folder of the test's own."""
+    settings.DATA_DIR = tmp_path
+    return tmp_path
 
 
 @pytest.fixture
@@ -54,8 +63,14 @@ def dataset(db: None) -> SimpleNamespace:
     return make_dataset()
 
 
-def make_dataset() -> SimpleNamespace:
-    collection = factories.make_collection(slug="hospital", title="Hospital")
+@pytest.fixture
+def phantom_dataset(db: None) -> SimpleNamespace:
+    """Make the same of the phantom hospital."""
+    return make_dataset(slug=phantom.COLLECTION)
+
+
+def make_dataset(*, slug: str = "hospital") -> SimpleNamespace:
+    collection = factories.make_collection(slug=slug, title="Hospital")
     pixels = np.full((512, 512), -1000)
     pixels[200:300, 200:300] = 40
     lesions = []
