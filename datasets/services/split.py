@@ -89,13 +89,12 @@ def share_out(patients: Mapping[int, Types], shares: Sequence[int], seed: int) -
     lesions = np.column_stack([counts, counts.sum(axis=1)])
     parts = np.array(shares) / 100
     held = lesions / np.maximum(lesions.sum(axis=0), 1)
-    known = counts[:, [kind > 0 for kind in kinds]] > 0
     splits = np.repeat(np.arange(len(shares)), quotas(len(numbers), shares))
     best: _Sharing | None = None
     for draw in range(max(1, min(DRAWS, SWAPS // len(numbers) ** 2))):
         places = np.empty_like(splits)
         places[_drawn(numbers, seed, draw)] = splits
-        sharing = _Sharing(held, known, places, parts)
+        sharing = _Sharing(held, counts > 0, places, parts)
         sharing.balance()
         if best is None or sharing.cost < best.cost:
             best = sharing
@@ -118,7 +117,7 @@ class _Sharing:
     Parameters
     ----------
     held : (patients, things), which part of all lesions of a type a patient has.
-    known : (patients, types), whether a patient has a lesion of a known type.
+    has : (patients, types), whether a patient has a lesion of a type; unknown is one as well.
     places : (patients,), the split of each; swapped in place.
     shares : (splits,), adding up to 1.
     """
@@ -126,17 +125,17 @@ class _Sharing:
     def __init__(
         self,
         held: NDArray[np.float64],
-        known: NDArray[np.bool_],
+        has: NDArray[np.bool_],
         places: NDArray[np.int_],
         shares: NDArray[np.float64],
     ) -> None:
-        self._held, self._known, self.places = held, known.astype(np.int64), places
+        self._held, self._has, self.places = held, has.astype(np.int64), places
         self._weight = 1 / np.maximum(shares, 1e-9)
         self._off = np.stack([held[places == place].sum(axis=0) - share for place, share in enumerate(shares)])
-        self._having = np.stack([self._known[places == place].sum(axis=0) for place in range(len(shares))])
+        self._having = np.stack([self._has[places == place].sum(axis=0) for place in range(len(shares))])
         """(splits, types), patients with a lesion of that type."""
         self._asked = shares > 0
-        self._fewest = int(np.maximum(self._asked.sum() - self._known.sum(axis=0), 0).sum())
+        self._fewest = int(np.maximum(self._asked.sum() - self._has.sum(axis=0), 0).sum())
 
     @property
     def lacking(self) -> int:
@@ -182,7 +181,7 @@ class _Sharing:
         place = there[other]
         self._off[here] += change[other]
         self._off[place] -= change[other]
-        moved = self._known[other] - self._known[one]
+        moved = self._has[other] - self._has[one]
         self._having[here] += moved
         self._having[place] -= moved
         self.places[one], self.places[other] = place, here
@@ -194,8 +193,8 @@ class _Sharing:
         scarce = (self._having[self._asked] <= 1).any(axis=0)
         if not scarce.any():
             return np.zeros(len(self.places), dtype=np.int64)
-        having, known = self._having[:, scarce], self._known[:, scarce]
+        having, has = self._having[:, scarce], self._has[:, scarce]
         here, there = having[self.places[one]], having[self.places]
-        moved = known - known[one]
+        moved = has - has[one]
         after = (here + moved == 0).sum(axis=1) + (there - moved == 0).sum(axis=1)
         return np.asarray(after - (here == 0).sum() - (there == 0).sum(axis=1))

@@ -59,6 +59,14 @@ def test_no_split_of_few_patients_lacks_a_type_that_enough_of_them_have(seed: in
     assert [counts.total() / 96 for counts in held] == pytest.approx([0.70, 0.15, 0.15], abs=0.04)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_unknown_is_a_type_that_no_split_lacks_either(seed: int) -> None:
+    named = [[-1 if kind == "6" else int(kind) for kind in types] for types in FEW.split()]
+    patients = {number: Counter(types) for number, types in enumerate(named, start=1)}
+    placed = share_out(patients, (70, 15, 15), seed)
+    assert {placed[number] for number, types in patients.items() if -1 in types} == {0, 1, 2}
+
+
 @pytest.mark.parametrize(
     ("count", "shares", "expected"),
     [
