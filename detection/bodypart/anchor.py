@@ -63,6 +63,7 @@ def fit(
         kinds = np.array([kind or -1 for kind in types])
         present = sorted(set(kinds[typed].tolist()))
         zeros = [TYPE_MEDIANS[kind] - scale * float(np.median(raw[kinds == kind])) for kind in present]
-        weights = [float((kinds == kind).sum()) for kind in present]
-        return Anchor(scale, float(np.average(zeros, weights=weights)), "types", int(typed.sum()))
+        counts = [int((kinds == kind).sum()) for kind in present]
+        # Not their mean: in a small release, bone and soft tissue may lie anywhere in the body.
+        return Anchor(scale, float(np.median(np.repeat(zeros, counts))), "types", int(typed.sum()))
     return Anchor(scale, MEDIAN_Z - scale * float(np.median(raw)), "median", len(raw))

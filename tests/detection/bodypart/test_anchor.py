@@ -32,6 +32,14 @@ def test_types_give_the_zero_and_millimetres_the_scale() -> None:
     np.testing.assert_allclose(anchor.map(np.array(raw)), [TYPE_MEDIANS[kind] for kind in types], atol=1e-9)
 
 
+def test_a_type_that_lies_elsewhere_than_usual_does_not_move_the_zero() -> None:
+    scale = 1 / (UNIT_MM * SLOPE)
+    types = [5, 4, 8] * 10 + [7] * 9
+    z = [TYPE_MEDIANS[kind] + 0.25 * (kind == 7) for kind in types]
+    anchor = fit([value / scale for value in z], [None] * len(z), types, SLOPE)
+    assert anchor.offset == pytest.approx(0, abs=1e-9)
+
+
 def test_without_either_the_median_stands_where_deeplesions_does() -> None:
     raw = np.linspace(0, 8, 31)
     anchor = fit(raw.tolist(), [None] * 31, [None] * 31, SLOPE)
