@@ -69,21 +69,24 @@ def test_the_command_trains_measures_and_locates(released):
 def test_what_is_not_there_is_told_in_a_sentence(db):
     with pytest.raises(CommandError, match="there is no release nowhere"):
         call_command("train_bodypart", "nowhere")
-    with pytest.raises(CommandError, match="train one with"):
+    with pytest.raises(CommandError, match="there is no release nowhere"):
+        call_command("locate", "nowhere")
+    with pytest.raises(CommandError, match="nothing to locate"):
         call_command("locate", "all")
+    factories.make_collection()
+    with pytest.raises(CommandError, match=r"^no body-part regressor is trained yet; train one"):
+        call_command("locate", "all")
+    with pytest.raises(CommandError, match="there is no model bpr-small-1: no body-part regressor is trained yet"):
+        call_command("locate", "all", model="bpr-small-1")
     LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0")
     with pytest.raises(CommandError, match="there is no model bpr-small-2; known are bpr-small-1"):
         call_command("locate", "all", model="bpr-small-2")
-    with pytest.raises(CommandError, match="nothing to locate"):
-        call_command("locate", "all")
-    with pytest.raises(CommandError, match="there is no release nowhere"):
-        call_command("locate", "nowhere")
 
 
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda path: path.unlink(), "is no body-part regressor"),
+        (lambda path: path.unlink(), r"the file of the model bpr-small-1 is missing, bodypart/bpr-small-1/model\.pt"),
         (lambda path: path.write_bytes(b"\0" * 100), "is no body-part regressor"),
         (lambda path: torch.save({"kind": "body-part regressor", "format": 99}, path), "has format 99"),
     ],

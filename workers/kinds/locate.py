@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from datasets.models import Collection, LocationModel
 from datasets.services.errors import Refused
 from datasets.services.locate import locate as locate_lesions
+from detection.bodypart.errors import NotAModel
 from workers.bodypart import MODEL_FILE, folder_of
 from workers.kind import Kind
 from workers.loading import loaded
@@ -53,7 +54,16 @@ def _model(record: LocationModel) -> "Model":
     # Torch is large: a worker that never locates never loads it.
     from detection.bodypart.model import load_model
 
-    return load_model(folder_of(record.version) / MODEL_FILE)
+    path = folder_of(record.version) / MODEL_FILE
+    try:
+        return load_model(path)
+    except NotAModel as error:
+        if path.exists():
+            raise
+        raise NotAModel(
+            f"the file of the model {record.version} is missing, bodypart/{record.version}/{MODEL_FILE} in the data "
+            "directory: restore it, or train another model"
+        ) from error
 
 
 KIND = Kind("locate", "locate lesions", Job.Queue.CPU, LocateParams, locate)

@@ -21,14 +21,9 @@ class Command(JobCommand):
         parser.add_argument("--model", help="version of the model; the newest if none is named")
 
     def handle(self, *, release: str, model: str | None, wait: bool, **_: Any) -> None:
-        chosen = LocationModel.objects.filter(version=model) if model else LocationModel.objects.all()
-        newest = chosen.order_by("-id").first()
-        if newest is None and model and LocationModel.objects.exists():
-            known = ", ".join(LocationModel.objects.values_list("version", flat=True))
-            raise CommandError(f"there is no model {model}; known are {known}")
-        if newest is None:
-            raise CommandError("there is no such model; train one with: manage.py train_bodypart RELEASE")
-        for collection in self.collections(release):
+        collections = self.collections(release)
+        newest = self.chosen(model)
+        for collection in collections:
             params = {"collection": collection.slug, "model": newest.version}
             try:
                 job = self.job(KIND.name, params, wait=wait, otherwise="what was located before stays")
@@ -36,6 +31,18 @@ class Command(JobCommand):
                 raise CommandError(str(error)) from None
             if job is not None:
                 self.stdout.write(f"{collection.slug}: {told(job.result)}")
+
+    def chosen(self, version: str | None) -> LocationModel:
+        """The model of a version, or the newest."""
+        known = list(LocationModel.objects.order_by("-id"))
+        found = next((model for model in known if version in (None, model.version)), None)
+        if found is not None:
+            return found
+        unknown = f"there is no model {version}" if version else ""
+        if known:
+            raise CommandError(f"{unknown}; known are {', '.join(model.version for model in known)}")
+        first = "no body-part regressor is trained yet; train one with: manage.py train_bodypart RELEASE"
+        raise CommandError(f"{unknown}: {first}" if unknown else first)
 
     def collections(self, release: str) -> list[Collection]:
         """The collections that a release, or all of them, draw on."""
