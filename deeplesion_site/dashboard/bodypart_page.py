@@ -14,6 +14,7 @@ from deeplesion_site import access
 from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard import location_charts
 from deeplesion_site.dashboard.job_selectors import locating_job
+from deeplesion_site.dashboard.partial import is_partial
 from detection.bodypart.errors import NotAModel
 from detection.bodypart.record import learning_curve
 from workers.bodypart import folder_of
@@ -30,13 +31,18 @@ def bodypart(request: HttpRequest, version: str = "") -> HttpResponse:
     model = next((item for item in models if version in ("", item.version)), None)
     if version and model is None:
         raise Http404
-    job = locating_job()
     context: dict[str, Any] = {
         "models": models,
         "model": model,
         "everything": seen is Visibility.EVERYTHING,
-        "job": job if job and not job.finished else None,
+        "job": None if model else locating_job(),
     }
+    if is_partial(request):
+        # It asks while none has learned; with the first one there is another page.
+        response = render(request, "parts/regressor_learning.html", context)
+        if model is not None:
+            response["HX-Refresh"] = "true"
+        return response
     if model is not None:
         context |= remembered(f"bodypart:{model.version}", seen, lambda: _shown(model, seen))
         context |= {"figures": figures(model.facts), "phantom": model.facts.get("phantom")}

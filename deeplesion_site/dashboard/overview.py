@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import conditional_page, require_safe
 
 from datasets import dl_info
 from datasets.models import LocationModel
@@ -89,12 +89,15 @@ def locating(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @needs(Right.READ_PUBLISHED)
+@conditional_page
 def map_columns(request: HttpRequest) -> HttpResponse:
     """The lesions of the map as typed arrays; see `locations.map_points` for their layout."""
     scope = scope_of(request)
     name = f"map:{scope.key}"
     content = remembered(name, scope.visibility, lambda: locations.map_points(scope.lesions(), MAP_LIMIT))
-    return HttpResponse(content, content_type="application/octet-stream", headers={"Cache-Control": "private"})
+    # Asked for at every visit, sent only where it differs from what the browser has: its tag is made of the content.
+    headers = {"Cache-Control": "private, no-cache"}
+    return HttpResponse(content, content_type="application/octet-stream", headers=headers)
 
 
 @require_safe

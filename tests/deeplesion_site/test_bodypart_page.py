@@ -21,8 +21,10 @@ from datasets.models import (
 )
 from datasets.services.locate import choose
 from tests import factories
+from workers.models import Job
 
 pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
 FACTS = {
     "preset": "small",
     "steps": 700,
@@ -74,6 +76,35 @@ def test_without_a_model_the_page_says_how_to_get_one(client: Client, client_of:
     assert "No regressor yet" in page
     assert "/jobs/" not in page, "a visitor can start nothing"
     assert 'href="/jobs/new/bodypart/"' in text(client_of("admin"))
+
+
+def test_while_the_first_one_learns_the_page_follows_it(client: Client, client_of: Callable[[str], Client]) -> None:
+    job = factories.make_job(kind="bodypart", state=Job.State.RUNNING, done=90, total=450)
+    for page in (text(client), client.get("/bodypart/", headers=HTMX).content.decode()):
+        assert 'hx-get="/bodypart/"' in page
+        assert "90 of 450 steps" in page
+    assert "<html" not in client.get("/bodypart/", headers=HTMX).content.decode()
+    job.message = "no slices to learn from"
+    factories.move_job(job, Job.State.FAILED)
+    part = client.get("/bodypart/", headers=HTMX)
+    assert "could not be trained. No slices to learn from." in part.content.decode()
+    assert "hx-get" not in part.content.decode()
+    assert "HX-Refresh" not in part
+    LocationModel.objects.create(version="bpr-small-1", trained_on="demo-1.0", facts=FACTS)
+    assert client.get("/bodypart/", headers=HTMX)["HX-Refresh"] == "true"
+
+
+def test_help_and_overview_lead_to_the_page(client: Client, located: SimpleNamespace) -> None:
+    link = '<a href="/bodypart/">body-part regressor</a>'
+    assert link in text(client, "/about/")
+    assert link in text(client, "/")
+
+
+def test_also_without_any_and_while_one_learns_the_overview_leads_to_the_page(client: Client) -> None:
+    factories.make_release([factories.make_lesion(x=None, y=None, z=None, location_source="")])
+    assert '<a href="/bodypart/">body-part regressor</a> that learns' in text(client, "/")
+    factories.make_job(kind="bodypart", state=Job.State.RUNNING)
+    assert '<a href="/bodypart/">body-part regressor</a> learns' in text(client, "/")
 
 
 def test_the_page_tells_model_release_figures_and_findings(client: Client, located: SimpleNamespace) -> None:
@@ -217,5 +248,5 @@ def test_number_of_queries(
     client: Client, located: SimpleNamespace, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client.get("/bodypart/")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         client.get("/bodypart/")

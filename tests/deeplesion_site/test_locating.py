@@ -31,7 +31,7 @@ def unlocated():
 def test_without_any_model_the_page_says_how_to_get_one(client: Client, client_of: Callable[[str], Client]) -> None:
     unlocated()
     page = client.get("/").content.decode()
-    assert "get them from a body-part regressor" in page
+    assert 'get them from a <a href="/bodypart/">body-part regressor</a>' in page
     assert "/jobs/" not in page, "a visitor can start nothing"
     assert 'href="/jobs/new/bodypart/"' in client_of("admin").get("/").content.decode()
     assert "<canvas" not in page
@@ -144,7 +144,10 @@ def test_lesions_that_wait_beside_a_map_show_their_progress_below_it(client: Cli
     page = client.get("/").content.decode()
     assert "<canvas" in page
     assert "1 of 2 series" in page
-    assert "One lesion more gets its place from a body-part regressor, which is placing them" in page
+    assert (
+        'One lesion more gets its place from a <a href="/bodypart/">body-part regressor</a>, which is placing them'
+        in page
+    )
 
 
 def locate(lesion: Lesion) -> None:

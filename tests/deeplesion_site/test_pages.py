@@ -84,6 +84,20 @@ def test_the_map_sends_places_as_columns(client: Client, dataset: SimpleNamespac
     assert len(answer.content) == 8 + 17
 
 
+def test_the_map_is_sent_again_only_where_it_differs(
+    client: Client, client_of: Callable[[str], Client], dataset: SimpleNamespace
+) -> None:
+    answer = client.get("/map.bin")
+    assert answer["Cache-Control"] == "private, no-cache"
+    known = {"If-None-Match": answer["ETag"]}
+    again = client.get("/map.bin", headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert client_of("curator").get("/map.bin", headers=known).status_code == 200, "who sees more gets more"
+    other = factories.make_lesion(x=0.5, y=0.5, z=0.5)
+    factories.make_release([other], name="other-1.0")
+    assert client.get("/map.bin", headers=known).status_code == 200
+
+
 def test_the_map_says_how_many_have_no_place(client: Client, db: None) -> None:
     lesions = [factories.make_lesion(x=0.5, y=0.5, z=0.5), factories.make_lesion()]
     collection = lesions[0].slice.series.study.patient.collection
