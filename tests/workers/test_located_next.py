@@ -117,7 +117,7 @@ def test_what_follows_fails_no_harvest(source: Path) -> None:
     model("bpr-1")
     status, out, err = harvest(f"dir://{source}", collection="hospital")
     assert (status, "New lesions: 1." in out) == (0, True)
-    assert "The new lesions have no place yet: model.pt is no body-part regressor" in err
+    assert "The new lesions have no place yet: the file of the model bpr-1 is missing" in err
     states = Job.objects.order_by("pk").values_list("kind", "state")
     assert list(states) == [("harvest", Job.State.SUCCEEDED), ("locate", Job.State.FAILED)]
 
