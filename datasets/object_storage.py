@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import File
 from storages.backends.s3 import S3Storage
 
-from datasets.storage import StorageFailed, StorageUnreachable
+from datasets.storage_errors import StorageFailed, StorageUnreachable
 
 SPOOL_BYTES = 4 << 20
 """What is larger waits on disk while it comes or goes; slices are smaller."""

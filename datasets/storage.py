@@ -2,7 +2,6 @@
 where it is.
 """
 
-import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -19,21 +18,6 @@ from datasets.models import Collection
 
 if TYPE_CHECKING:
     from datasets.object_storage import ObjectStorage
-
-
-class StorageFailed(OSError):
-    """The bucket cannot be used; one sentence says why."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(errno.EIO, sentence)
-
-    def __str__(self) -> str:
-        return str(self.strerror)
-
-
-class StorageUnreachable(StorageFailed, ConnectionError):
-    """The bucket's server does not answer, or failed: that may pass."""
-
 
 _PIECE_BYTES = 2**20
 """Written at once: more than most slices have."""

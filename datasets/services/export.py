@@ -20,7 +20,8 @@ from datasets.services.errors import Refused
 from datasets.services.hashing import MissingImage
 from datasets.services.manifest import Entry, NotPublished, Progress
 from datasets.services.release_contents import csv_lines, slices
-from datasets.storage import StorageFailed, local_path, place_of, slice_storage
+from datasets.storage import local_path, place_of, slice_storage
+from datasets.storage_errors import StorageFailed
 
 NO_KERNEL_COPY = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
 """What the kernel says where it cannot copy by itself: between some file systems, or on an old one."""

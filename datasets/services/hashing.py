@@ -20,7 +20,8 @@ from datasets.models import Collection, Series, Slice
 from datasets.pacs.ahead import map_ahead
 from datasets.pacs.pixels import pixel_hash
 from datasets.services.errors import Refused
-from datasets.storage import StorageFailed, place_of, slice_storage
+from datasets.storage import place_of, slice_storage
+from datasets.storage_errors import StorageFailed
 
 Progress = Callable[[int, int], None]
 Hashes = tuple[int, str, str]

@@ -27,7 +27,8 @@ from datasets.models import (
     SliceLocation,
 )
 from datasets.services.fence import Fence
-from datasets.storage import StorageFailed, slice_storage
+from datasets.storage import slice_storage
+from datasets.storage_errors import StorageFailed
 
 Unknown = LesionLocation.Unknown
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Min
 
-from datasets import manifest, storage
+from datasets import manifest, storage, storage_errors
 from datasets.models import LocationModel, Release, ReleaseManifest, Slice
 from datasets.services import archive
 from deeplesion_site.upkeep import files, strangers
@@ -132,7 +132,7 @@ def _slice(row: Slice) -> str | None:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return f"{collection.slug}/{row.path}: the file is missing"
-    except storage.StorageFailed:
+    except storage_errors.StorageFailed:
         raise
     except OSError as error:
         return f"{collection.slug}/{row.path}: {error.strerror}"

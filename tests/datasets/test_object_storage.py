@@ -17,7 +17,8 @@ from pytest_django import Settings
 from datasets import storage as places
 from datasets.models import Collection
 from datasets.object_storage import ObjectStorage, slices
-from datasets.storage import AtomicFileStorage, StorageFailed, StorageUnreachable, bucket, slice_storage
+from datasets.storage import AtomicFileStorage, bucket, slice_storage
+from datasets.storage_errors import StorageFailed, StorageUnreachable
 from tests.peers.process import free_port
 from tests.peers.s3 import S3
 

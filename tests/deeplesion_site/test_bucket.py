@@ -21,7 +21,7 @@ from datasets.services.export import export
 from datasets.services.hashing import MissingImage
 from datasets.services.import_deeplesion import import_deeplesion
 from datasets.services.locate import locate
-from datasets.storage import StorageUnreachable
+from datasets.storage_errors import StorageUnreachable
 from deeplesion_site.dashboard.downloads import pack
 from deeplesion_site.upkeep import check_files
 from tests.datasets.services.test_locate import model, scorer

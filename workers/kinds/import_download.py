@@ -3,7 +3,6 @@
 Lesions that came without a place are located next, where a regressor is there.
 """
 
-import gc
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -65,8 +64,6 @@ def work(params: ImportParams, run: Run) -> dict[str, Any]:
     def on_rows(done: int, total: int) -> None:
         (run.show if done else run.progress)(done, total, "rows")
 
-    # What is loaded by now stays loaded: the collector need not walk through it again every few thousand rows.
-    gc.freeze()
     try:
         summary = import_deeplesion(
             Path(params.table),
@@ -85,8 +82,6 @@ def work(params: ImportParams, run: Run) -> dict[str, Any]:
     except BadRows as refused:
         _tell(refused.summary, run)
         raise
-    finally:
-        gc.unfreeze()
     _tell(summary, run)
     if summary.release:
         run.then("release", {"release": summary.release, "collection": params.collection})
