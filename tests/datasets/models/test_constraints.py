@@ -135,10 +135,3 @@ def test_an_identity_is_of_its_level() -> None:
 def test_a_lesion_is_not_merged_into_itself() -> None:
     lesion = factories.make_lesion()
     refused(*set_(lesion, merged_into_id=lesion.pk))
-
-
-CHANGED: dict[str, Any] = {
-    "id": 999_999, "fingerprint": "x", "geometry": "x", "carrier": "x", "tool": "line", "modality": "MR",
-    "year": 1999, "study": "x", "label": "x", "follow_up": "x", "reported_long_mm": 1.5, "reported_short_mm": 0.5,
-    "reason": "degenerate", "detail": "x", "created": "1999-01-01 00:00:00+00:00",
-}  # fmt: skip

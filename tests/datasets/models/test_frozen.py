@@ -26,6 +26,13 @@ pytestmark = pytest.mark.django_db
 on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
 
 
+CHANGED: dict[str, Any] = {
+    "id": 999_999, "fingerprint": "x", "geometry": "x", "carrier": "x", "tool": "line", "modality": "MR",
+    "year": 1999, "study": "x", "label": "x", "follow_up": "x", "reported_long_mm": 1.5, "reported_short_mm": 0.5,
+    "reason": "degenerate", "detail": "x", "created": "1999-01-01 00:00:00+00:00",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("reason", Annotation.Reason.values)
 def test_an_annotation_never_changes_but_for_an_outcome_that_was_waited_for(reason: str) -> None:
     annotation = factories.make_annotation(reason=reason)
