@@ -154,9 +154,9 @@ def _download(folder: Path, patients: int) -> tuple[Path, Path]:
 
 def _write_rows(path: Path) -> None:
     """As many rows as the published DeepLesion has."""
-    from benchmarks.import_rows import write_rows
+    from benchmarks.import_rows import ROWS, write_rows
 
-    write_rows(path)
+    write_rows(path, ROWS)
 
 
 def _regressor() -> str:

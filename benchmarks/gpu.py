@@ -44,6 +44,8 @@ from detection.training.optimizer import learning_rate, make_optimizer
 
 PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "RTX 4090": 165e12}
 """Dense bfloat16 operations per second, from the makers' data sheets."""
+IN_ORDER: dict[str, Any] = {"memory_format": torch.channels_last}
+"""A network's maps with the channels last; `Module.to` takes it, but its types do not say so."""
 SHARES = (0.1, 0.25, 0.5)
 """Of the training patients, for the learning curve; the whole is its own stage."""
 STAGES = ("speed", "paper", "context", "torchvision", "curve")
@@ -170,10 +172,10 @@ def speed(plan: Plan, device_name: str, results: Results) -> None:
         detects = partial(theirs.detecting, plan.device, size), partial(theirs.flop, size)
         learns = partial(theirs.training, plan.device, size), partial(theirs.flop_of_learning, size)
         networks.append((theirs.NAME, detects, learns))
-    for name, detects, learns in networks:
+    for name, inference, training in networks:
         for what, (make, cost), sizes in (
-            ("inference", detects, plan.batches),
-            ("training", learns, plan.batches[1:]),
+            ("inference", inference, plan.batches),
+            ("training", training, plan.batches[1:]),
         ):
             for batch in sizes:
                 line: dict[str, Any] = {"network": name, "what": what, "batch": batch}
@@ -202,7 +204,7 @@ def learning(stage: str, plan: Plan, release: Release, cache: Path, results: Res
         if results.has(line):
             continue
         torch.manual_seed(0)
-        network = Detector(preset).to(plan.device, memory_format=torch.channels_last)
+        network = Detector(preset).to(plan.device, **IN_ORDER)
         steps = fit(plan, network, _filled(plan, _data(release, "train", preset.input, cache, share)))
         results.add(line | {"steps": steps, **score(plan, network, release, cache)})
 
@@ -298,7 +300,7 @@ def _detecting(plan: Plan, preset: Preset, batch: int) -> Callable[[], Any]:
 
 
 def _training(plan: Plan, preset: Preset, batch: int) -> Callable[[], Any]:
-    network = Detector(preset).to(plan.device, memory_format=torch.channels_last).train()
+    network = Detector(preset).to(plan.device, **IN_ORDER).train()
     optimizer = make_optimizer(network, dataclasses.replace(preset.training, learning_rate=1e-6))
     lesion = torch.tensor([[16.0, 16.0, 40.0, 40.0]], device=plan.device)
     made = Batch(_noise(plan, preset, batch), [lesion] * batch, list(range(batch)), [Frame(1.0, 1.0)] * batch)

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import requests
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from benchmarks.memory import peak_megabytes
 from benchmarks.png import sample_slice
 from benchmarks.result import Result
 from datasets.geometry.volume import Flips
@@ -158,8 +158,7 @@ def _measure(address: str) -> None:
             begin = time.perf_counter()
             work()
             best[name] = min(time.perf_counter() - begin, best.get(name, math.inf))
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({**best, "megabytes": kilobytes / 1024}))
+    print(json.dumps({**best, "megabytes": peak_megabytes()}))
 
 
 if __name__ == "__main__":

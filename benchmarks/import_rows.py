@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.memory import peak_megabytes
 from benchmarks.result import Result
 from datasets import dl_info
 
@@ -80,8 +81,6 @@ def _measure_apart(folder: Path, rows: int) -> dict[str, float]:
 
 def _import(count: int) -> None:
     """What the process does that is measured: one import into a fresh database."""
-    import resource
-
     import django
 
     django.setup()
@@ -99,7 +98,7 @@ def _import(count: int) -> None:
     seconds = time.process_time() - start
     if Lesion.objects.count() != count:
         raise SystemExit(f"{Lesion.objects.count()} of {count} rows went in")
-    print(json.dumps({"seconds": seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({"seconds": seconds, "megabytes": peak_megabytes()}))
 
 
 def _bare(folder: Path) -> float:

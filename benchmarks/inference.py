@@ -53,7 +53,8 @@ def run() -> Iterator[Result]:
 
 def _peak() -> float:
     """GFLOP per second of the network's middle convolution, on all threads: what can be had at most."""
-    layer = torch.nn.Conv2d(256, 256, 3, padding=1).to(torch.bfloat16, memory_format=torch.channels_last)
+    layer = torch.nn.Conv2d(256, 256, 3, padding=1).to(torch.bfloat16)
+    layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
     maps = torch.randn(1, 256, 128, 128).to(torch.bfloat16, memory_format=torch.channels_last)
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)

@@ -66,7 +66,7 @@ def _boxes() -> tuple[torch.Tensor, torch.Tensor]:
 def _box_by_box(boxes: torch.Tensor, scores: torch.Tensor, threshold: float, limit: int) -> torch.Tensor:
     """Keep the best box, drop what overlaps it, and so on."""
     left = scores.argsort(descending=True)
-    kept = []
+    kept: list[torch.Tensor] = []
     while len(left) and len(kept) < limit:
         kept.append(left[0])
         left = left[1:][~(iou(boxes[left[:1]], boxes[left[1:]])[0] > threshold)]

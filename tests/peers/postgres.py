@@ -60,8 +60,8 @@ class RestartablePostgres:
         """As `private_postgres`."""
         programs = installed("postgresql")
         with temporary_folder("postgres") as folder, ExitStack() as stack:
-            if _user():
-                shutil.chown(folder, _user(), _user())
+            if user := _user():
+                shutil.chown(folder, user, user)
             _create_cluster(programs / "initdb", folder / "data", _user())
             url = f"postgres://deeplesion@127.0.0.1:{free_port()}/postgres"
             yield cls(stack.enter_context(_serving(folder, url)), stack)
