@@ -3,12 +3,9 @@
 import hashlib
 import json
 import shutil
-import signal
-import sys
 from datetime import timedelta
 from functools import partial
 from io import StringIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +19,7 @@ from detection.evaluation.tables import write_detections
 from detection.models import Detection, Evaluation, TrainingRun
 from tests import factories_detection as factories
 from tests.datasets.tables import draw, row, write
-from workers import engine, evaluating, exported, programs, supervise, tasks, training
+from workers import engine, evaluating, exported, programs, tasks, training
 from workers.engine import lease
 from workers.errors import Cancelled, LeaseLost
 from workers.models import Job, Worker
@@ -287,13 +284,6 @@ def test_who_waits_for_an_export_can_be_cancelled(released, settings):
     assert exported.exported("r-1", lambda done, total: None).is_dir()
 
 
-@pytest.mark.parametrize(("gpus", "batch"), [(0, ["--batch", "1"]), (2, [])])
-def test_a_processor_looks_at_one_image_at_a_time(gpus, batch, tmp_path):
-    evaluation = Evaluation(pk=5, run=TrainingRun(pk=3), split="test", checkpoint="best")
-    program = evaluating.detecting(evaluation, tmp_path, tmp_path, gpus=gpus)
-    assert program[program.index("--bootstrap") + 2 :] == batch
-
-
 def test_another_release_under_the_same_name_is_not_evaluated(released, settings):
     run = training.request({"release": "r-1", **FEW})
     TrainingRun.objects.filter(pk=run.pk).update(
@@ -302,43 +292,3 @@ def test_another_release_under_the_same_name_is_not_evaluated(released, settings
     with pytest.raises(Exception, match=f"run {run.pk} was trained on another r-1"):
         evaluating.evaluate({"run": run.pk}, lambda done, total: None)
     assert run.evaluations.get().message.startswith(f"run {run.pk} was trained on another r-1")
-
-
-def test_several_gpus_train_through_torchrun_with_a_batch_that_divides(tmp_path):
-    run = TrainingRun(pk=3, preset="paper", seed=1, fraction=0.5, start_weights="imagenet", options={"flip": True})
-    program = training.command(run, tmp_path / "r", tmp_path / "run", gpus=4)
-    assert program[:5] == ["torch.distributed.run", "--standalone", "--nproc-per-node", "4", "-m"]
-    assert program[-7:] == ["--seed", "1", "--fraction", "0.5", "--weights", "imagenet", "--flip"]
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run/checkpoint.pt").touch()
-    assert training.command(run, tmp_path / "r", tmp_path / "run", gpus=1)[-1] == "--resume"
-    assert [training.gpus_for(8, count) for count in (0, 1, 3, 4, 6, 16)] == [1, 1, 2, 4, 4, 8]
-
-
-def test_a_watched_program_ends_with_the_watch_and_takes_its_children_along(tmp_path):
-    code = (
-        "import subprocess, sys, pathlib, time\n"
-        "child = subprocess.Popen(['sleep', '60'])\n"
-        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n"
-        "print('at work', flush=True); time.sleep(60)"
-    )
-
-    class Enough(Exception):
-        pass
-
-    def tick():
-        if (tmp_path / "pid").is_file() and "at work" in supervise.tail(tmp_path / "log"):
-            raise Enough
-
-    with pytest.raises(Enough):
-        supervise.supervise([sys.executable, "-c", code], log=tmp_path / "log", tick=tick)
-    child = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
-    assert not child.exists() or child.read_text().split()[2] == "Z"
-
-
-def test_the_exit_of_a_watched_program_is_told(tmp_path):
-    log = tmp_path / "log"
-    assert supervise.supervise([sys.executable, "-c", "print('one'); raise SystemExit(3)"], log=log, tick=bool) == 3
-    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    assert supervise.supervise([sys.executable, "-c", kill], log=log, tick=bool) == -signal.SIGKILL
-    assert supervise.tail(log) == "one"

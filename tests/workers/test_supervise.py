@@ -85,3 +85,32 @@ def test_a_program_that_ignores_the_request_is_gone_within_two_seconds(tmp_path)
     took = time.monotonic() - noticed[0]
     assert not any(map(alive, started(tmp_path / "pids")))
     assert took < 2, f"it took {took:.1f} s"
+
+
+def test_a_watched_program_ends_with_the_watch_and_takes_its_children_along(tmp_path):
+    code = (
+        "import subprocess, sys, pathlib, time\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n"
+        "print('at work', flush=True); time.sleep(60)"
+    )
+
+    class Enough(Exception):
+        pass
+
+    def tick():
+        if (tmp_path / "pid").is_file() and "at work" in supervise.tail(tmp_path / "log"):
+            raise Enough
+
+    with pytest.raises(Enough):
+        supervise.supervise([sys.executable, "-c", code], log=tmp_path / "log", tick=tick)
+    child = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
+    assert not child.exists() or child.read_text().split()[2] == "Z"
+
+
+def test_the_exit_of_a_watched_program_is_told(tmp_path):
+    log = tmp_path / "log"
+    assert supervise.supervise([sys.executable, "-c", "print('one'); raise SystemExit(3)"], log=log, tick=bool) == 3
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert supervise.supervise([sys.executable, "-c", kill], log=log, tick=bool) == -signal.SIGKILL
+    assert supervise.tail(log) == "one"
