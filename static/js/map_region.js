@@ -1,8 +1,9 @@
 // A region of the map: drawn by mouse or finger, grown by keys, or typed as numbers into its form, which asks the lesion
-// list for what lies in it.
+// list for what lies in it. The page's address follows it, so that it can be shared.
 
 const STEP = 0.02;
 const NAMES = ["x__gte", "x__lte", "z__gte", "z__lte"];
+const SETTLED_MS = 250; // while a region is drawn, the address waits: browsers refuse it many times a second
 const within = (value) => Math.min(1, Math.max(0, value));
 
 export class Region {
@@ -13,6 +14,7 @@ export class Region {
     this.form = document.querySelector("[data-map-region]");
     this.inputs = NAMES.map((name) => this.form.elements[name]);
     this.button = this.form.querySelector("[type=submit]");
+    this.restore();
     this.form.addEventListener("input", () => this.typed());
     this.form.addEventListener("reset", () => setTimeout(() => this.clear()));
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.list(); });
@@ -59,8 +61,27 @@ export class Region {
 
   show() {
     this.outline();
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.keep(), SETTLED_MS);
     const count = this.range ? this.count() : 0;
     this.button.textContent = this.range ? `List ${count.toLocaleString("en")} lesion${count === 1 ? "" : "s"}` : "List lesions";
+  }
+
+  // From the address; what the form makes nothing of stays empty.
+  restore() {
+    const wish = new URLSearchParams(location.search);
+    NAMES.forEach((name, at) => { if (wish.has(name)) this.inputs[at].value = wish.get(name); });
+  }
+
+  // Into the address.
+  keep() {
+    const here = new URL(location.href);
+    NAMES.forEach((name, at) => {
+      const { value, validity } = this.inputs[at];
+      if (value && validity.valid) here.searchParams.set(name, value);
+      else here.searchParams.delete(name);
+    });
+    if (here.href !== location.href) history.replaceState(history.state, "", here);
   }
 
   outline() {
@@ -90,6 +111,7 @@ export class Region {
 
   // Asks the list for the region, and for the types that are shown where some are hidden.
   list() {
+    this.keep();
     const wish = new URLSearchParams();
     for (const [name, value] of new FormData(this.form)) if (value) wish.append(name, value);
     if (this.map.hidden.size) {

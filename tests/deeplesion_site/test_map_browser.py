@@ -1,5 +1,6 @@
 """The map of lesions in a real browser: hover, click, keys, regions by mouse, finger and keys, both renderers."""
 
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -120,6 +121,23 @@ def test_a_drawn_region_asks_the_list_for_what_lies_in_it(overview: Page, site: 
     assert "z__lte=0.7" in address
     overview.go_back()
     expect(overview.locator("[data-map]")).to_have_attribute("data-drawn", "4")
+
+
+def test_the_address_follows_the_region_and_brings_it_back(overview: Page, site: SimpleNamespace) -> None:
+    drag(overview, (0.15, 0.55), (0.7, 0.7))
+    expect(overview).to_have_url(re.compile(r"/\?x__gte=0\.1\d*&x__lte=0\.7\d*&z__gte=0\.5\d*&z__lte=0\.7\d*$"))
+    overview.goto(overview.url)
+    expect(overview.locator("[data-map-region] [type=submit]")).to_have_text("List 2 lesions")
+    expect(overview.locator("[data-map-rect]")).to_be_visible()
+    overview.get_by_role("button", name="Clear").click()
+    expect(overview).to_have_url(f"{site.url}/")
+
+
+def test_an_address_of_no_region_shows_the_whole_map(page: Page, site: SimpleNamespace) -> None:
+    page.goto(f"{site.url}/?x__gte=left&z__gte=7")
+    expect(page.locator("[data-map]")).to_have_attribute("data-drawn", "4")
+    expect(page.locator("[data-map-region] [type=submit]")).to_have_text("List lesions")
+    expect(page).to_have_url(f"{site.url}/")
 
 
 def test_hidden_types_stay_out_of_the_region(overview: Page, site: SimpleNamespace) -> None:
