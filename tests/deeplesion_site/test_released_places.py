@@ -73,3 +73,13 @@ def test_a_release_of_published_places_has_nothing_to_explain(client: Client, co
     page = page_of(client, release)
     assert "3 as published with the dataset" in page
     assert "DL_info.csv" not in page
+
+
+def test_the_page_of_a_release_says_what_its_table_knows_of_places(client: Client, collection: Collection) -> None:
+    publish(collection, "early-1.0")
+    locate(collection, "bpr-a", 0.5)
+    publish(collection, "late-1.0")
+    early, late = (client.get(f"/releases/{name}-1.0/").content.decode() for name in ("early", "late"))
+    assert "<code>Normalized_lesion_location</code> is NaN, for it was published before" in early
+    assert "Normalized_lesion_location" not in late
+    assert "places in the body: by bpr-a" in late
