@@ -5,14 +5,17 @@ from typing import Any
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.decorators import action
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from datasets.models import Lesion
 from datasets.selectors import lesions as lesion_selectors
+from datasets.selectors import said
 from datasets.selectors import visibility as visible
 from deeplesion_site import access, lesion_csv
 from deeplesion_site.access import Right
@@ -23,6 +26,7 @@ from deeplesion_site.api.place_filters import PatientFilter, SeriesFilter, Study
 from deeplesion_site.api.problems import BadParameter
 from deeplesion_site.api.read_only import ReadOnly
 from deeplesion_site.api.renderers import LesionCSVRenderer
+from deeplesion_site.api.said_serializers import SaidOfLesionSerializer, SaidOfSeriesSerializer
 from deeplesion_site.api.serializers import (
     CollectionSerializer,
     LesionSerializer,
@@ -58,7 +62,7 @@ class StrictFilterBackend(DjangoFilterBackend):
         return kwargs | {"visibility": view.visibility}
 
     def _known(self, view: Any) -> set[str]:
-        if view.action == "retrieve":
+        if view.detail:
             return {"format"}
         filterset = getattr(view, "filterset_class", None)
         return _PAGING | set(filterset.base_filters if filterset else ())
@@ -141,6 +145,16 @@ class SeriesViewSet(VisibleViewSet):
     def get_queryset(self) -> QuerySet[Any]:
         return visible.series(self.visibility).select_related("study__patient__collection")
 
+    @extend_schema(
+        summary="Scores along one series",
+        description="What each body-part regressor said of its slices, newest regressor first.",
+        responses=SaidOfSeriesSerializer(many=True),
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def locations(self, request: Request, **_: Any) -> Response:
+        found = said.of_series(self.get_object(), self.visibility)
+        return Response(SaidOfSeriesSerializer(found, many=True).data)
+
 
 @extend_schema_view(
     list=extend_schema(
@@ -162,12 +176,22 @@ class LesionViewSet(VisibleViewSet):
         return [each() for each in (self.formats() if self.action == "list" else [JSONRenderer])]
 
     def get_queryset(self) -> QuerySet[Lesion]:
-        if self.action == "retrieve":
+        if self.detail:
             return lesion_selectors.with_place(visible.lesions(self.visibility), self.visibility)
         return lesion_selectors.with_place(lesion_selectors.listed(self.visibility), self.visibility)
 
     def order(self) -> tuple[str, ...]:
         return self.filterset.order
+
+    @extend_schema(
+        summary="Places of one lesion",
+        description="What each body-part regressor said of it, newest regressor first; `chosen` is the one whose "
+        "place the lesion has.",
+        responses=SaidOfLesionSerializer(many=True),
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def locations(self, request: Request, **_: Any) -> Response:
+        return Response(SaidOfLesionSerializer(said.of_lesion(self.get_object()), many=True).data)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         if request.accepted_renderer.format == "csv":

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets.models import Lesion, Slice
 from datasets.selectors import lesions as lesion_selectors
-from datasets.selectors import locations
+from datasets.selectors import locations, said
 from datasets.selectors import reviews as review_selectors
 from datasets.selectors.paging import beside
 from datasets.services.errors import Refused
@@ -20,7 +20,7 @@ from datasets.services.review import latest_review, review_lesion
 from deeplesion_site import access
 from deeplesion_site.access import Right, needs
 from deeplesion_site.api.filters import LesionFilter
-from deeplesion_site.dashboard import citation
+from deeplesion_site.dashboard import citation, height_drawing
 from deeplesion_site.dashboard.lesion_list import list_query
 from deeplesion_site.dashboard.slice_image import window_for, window_of
 
@@ -53,7 +53,11 @@ def lesion_page(request: HttpRequest, pk: int) -> HttpResponse:
     reviewing = access.may(request.user, Right.REVIEW)
     visits = timeline(lesion_selectors.over_time(lesion.follow_up, seen)) if lesion.follow_up else []
     presets = [("DICOM window", *window_of(lesion.slice)), *PRESETS]
-    said = list(review_selectors.said_of(lesion)) if reviewing else []
+    reviews = list(review_selectors.said_of(lesion)) if reviewing else []
+    placed = said.of_lesion(lesion)
+    # The model whose place the lesion carries, or else the newest.
+    along = next((item.model for item in placed if item.chosen), placed[0].model if placed else "")
+    heights = said.of_series(lesion.slice.series, seen, along)[0] if along else None
     context = {
         "lesion": lesion,
         "unplaced": locations.why_unplaced(lesion),
@@ -68,8 +72,11 @@ def lesion_page(request: HttpRequest, pk: int) -> HttpResponse:
         "timeline_points": " ".join(f"{visit.left:.1f},{visit.top:.1f}" for visit in visits),
         "merged": list(lesion.merged_from.all()) or list(lesion.sources.all()),
         "citation": citation.of_lesion(lesion, [item.release for item in lesion_selectors.shown_memberships(lesion)]),
-        "reviews": said,
-        "undoable": set(review_selectors.open_to_undo(said)),
+        "reviews": reviews,
+        "undoable": set(review_selectors.open_to_undo(reviews)),
+        "said": placed,
+        "along": heights,
+        "heights": height_drawing.draw(heights.slices, lesion.slice.number) if heights else None,
         "seen": latest_review(lesion) if reviewing else 0,
     }
     return render(request, "lesion_page.html", context)

@@ -106,9 +106,13 @@ API = {
     "/api/v1/series/": OPEN,
     "/api/v1/series/{series}/": OPEN,
     "/api/v1/series/{other_series}/": UNPUBLISHED,
+    "/api/v1/series/{series}/locations/": OPEN,
+    "/api/v1/series/{other_series}/locations/": UNPUBLISHED,
     "/api/v1/lesions/": OPEN,
     "/api/v1/lesions/{published}/": OPEN,
     "/api/v1/lesions/{unpublished}/": UNPUBLISHED,
+    "/api/v1/lesions/{published}/locations/": OPEN,
+    "/api/v1/lesions/{unpublished}/locations/": UNPUBLISHED,
     "/api/v1/lesions/?format=csv": (401, 403, 403, 403, 403),  # until the agreement is signed
     "/api/v1/releases/": OPEN,
     "/api/v1/releases/first-1.0/": OPEN,
