@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from datasets.models import Collection, LocationModel
 from datasets.services.errors import Refused
 from datasets.services.locate import locate as locate_lesions
-from detection.bodypart.errors import NotAModel
+from detection.bodypart.errors import NotAModel, OtherVersion
 from workers.bodypart import MODEL_FILE, folder_of
 from workers.kind import Kind
 from workers.loading import loaded
@@ -55,15 +55,15 @@ def _model(record: LocationModel) -> "Model":
     from detection.bodypart.model import load_model
 
     path = folder_of(record.version) / MODEL_FILE
+    file = f"the file of the model {record.version}"
+    where = f"bodypart/{record.version}/{MODEL_FILE} in the data directory"
     try:
         return load_model(path)
+    except OtherVersion as error:
+        raise OtherVersion(f"{file} ({where}) was written by another version: {error}") from error
     except NotAModel as error:
-        if path.exists():
-            raise
-        raise NotAModel(
-            f"the file of the model {record.version} is missing, bodypart/{record.version}/{MODEL_FILE} in the data "
-            "directory: restore it, or train another model"
-        ) from error
+        wrong = f"({where}) is damaged or no regressor: {error};" if path.exists() else f"is missing, {where}:"
+        raise NotAModel(f"{file} {wrong} restore it, or train another model") from error
 
 
 KIND = Kind("locate", "locate lesions", Job.Queue.CPU, LocateParams, locate)
