@@ -23,8 +23,9 @@ from detection.bodypart.series import SeriesScores, judge
 from detection.bodypart.settings import Preset
 from detection.bodypart.slices import Picture, picture
 
-FORMAT = 2
-"""Of the file; grows when a reader of another version would misread it, as with another window of HU."""
+FORMAT = 3
+"""Of the file; grows when a reader of another version would misread it, as with another window of HU. 3: pictures are
+shrunk before they are windowed."""
 BATCH = 16
 """Slices scored at once. What becomes of more does not fit a processor's cache, and takes longer in all."""
 LEAST_TISSUE = 0.01

@@ -7,7 +7,7 @@ DeepLesion's scale (`anchor`), never to train.
 import csv
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,11 @@ Picture = NDArray[np.uint8]
 WINDOW = (-60.0, 275.0)
 """HU shown as 0 and 255. SSBR begins at -175 and shows fat; a network that sees it takes fat people's chests for
 abdomens, and nothing in its training tells it better."""
+SCANNED = (-1024.0, 3071.0)
+"""HU that scanners measure. What pads a slice lies far below, and would darken the skin beside it."""
 PIECE_BYTES = 1 << 20
+AT_ONCE = 64
+"""Slices read between two words of how many are."""
 TRAIN, VAL, TEST = 1, 2, 3
 """Train_Val_Test."""
 GIVEN = frozenset({"published", "phantom"})
@@ -134,15 +138,18 @@ def _mark(row: dict[str, str], given: bool) -> Mark:
 
 
 def picture(hu: NDArray[np.generic], size: int) -> Picture:
-    """Window a slice and shrink it to `size` x `size`, each pixel the mean of what it covers.
+    """Shrink a slice to `size` x `size`, each pixel the mean HU of what it covers, then window it.
+
+    The other way round noise would not average out: what the window cuts off at its lower end makes dark parts bright.
 
     Parameters
     ----------
     hu : (rows, columns), any size.
     """
     low, high = WINDOW
-    grey = np.clip((np.asarray(hu, dtype=np.float32) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-    return np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BOX))
+    real = np.asarray(hu, dtype=np.float32).clip(*SCANNED)
+    mean = np.asarray(Image.fromarray(real).resize((size, size), Image.Resampling.BOX))
+    return ((mean - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)
 
 
 def read_picture(path: Path, size: int) -> Picture:
@@ -204,6 +211,16 @@ class Pictures:
             self._greys[place] = grey
             self._known[place] = True
         return self._greys[places]
+
+    def __len__(self) -> int:
+        return len(self._greys)
+
+    def read(self, progress: Callable[[int, int], None]) -> None:
+        """Decode all of them, and tell how many are and in all."""
+        every = [(series, at) for series, each in enumerate(self._volumes) for at in range(len(each.numbers))]
+        for begin in range(0, len(every), AT_ONCE):
+            self.get(every[begin : begin + AT_ONCE])
+            progress(min(begin + AT_ONCE, len(every)), len(every))
 
     def whole(self, series: int) -> Picture:
         """Return all pictures of one series."""

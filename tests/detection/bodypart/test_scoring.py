@@ -134,3 +134,12 @@ def test_an_empty_slice_in_a_series_stays_unknown(model: Model) -> None:
     assert found.at(20) is None
     assert found.single_at(20) is None
     assert found.at(21) is not None
+
+
+@pytest.mark.parametrize("noise", [50, 100, 200, 400, 800])
+def test_noise_moves_no_place_far_or_there_is_none(model: Model, noise: int) -> None:
+    clean = model.score(body(103), 5.0)
+    random = np.random.default_rng(0)
+    found = model.score([(number, hu + random.normal(0, noise, hu.shape)) for number, hu in body(103)], 5.0)
+    assert noise > 100 or found.finding is Finding.FINE
+    assert np.isnan(found.z).all() or np.nanmax(np.abs(found.z - clean.z)) < 0.03

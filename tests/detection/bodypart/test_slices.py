@@ -133,3 +133,17 @@ def test_pictures_are_decoded_once(tmp_path: Path) -> None:
         pictures.get([(1, 0)])
     assert {path.name for path in tmp_path.iterdir()} == {"DL_info.csv", "Images_png"}, "the file has no name"
     pictures.close()
+
+
+@pytest.mark.parametrize("tissue", [-100, -60, 0, 60])
+def test_noise_averages_out_before_the_window_can_cut_it(tissue: int) -> None:
+    hu = np.random.default_rng(0).normal(tissue, 150, (512, 512))
+    clean = picture(np.full((512, 512), tissue), 64).astype(float)
+    assert abs(picture(hu, 64).mean() - clean.mean()) < (6 if tissue < WINDOW[0] + 30 else 1)
+
+
+def test_what_pads_a_slice_darkens_nothing_beside_it() -> None:
+    hu = np.full((128, 128), 100)
+    hu[:, 65:] = -32768
+    assert picture(hu, 64)[0, 31] == picture(np.full((128, 128), 100), 64)[0, 31]
+    assert picture(hu, 64)[0, 32] == 0
