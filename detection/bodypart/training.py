@@ -76,7 +76,7 @@ def train(
     device : cpu or cuda; auto takes the GPU where there is one.
     seconds : stop learning after so long; the learning rate follows the steps, so it is better to lower those.
     threads : for decoding.
-    progress : called with steps done and in all, then with series scored and in all.
+    progress : called with slices read, then steps done, then series scored, and each in all.
 
     Raises
     ------
@@ -170,6 +170,9 @@ def _learn(
     identity = _identity(run)
     start, lines = _resume(out, identity, network, optimizer, schedule)
     positions = [volume.millimetres() for volume in run.train]
+    if (preset.steps - start) * preset.volumes * preset.slices >= len(run.pictures):
+        # Nearly all will be asked for: read beforehand, they do not make the first steps slower than the rest.
+        run.pictures.read(lambda read, total: progress(read, total, "slices read", "") if progress else None)
     begin = time.monotonic()
     network.train()
     done = start

@@ -42,6 +42,7 @@ def test_a_broken_off_run_ends_as_it_would_have(release: Path, tmp_path: Path) -
     assert not (tmp_path / "broken/model.pt").exists()
     told: list[tuple[int, int, str, str]] = []
     resumed = learn(release, tmp_path / "broken", preset=short, threads=1, progress=lambda *each: told.append(each))
+    assert told[0][2] == "slices read", "reading makes no step slower than the rest"
     assert [done for done, _, unit, _ in told if unit == "steps"] == [60, 70, 80]
     scored = [(done, total) for done, total, unit, _ in told if unit == "series scored"]
     assert scored == [(done, len(SERIES)) for done in range(1, len(SERIES) + 1)], "it could be ended while it scores"
