@@ -12,7 +12,7 @@ from datasets.selectors.visibility import Visibility
 HEIGHTS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 NEAR = 0.02
 """Greatest distance (z) of a slice from the height that it stands for."""
-LINED_UP = ("reversed", "shuffled")
+LINED_UP = ("reversed", "partly reversed", "shuffled")
 """Findings that say something about the series rather than the model."""
 
 _MOST = 4000

@@ -9,6 +9,8 @@ MOST = 300
 """Points beyond which evenly chosen ones stand for all: pairs grow with the square."""
 ROUNDS = 3
 """Of smoothing, each trusting what lay far off less."""
+BLOCK = 128
+"""Points smoothed at once: memory grows with the points, not with their square."""
 
 
 def theil_sen(x: Array, y: Array) -> tuple[float, float]:
@@ -37,28 +39,40 @@ def local_line(x: Array, y: Array, window: float, believed: NDArray[np.bool_]) -
 
     Source: W. S. Cleveland, "Robust locally weighted regression and smoothing scatterplots", JASA 74, 1979.
     """
-    apart = x[None, :] - x[:, None]
+    order = np.argsort(x, kind="stable")
+    x, believed = x[order], believed[order]
+    known = np.where(believed, y[order], 0.0)
     half = np.full(len(x), window / 2)
     if believed.any():
         # At an end there is one side only: the other's width goes to it, or few points would decide there.
         inside = np.minimum(x - x[believed].min(), x[believed].max() - x)
         half = np.where(inside >= 0, np.maximum(half, window - inside), half)
-    near = np.where(believed[None, :], np.clip(1 - np.abs(apart / half[:, None]) ** 3, 0, None) ** 3, 0.0)
-    known = np.where(believed, y, 0.0)
-    trust = np.ones(len(x))
+    trust = np.where(believed, 1.0, 0.0)
     smooth = np.zeros(len(x))
     for _ in range(ROUNDS):
-        weight = near * trust
-        total, first, second = (np.sum(weight * apart**power, axis=1) for power in (0, 1, 2))
-        height, lean = weight @ known, (weight * apart) @ known
-        span = total * second - first**2
-        straight = span > 1e-6 * np.maximum(total, 1e-12) ** 2 * window**2
-        mean = np.divide(height, total, out=np.zeros(len(x)), where=total > 1e-9)
-        smooth = np.divide(second * height - first * lean, span, out=mean, where=straight)
+        for begin in range(0, len(x), BLOCK):
+            rows = slice(begin, begin + BLOCK)
+            smooth[rows] = _fitted(x, known, trust, x[rows], half[rows], window)
         off = np.abs(known - smooth)
         usual = float(np.median(off[believed])) if believed.any() else 0.0
-        trust = np.clip(1 - (off / max(6 * usual, 1e-12)) ** 2, 0, None) ** 2
-    return smooth
+        trust = np.where(believed, np.clip(1 - (off / max(6 * usual, 1e-12)) ** 2, 0, None) ** 2, 0.0)
+    found = np.empty(len(x))
+    found[order] = smooth
+    return found
+
+
+def _fitted(x: Array, y: Array, trust: Array, places: Array, half: Array, window: float) -> Array:
+    """Heights at ascending places of the lines through the points within `half` of each; x ascends."""
+    first, last = np.searchsorted(x, [places[0] - half.max(), places[-1] + half.max()])
+    reach = slice(first, last + 1)
+    apart = x[None, reach] - places[:, None]
+    weight = np.clip(1 - np.abs(apart / half[:, None]) ** 3, 0, None) ** 3 * trust[reach]
+    total, first_moment, second = (np.sum(weight * apart**power, axis=1) for power in (0, 1, 2))
+    height, lean = weight @ y[reach], (weight * apart) @ y[reach]
+    span = total * second - first_moment**2
+    straight = span > 1e-6 * np.maximum(total, 1e-12) ** 2 * window**2
+    mean = np.divide(height, total, out=np.zeros(len(places)), where=total > 1e-9)
+    return np.asarray(np.divide(second * height - first_moment * lean, span, out=mean, where=straight))
 
 
 def ranks(values: Array) -> Array:
@@ -74,6 +88,21 @@ def rank_correlation(x: Array, y: Array) -> float:
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
+
+
+def agreement(x: Array, y: Array) -> float:
+    """Kendall's tau without its care for ties: 1 where y rises over every pair of different x, -1 where it falls.
+
+    A step up or down, however high, gives no less than about 0: half of the pairs lie on one side of it.
+    """
+    first, second = np.triu_indices(len(x), k=1)
+    return float(np.mean(np.sign(x[second] - x[first]) * np.sign(y[second] - y[first])))
+
+
+def mean_difference(values: Array) -> float:
+    """Mean absolute difference of any two of at least two values."""
+    count = len(values)
+    return float(2 * np.sum((2 * np.arange(count) - count + 1) * np.sort(values)) / (count * (count - 1)))
 
 
 def spread(residuals: Array) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.bodypart.anchor import UNIT_MM
-from detection.bodypart.lines import local_line, rank_correlation, spread, theil_sen
+from detection.bodypart.lines import agreement, local_line, mean_difference, rank_correlation, spread, theil_sen
 
 Array = NDArray[np.float64]
 
@@ -34,6 +34,13 @@ FOLLOWING, TURNED = 4.0, 6.0
 """Rise and fall along the series in spreads, from which direction is believed where the slice interval is unknown."""
 APART, AT_RANDOM = 3.0, 0.65
 """Mean step between neighbours, in least spreads and in mean steps between any two, from which they are shuffled."""
+STRETCHES_MM = (60.0, 100.0)
+"""Lengths of body over which the slices must not run against the rest."""
+FEWEST_OF_STRETCH, GROUPS = 6, 12
+"""Slices that a stretch must hold, and groups of neighbours that they are compared in, by their medians, if more."""
+AGAINST = -0.5
+"""Agreement of scores and positions from which a stretch runs against the rest: three of four pairs do. A few wrong
+slices together turn no more than half of them."""
 WINDOW_MM = 100.0
 """Length over which single scores are smoothed along the line."""
 WINDOW = 9.0
@@ -53,6 +60,7 @@ class Finding(StrEnum):
 
     FINE = "fine"
     REVERSED = "reversed"
+    PARTLY = "partly reversed"
     SHUFFLED = "shuffled"
     UNCLEAR = "unclear"
     UNFAMILIAR = "unfamiliar"
@@ -64,6 +72,7 @@ class Finding(StrEnum):
 SENTENCES = {
     Finding.FINE: "Scores follow the slices from head to feet.",
     Finding.REVERSED: "The slices are numbered from feet to head; the locations follow the images.",
+    Finding.PARTLY: "Some of the slices run against the others; no location is given.",
     Finding.SHUFFLED: "The slices are out of order; no location is given.",
     Finding.UNCLEAR: "The scores do not follow the slices; no location is given.",
     Finding.UNFAMILIAR: "The slices look unlike everything that the model was trained on; no location is given.",
@@ -161,6 +170,11 @@ def judge(
     direction = _direction(slope * length, noise) if per_mm is None else _measured_direction(per_mm, noise, length)
     if direction is Finding.UNCLEAR:
         return result(direction, per_mm)
+    # Without an interval the scores themselves say how long the body is that the series shows.
+    body = (mm if per_mm is not None else slope * UNIT_MM * mm)[believed]
+    against = _against(body if direction is Finding.FINE or per_mm is None else -body, z[believed], noise)
+    if against is not None:
+        return result(against, per_mm)
     middle = float(np.median(line[believed]))
     if not known[0] - MARGIN <= middle <= known[1] + MARGIN:
         return result(Finding.OUTSIDE, per_mm)
@@ -187,10 +201,37 @@ def _direction(rise: float, noise: float) -> Finding:
     return Finding.REVERSED if -rise > TURNED * noise else Finding.UNCLEAR
 
 
+def _against(body: Array, z: Array, noise: float) -> Finding | None:
+    """Look for stretches that run against the rest: turned, or too noisy to tell; None where there are none.
+
+    Parameters
+    ----------
+    body : (N,) positions along the body, in mm, growing as the whole series does.
+    """
+    order = np.argsort(body)
+    body, z = body[order], z[order]
+    found: Finding | None = None
+    for length in STRETCHES_MM:
+        last = max(body[-1] - length, body[0])
+        for start in np.append(np.arange(body[0], last, length / 4), last):
+            inside = slice(*np.searchsorted(body, [start - 1e-6, start + length + 1e-6]))
+            x, y = body[inside], z[inside]
+            if len(x) < FEWEST_OF_STRETCH or x[-1] - x[0] < 0.8 * length:
+                continue
+            groups = np.array_split(np.arange(len(x)), min(len(x), GROUPS))
+            places, heights = (np.array([np.median(each[group]) for group in groups]) for each in (x, y))
+            if agreement(places, heights) > AGAINST:
+                continue
+            missing = length / UNIT_MM - theil_sen(places, heights)[0] * length
+            if missing > SURE * noise * math.sqrt(12 / max(length / BEND_MM, 1)):
+                return Finding.PARTLY
+            found = Finding.UNCLEAR
+    return found
+
+
 def _mixed(mm: Array, z: Array) -> bool:
     """Whether the slices are of one body, though neighbours are as far apart as any two: not noise, but disorder."""
     apart = float(np.ptp(mm)) / UNIT_MM
     covered = float(np.ptp(np.quantile(z, [0.05, 0.95])))
     step = float(np.abs(np.diff(z[np.argsort(mm)])).mean())
-    any_two = float(np.abs(z[:, None] - z).sum()) / (len(z) * (len(z) - 1))
-    return 0.5 * apart < covered < 2 * apart and step > max(APART * LEAST_SPREAD, AT_RANDOM * any_two)
+    return 0.5 * apart < covered < 2 * apart and step > max(APART * LEAST_SPREAD, AT_RANDOM * mean_difference(z))

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection.bodypart.lines import local_line, rank_correlation, theil_sen
+from detection.bodypart import lines
+from detection.bodypart.lines import agreement, local_line, mean_difference, rank_correlation, theil_sen
 
 
 def test_a_quarter_of_wrong_points_does_not_move_the_line() -> None:
@@ -61,3 +62,28 @@ def test_the_ends_of_a_local_line_are_hardly_less_sure_than_its_middle() -> None
     noise = np.random.default_rng(3).normal(0, 1, (300, len(x)))
     spread = np.array([local_line(x, each, 100.0, np.ones(len(x), dtype=bool)) for each in noise]).std(axis=0)
     assert max(spread[0], spread[-1]) < 2.1 * spread[20:60].mean()
+
+
+def test_a_local_line_is_the_same_in_blocks_and_in_any_order(monkeypatch) -> None:
+    random = np.random.default_rng(4)
+    x = np.cumsum(random.choice([1.0, 5.0, 60.0], 200))
+    y = np.sin(x / 90) + random.normal(0, 0.05, 200)
+    believed = random.random(200) < 0.9
+    whole = local_line(x, y, 100.0, believed)
+    monkeypatch.setattr(lines, "BLOCK", 7)
+    order = random.permutation(200)
+    np.testing.assert_allclose(local_line(x[order], y[order], 100.0, believed[order]), whole[order], atol=1e-6)
+
+
+def test_agreement_counts_pairs_and_a_step_turns_no_more_than_half_of_them() -> None:
+    x = np.arange(12.0)
+    assert agreement(x, x**3) == 1
+    assert agreement(x, -x) == -1
+    assert agreement(x, x + 100 * (x < 6)) > -0.1
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
+def test_the_mean_difference_is_that_of_all_pairs(values: list[float]) -> None:
+    each = np.array(values)
+    expected = np.abs(each[:, None] - each).sum() / (len(each) * (len(each) - 1))
+    np.testing.assert_allclose(mean_difference(each), expected, atol=1e-9)

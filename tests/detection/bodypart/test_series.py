@@ -1,5 +1,7 @@
 """What the line over a series reveals: outliers, reversal, disorder, and when to say nothing."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from detection.bodypart.anchor import UNIT_MM
 from detection.bodypart.series import Finding, SeriesScores, judge
 
 KNOWN = (0.3, 0.9)
+TURNED = (Finding.REVERSED, Finding.PARTLY, Finding.SHUFFLED)
 
 
 def scored(
@@ -147,7 +150,7 @@ def of_bodies(
 @pytest.mark.parametrize(("count", "interval"), [(5, 5.0), (7, 5.0), (13, 5.0), (21, 5.0), (25, 1.0), (61, 1.0)])
 def test_a_correct_series_is_not_called_reversed_or_shuffled(count: int, interval: float, spread: float) -> None:
     found = of_bodies(count, interval, spread)
-    wrong = [each for each in found if each.finding in (Finding.REVERSED, Finding.SHUFFLED)]
+    wrong = [each for each in found if each.finding in TURNED]
     assert len(wrong) <= 0.01 * len(found)
     slopes = [each.slope_mm for each in found if each.finding is Finding.FINE]
     assert all(0.4 < slope < 2.5 for slope in slopes)
@@ -165,6 +168,53 @@ def test_a_long_reversed_series_is_called_so_through_noise(spread: float) -> Non
     numbers = np.arange(1, 61)
     found = [look(numbers, 0.5 + (61 - numbers) * 5 / UNIT_MM + random.normal(0, spread, 60)) for _ in range(50)]
     assert all(each.finding is Finding.REVERSED for each in found)
+
+
+@pytest.mark.parametrize("noise", [0.002, 0.01])
+@pytest.mark.parametrize("interval", [5.0, 1.0, None])
+@pytest.mark.parametrize("part", [0.1, 0.2, 0.3, 0.4])
+@pytest.mark.parametrize("at", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_part_that_runs_against_the_rest_is_named_or_moves_no_place_far(
+    noise: float, interval: float | None, part: float, at: float, backwards: bool
+) -> None:
+    numbers, z = scored(400 if interval == 1.0 else 80, interval=interval, noise=0)
+    truth = z[::-1] if backwards else z
+    count = int(part * len(z))
+    start = int(at * (len(z) - count))
+    turned = truth.copy()
+    turned[start : start + count] = truth[start : start + count][::-1]
+    random = np.random.default_rng(4)
+    for _ in range(2):
+        found = look(numbers, turned + random.normal(0, noise, len(z)), interval)
+        mm = count * (interval or 5.0)
+        assert mm < 100 or found.finding is Finding.PARTLY or part == 0.4
+        assert np.isnan(found.z).all() or (mm < 70 and np.abs(found.z - turned).max() < 0.05)
+
+
+@pytest.mark.parametrize("start", [0, 28, 56])
+def test_a_few_wrong_slices_are_no_part_that_runs_against_the_rest(start: int) -> None:
+    for wrong in (0.35, 0.88):
+        numbers, z = scored()
+        z[start : start + 4] = wrong
+        assert look(numbers, z).finding is Finding.FINE
+
+
+def test_a_thin_series_of_a_whole_body_is_judged_as_any_other_in_bounded_memory() -> None:
+    numbers = np.arange(1, 5001)
+    random = np.random.default_rng(6)
+    z = 0.31 + numbers * 0.1 / UNIT_MM + 0.01 * np.sin(numbers / 300) + random.normal(0, 0.004, 5000)
+    tracemalloc.start()
+    try:
+        found = look(numbers, z, 0.1)
+        shuffled = look(numbers, z[random.permutation(5000)], 0.1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.finding is Finding.FINE
+    assert np.abs(found.z - (0.31 + numbers * 0.1 / UNIT_MM + 0.01 * np.sin(numbers / 300))).max() < 0.004
+    assert shuffled.finding is Finding.SHUFFLED
+    assert peak < 40_000_000
 
 
 def test_without_interval_few_slices_and_little_change_prove_nothing() -> None:
