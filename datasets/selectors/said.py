@@ -76,8 +76,8 @@ def of_series(series: Series, visibility: Visibility, model: str = "") -> list[S
     seen = visible.slices(visibility).filter(series=series).values("pk")
     said = SliceLocation.objects.filter(slice__in=seen, model__in=[row.model_id for row in rows])
     slices: dict[int, list[SaidOfSlice]] = {}
-    for key, *values in said.order_by("slice__number").values_list("model_id", "slice__number", "score", "z"):
-        slices.setdefault(key, []).append(SaidOfSlice(*values))
+    for key, number, score, z in said.order_by("slice__number").values_list("model_id", "slice__number", "score", "z"):
+        slices.setdefault(key, []).append(SaidOfSlice(number, score, z))
     return [SaidOfSeries(row.model.version, row.finding, row.sentence, slices.get(row.model_id, [])) for row in rows]
 
 
