@@ -1,4 +1,4 @@
-"""The upper abdomen: liver, gall bladder, spleen, pancreas, kidneys, adrenals, great vessels, psoas."""
+"""The organs of the upper abdomen: liver, gall bladder, spleen, pancreas, kidneys and adrenal glands."""
 
 from typing import Any
 
@@ -9,9 +9,11 @@ from datasets.phantom.body import FAT, Depths
 from datasets.phantom.build import Build, enhanced
 from datasets.phantom.canvas import Canvas, Warp, Window, cut, soft
 from datasets.phantom.plane import triple
+from datasets.phantom.posterior_wall import PosteriorWall
 from datasets.phantom.shapes import Ellipsoid, Tubes
 from datasets.phantom.thorax import Thorax
-from datasets.phantom.trees import chain, grow, smooth_path
+from datasets.phantom.trees import chain, smooth_path
+from datasets.phantom.vessels import AbdominalVessels
 
 Array = NDArray[np.floating[Any]]
 
@@ -45,60 +47,8 @@ class Abdomen:
                     Ellipsoid(centre, (25 * (1 + ks), 29 * (1 + ks), 54 * (1 + ks)), side * 32, (-side * 0.22, 0.12)),
                 )
             )
-        random = build.rng("liver vessels")
-        inside = self.liver_points(random, 420)
-        self.portal = Tubes(
-            warp, grow(np.array([[-8.0, -2, 290], [-28, -6, 306], [-42, -8, 314]]), inside[:60], 0.9, 0.45)
-        )
-        self.hepatic = Tubes(warp, grow(np.array([[-24.0, 6, 378], [-26, 2, 370]]), inside[60:120], 0.9, 0.47))
-        self.cava = Tubes(
-            warp,
-            _tube(
-                (-28, -14, 420, 14),
-                (-26, 2, 385, 13),
-                (-24, 8, 350, 12.5),
-                (-22, 10, 300, 11.5),
-                (-20, 14, 230, 11),
-                (-16, 18, 150, 10),
-            ),
-        )
-        self.splenoportal = Tubes(
-            warp,
-            np.vstack(
-                [
-                    _tube(
-                        (-28, -6, 306, 7),
-                        (-8, -4, 286, 7),
-                        (6, -6, 276, 6.5),
-                        (30, 4, 286, 5),
-                        (60, 18, 304, 4.5),
-                        (84, 26, 318, 3.5),
-                    ),
-                    chain((4, -8, 278, 5.5), (8, -22, 240, 5), (6, -30, 200, 3.5)),
-                ]
-            ),
-        )
-        self.arteries = Tubes(
-            warp,
-            np.vstack(
-                [
-                    chain((4, 14, 296, 4), (4, -4, 300, 3.8), (-16, -10, 304, 2.5)),
-                    chain((4, -4, 300, 2.6), (40, 8, 300, 2.4), (80, 24, 322, 2.0)),
-                    chain((4, 12, 282, 4), (3, -12, 262, 3.8), (4, -24, 220, 3), (8, -28, 180, 2)),
-                    chain((6, 16, 268, 3), (34, 30, 266, 2.6), (48, 36, 266, 2)),
-                    chain((2, 16, 266, 3), (-34, 32, 258, 2.6), (-48, 36, 256, 2)),
-                ]
-            ),
-        )
-        self.renal_veins = Tubes(
-            warp,
-            np.vstack(
-                [
-                    chain((-20, 10, 262, 5.5), (-48, 34, 256, 4.5)),
-                    chain((-18, 4, 262, 5), (6, 0, 264, 4.5), (48, 34, 266, 4.5)),
-                ]
-            ),
-        )
+        self.vessels = AbdominalVessels(build, warp, self.liver_points(build.rng("liver vessels"), 420))
+        self.muscles = PosteriorWall(build, warp)
         self.pancreas = Tubes(
             warp,
             _lobulated(
@@ -112,81 +62,6 @@ class Abdomen:
                     (62, 14, 302, 10),
                     (78, 22, 310, 8),
                 ),
-            ),
-        )
-        self.psoas = Tubes(
-            warp,
-            np.vstack(
-                [
-                    _tube(
-                        *(
-                            (side * px, py, pz, pr * build.muscle)
-                            for px, py, pz, pr in (
-                                (24, 50, 290, 7),
-                                (32, 54, 250, 13),
-                                (40, 56, 205, 19),
-                                (46, 48, 160, 22),
-                                (56, 24, 110, 21),
-                                (66, -12, 65, 18),
-                                (82, -28, 25, 17),
-                                (100, -12, -15, 14),
-                            )
-                        )
-                    )
-                    for side in (-1, 1)
-                ]
-            ),
-        )
-        self.iliacus = Tubes(
-            warp,
-            np.vstack(
-                [
-                    chain(
-                        (side * (64 + 0.7 * out), 46 + 0.6 * out, z, 8),
-                        (side * (84 + out), 14 + 0.8 * out, z, 9.5),
-                        (side * (100 + 0.4 * out), -16 + 0.3 * out, z, 8),
-                    )
-                    for side in (-1, 1)
-                    for z, out in ((52, 0), (66, 0), (80, 1), (94, 3), (108, 6), (122, 9), (136, 12))
-                ]
-            ),
-        )
-        self.lumborum = Tubes(
-            warp,
-            np.vstack(
-                [
-                    _tube(
-                        *(
-                            (side * px, py, pz, pr)
-                            for px, py, pz, pr in (
-                                (58, 72, 290, 7),
-                                (66, 72, 240, 12),
-                                (74, 68, 190, 14),
-                                (82, 60, 165, 9),
-                            )
-                        )
-                    )
-                    for side in (-1, 1)
-                ]
-            ),
-        )
-        self.crura = Tubes(
-            warp,
-            np.vstack(
-                [
-                    _tube(
-                        *(
-                            (side * px + 6, py, pz, pr)
-                            for px, py, pz, pr in (
-                                (14, 8, 345, 4),
-                                (17, 26, 320, 5.5),
-                                (16, 36, 290, 6),
-                                (14, 34, 250, 4),
-                            )
-                        )
-                    )
-                    for side in (-1, 1)
-                ]
             ),
         )
         self.adrenals = Tubes(
@@ -233,23 +108,15 @@ class Abdomen:
     def paint(self, canvas: Canvas, phase: str, depths: Depths) -> None:
         """Paint the organs over fat and below the diaphragm."""
         below = self._below(canvas)
-        tone = {
-            name: enhanced(name, phase) for name in ("artery", "vein", "portal vein", "liver", "muscle", "pancreas")
-        }
         self._liver(canvas, phase, depths, below)
         self._spleen(canvas, phase, depths, below)
         self._perirenal_fat(canvas, depths)
-        self.psoas.paint(canvas, tone["muscle"])
-        self.iliacus.paint(canvas, tone["muscle"])
-        self.lumborum.paint(canvas, tone["muscle"] - 2)
-        self.crura.paint(canvas, tone["muscle"])
+        self.muscles.paint(canvas, phase)
         self._kidneys(canvas, phase, depths)
         self.adrenals.paint(canvas, 62)
-        self.renal_veins.paint(canvas, tone["vein"] + 15)
-        self.cava.paint(canvas, tone["vein"])
-        self.pancreas.paint(canvas, tone["pancreas"])
-        self.splenoportal.paint(canvas, tone["portal vein"])
-        self.arteries.paint(canvas, tone["artery"] * 0.92)
+        self.vessels.paint_veins(canvas, phase)
+        self.pancreas.paint(canvas, enhanced("pancreas", phase))
+        self.vessels.paint_over_pancreas(canvas, phase)
 
     def _below(self, canvas: Canvas) -> Array:
         """Coverage of what lies below the diaphragm, over the whole canvas."""
@@ -267,10 +134,7 @@ class Abdomen:
         cover = soft(distance, edge) * below[window]
         before = canvas.hu[window].copy()
         canvas.paint(window, np.ones_like(cover), hu)
-        level = enhanced("liver", phase) - self.steatosis
-        portal, hepatic = enhanced("portal vein", phase), 0.85 * enhanced("vein", phase) + 0.15 * level
-        self.hepatic.paint(canvas, max(hepatic, level - 14) if phase != "arterial" else level - 8)
-        self.portal.paint(canvas, portal)
+        self.vessels.paint_in_liver(canvas, phase, enhanced("liver", phase) - self.steatosis)
         inner = canvas.hu[window]
         inner -= before
         inner *= cover
@@ -333,10 +197,6 @@ class Abdomen:
             canvas.paint(
                 window, soft(np.maximum(calyces, sinus + 2), edge), np.float32(pelvis if phase == "delayed" else 20)
             )
-
-
-def _tube(*points: tuple[float, float, float, float]) -> NDArray[np.float64]:
-    return chain(*(tuple(point) for point in smooth_path(np.asarray(points))))
 
 
 def _lobulated(build: Build, points: tuple[tuple[float, float, float, float], ...]) -> NDArray[np.float64]:

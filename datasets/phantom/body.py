@@ -94,6 +94,10 @@ def measure(canvas: Canvas, build: Build) -> Depths:
     rest = 1 - side
     back_share = np.where(y > 0, rest, 0)
     front_share = rest - back_share
+    if float(z.max()) > 490:  # the chest falls away in front of the shoulders
+        hollow = np.interp(z, [490, 535], [0, 1]).astype(np.float32) * front_share * (1 - front_share)
+        hollow *= 1 + side
+        side, front_share = side - hollow, front_share + hollow
     m = np.float32(build.muscle)
     muscle = m * (m_side * side + m_front * front_share + m_back * back_share)
     groove = np.exp(-xx * np.float32(1 / 260)) * back_share * np.interp(z, [-20, 90, 480, 560], [0, 1, 1, 0])
@@ -138,6 +142,7 @@ def paint(canvas: Canvas, build: Build, phase: str, depths: Depths, share: Array
     relative += np.float32(0.3) * thick * canvas.noise(everything, 95.0, 13)
     lines = np.minimum(np.abs(relative - np.float32(0.34)), np.abs(relative - np.float32(0.72)))
     lines *= depths.muscle
+    lines += np.float32(20) * np.maximum(depths.front - np.float32(0.8), 0)  # the rectus is one layer
     plane_width = np.float32(0.35 + 0.35 * build.fat) * np.clip(
         0.7 + 1.6 * canvas.noise(everything, 60.0, 14), -1, 2.2
     )

@@ -53,6 +53,8 @@ _HALF_WIDTH = np.array([12.0, 20, 25, 27, 27, 26, 24, 21, 19, 17, 16, 16, 15, 13
 _HALF_DEPTH = np.array([6.0, 10, 14, 17, 17.5, 17, 17, 16.5, 16, 14.5, 13, 12, 10, 9])
 _HEADS = np.array([546, 527.5, 508, 487.5, 466, 443.5, 420, 395.5, 370, 343, 318, 292.0])
 """Height at which ribs 1 to 12 leave the spine."""
+_RIBS_EVEN = np.float32(430)
+"""Ribs that leave the spine below this height fall alike, mm."""
 _REACH = np.array([3.2, 3.2, 3.2, 3.2, 3.2, 3.2, 3.2, 2.75, 2.55, 2.35, 1.75, 1.25])
 """How far around the trunk (radians from the back) each rib runs."""
 
@@ -113,6 +115,29 @@ def bars(
         bone(canvas, window, distance, marrow, ends=ends)
 
 
+def above_ribs(x: Array, y: Array, z: Array) -> Array:
+    """How far a place of the chest wall lies above the first rib, mm along z; body frame."""
+    return np.asarray(_origin(x, y, z)[1] - np.float32(_HEADS[0]), dtype=np.float32)
+
+
+def _origin(x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
+    """The course of the ribs at a place of the chest wall.
+
+    A rib falls by 138 mm from the back to the front; the upper ones fall less, the first by 45 mm.
+
+    Returns
+    -------
+    The way around the trunk (radians from the back), the height (mm) at which a rib through this place leaves the
+    spine, and how much farther than there ribs lie from each other along z.
+    """
+    around = np.arctan2(np.abs(x), y - 20)
+    share = np.sin(around * np.float32(0.5)) ** 2
+    low = z + 138 * share
+    apart = np.where(low < _RIBS_EVEN, 1, 1 + np.float32(0.8) * share)
+    high = _RIBS_EVEN + (low - _RIBS_EVEN) / apart
+    return around, high, apart
+
+
 def _ribs(canvas: Canvas, build: Build, depths: Depths) -> None:
     z_low, z_high = float(canvas.z.min()), float(canvas.z.max())
     if z_high < 200 or z_low > 570:
@@ -122,13 +147,11 @@ def _ribs(canvas: Canvas, build: Build, depths: Depths) -> None:
         return
     x, y = canvas.BX.ravel()[band], canvas.BY.ravel()[band]
     z = np.broadcast_to(canvas.z, depths.inside.shape).ravel()[band]
-    around = np.arctan2(np.abs(x), y - 20)
-    fall = np.float32(138) * np.sin(around * np.float32(0.5)) ** 2
-    top = np.interp(z, [380, 500, 550], [1.0, 0.75, 0.35])
-    at_spine = z + fall * top
+    around, at_spine, steep = _origin(x, y, z)
     order = np.interp(at_spine, _HEADS[::-1], np.arange(12)[::-1], left=12, right=-1)
     rib = np.clip(np.rint(order), 0, 11).astype(int)
-    off = (at_spine - _HEADS[rib]) * np.cos(np.minimum(np.abs(np.sin(around)) * 0.75, 1.2))
+    drop = (1 + np.float32(0.8 / 138) * (_RIBS_EVEN - np.maximum(at_spine, _RIBS_EVEN))).astype(np.float32)
+    off = (at_spine - _HEADS[rib]) * steep * np.cos(np.minimum(np.abs(np.sin(around)) * 0.75 * drop, 1.2))
     reach = _REACH[rib] + build.jitter("ribs", 0.06)[0]
     radial = depths.inside.ravel()[band] - np.float32(6)
     thick = np.float32(4.6 if build.sex == "M" else 4.2)
@@ -236,6 +259,7 @@ def _sternum(canvas: Canvas, build: Build) -> None:
     z = cut(canvas.z, window)
     width = np.interp(z, [382, 395, 430, 480, 488, 500, 518], [3, 9, 17, 14, 17, 27, 24]).astype(np.float32)
     y0 = -np.interp(z, [382, 450, 500, 525], [91, 88, 76, 63]).astype(np.float32) - 3
-    distance = bar_distance(canvas, window, (-width, y0), (width, y0)) - np.float32(5.2)
+    half = np.interp(z, [382, 430, 480, 490, 508, 520], [4.0, 5.0, 5.2, 6.0, 7.5, 6.5]).astype(np.float32)
+    distance = bar_distance(canvas, window, (-width, y0), (width, y0)) - half
     ends = np.maximum(384 - z, z - 520).astype(np.float32)
-    bone(canvas, window, distance, density(build) * 0.75, cortex=1.1, dense=430, ends=ends)
+    bone(canvas, window, distance, density(build) + 30, cortex=1.6, dense=480, ends=ends)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.phantom.body import Depths
+from datasets.phantom.bones import above_ribs
 from datasets.phantom.build import Build, enhanced
 from datasets.phantom.canvas import Canvas, cut, soft
 from datasets.phantom.shapes import bar_distance
@@ -57,16 +58,26 @@ _MUSCLES: tuple[Table, ...] = tuple(
             [-40, 136, -30, 140, -16, 8],
             [-80, 140, -16, 140, -10, 4],
         ],
-        # pectineus and adductors
+        # pectineus
+        [[8, 56, -50, 70, -44, 5], [-15, 48, -44, 78, -32, 9], [-45, 68, -34, 90, -18, 8], [-70, 84, -22, 94, -10, 4]],
+        # adductor longus, brevis and magnus, gracilis
         [
-            [6, 58, -48, 70, -42, 5],
-            [-15, 40, -44, 74, -34, 13],
-            [-45, 34, -26, 70, -22, 20],
-            [-90, 46, -8, 66, 0, 27],
-            [-160, 50, 0, 66, 4, 30],
+            [-12, 24, -48, 34, -46, 4],
+            [-45, 36, -46, 62, -38, 9],
+            [-90, 50, -36, 74, -26, 12],
+            [-160, 60, -28, 78, -20, 12],
         ],
-        # obturator externus and quadratus femoris
-        [[-2, 58, -8, 84, 8, 6], [-20, 52, -6, 96, 26, 11], [-40, 66, 8, 100, 30, 9], [-60, 70, 20, 96, 30, 4]],
+        [
+            [-22, 30, -32, 44, -26, 5],
+            [-45, 36, -26, 72, -12, 9],
+            [-90, 48, -16, 84, -6, 11],
+            [-160, 58, -8, 84, -2, 10],
+        ],
+        [[-40, 46, 0, 60, 10, 5], [-62, 46, 8, 84, 18, 11], [-90, 44, 8, 84, 16, 16], [-160, 48, 12, 80, 18, 19]],
+        [[-28, 16, -34, 20, -22, 3], [-60, 26, -30, 30, -10, 6], [-160, 34, -10, 36, 10, 9]],
+        # obturator externus, quadratus femoris
+        [[-2, 56, -12, 80, 8, 5], [-20, 44, -18, 92, 16, 9], [-34, 50, -12, 96, 18, 8], [-48, 54, 0, 90, 20, 4]],
+        [[-30, 76, 36, 104, 28, 5], [-45, 78, 34, 108, 26, 8], [-60, 80, 30, 108, 24, 7], [-74, 92, 26, 106, 22, 3]],
         # quadriceps around the femur
         [
             [-24, 126, -14, 136, 0, 6],
@@ -75,7 +86,8 @@ _MUSCLES: tuple[Table, ...] = tuple(
             [-160, 106, -18, 122, 10, 28],
         ],
         # hamstrings
-        [[-46, 66, 46, 74, 46, 5], [-70, 70, 48, 92, 48, 13], [-160, 68, 46, 96, 46, 18]],
+        [[-46, 66, 50, 74, 50, 5], [-70, 64, 50, 80, 52, 11], [-160, 58, 50, 78, 52, 15]],
+        [[-56, 78, 50, 84, 48, 4], [-80, 86, 52, 98, 46, 9], [-160, 88, 50, 104, 42, 13]],
         # pectoralis major and minor
         [
             [562, 74, -40, 124, -12, 6],
@@ -95,7 +107,7 @@ _MUSCLES: tuple[Table, ...] = tuple(
             [455, 96, 92, 108, 72, 4],
         ],
         # supraspinatus, infraspinatus
-        [[572, 84, 62, 132, 34, 7], [560, 82, 68, 132, 38, 10], [546, 86, 72, 110, 52, 6]],
+        [[576, 72, 60, 118, 34, 6], [560, 78, 62, 134, 28, 11], [546, 86, 70, 118, 44, 8]],
         [
             [560, 104, 92, 154, 44, 7],
             [545, 98, 102, 156, 50, 11],
@@ -106,17 +118,25 @@ _MUSCLES: tuple[Table, ...] = tuple(
         ],
         # deltoid
         [
-            [575, 140, 4, 152, 34, 6],
-            [562, 142, -8, 166, 34, 12],
-            [545, 146, -16, 170, 44, 9],
-            [526, 146, -14, 168, 36, 7],
-            [512, 146, -8, 158, 26, 2],
+            [574, 128, 0, 152, 6, 5],
+            [562, 122, -12, 166, 4, 9],
+            [545, 120, -18, 172, 6, 9],
+            [526, 128, -16, 168, 8, 8],
+            [517, 140, -10, 162, 12, 6],
+        ],
+        [
+            [574, 154, 14, 146, 44, 5],
+            [562, 168, 14, 146, 56, 9],
+            [545, 174, 14, 150, 62, 9],
+            [526, 170, 16, 154, 54, 8],
+            [517, 162, 18, 156, 46, 6],
         ],
         # trapezius and rhomboids
         [
             [620, 10, 62, 46, 52, 9],
-            [580, 8, 88, 96, 76, 10],
-            [552, 8, 106, 100, 96, 8],
+            [580, 8, 88, 92, 72, 11],
+            [562, 8, 100, 122, 76, 10],
+            [545, 8, 110, 110, 98, 8],
             [515, 8, 124, 84, 116, 7],
             [480, 8, 132, 70, 124, 5],
             [440, 8, 134, 50, 126, 3],
@@ -136,8 +156,10 @@ _MUSCLES: tuple[Table, ...] = tuple(
             [445, 116, 84, 148, 26, 5],
         ],
         # sternocleidomastoid, scalenes
-        [[640, 40, -2, 50, 10, 9], [600, 32, -20, 42, -12, 8], [568, 20, -34, 26, -32, 6]],
-        [[640, 24, 22, 34, 26, 8], [590, 28, 18, 42, 28, 10], [556, 40, 22, 62, 26, 6]],
+        [[640, 40, -2, 50, 10, 9], [600, 32, -20, 42, -12, 8], [566, 18, -36, 32, -34, 6], [530, 12, -52, 22, -50, 3]],
+        [[640, 24, 22, 34, 26, 8], [590, 28, 18, 42, 28, 10], [562, 36, 8, 58, 24, 8], [540, 60, -6, 74, 10, 4]],
+        # levator of the shoulder blade
+        [[640, 34, 38, 42, 44, 6], [585, 50, 52, 66, 60, 8], [560, 64, 66, 82, 74, 8], [540, 78, 78, 90, 86, 5]],
     )
 )
 
@@ -146,10 +168,17 @@ def loosened(canvas: Canvas, depths: Depths) -> NDArray[np.float32]:
     """How much of the wall's own muscle stays, 0..1: around hips and shoulders its place is taken."""
     low = np.interp(canvas.z, [94, 114], [0.0, 1.0]).astype(np.float32)
     low = low * np.interp(canvas.z, [478, 498], [1.0, 0.0]).astype(np.float32)
-    chest = (canvas.z > 400) & (canvas.z < 558) & (depths.inside < 12.5)
-    thin = np.clip((30 - depths.muscle) / 8, 0, 1) * (canvas.z < 400)
-    own = np.maximum(low, thin)
-    return np.asarray(np.maximum(own, chest), dtype=np.float32)
+    own: NDArray[np.float32] = np.broadcast_to(low, depths.inside.shape)
+    if float(canvas.z.min()) < 114:  # the rectus, down to the pubis
+        half = np.interp(canvas.z, [-12, 20, 94, 114], [9, 24, 50, 70]).astype(np.float32)
+        rectus = soft(np.abs(np.abs(canvas.BX) - half / 2 - np.float32(0.8)) - half / 2, np.float32(3))
+        rectus *= soft(-6 - canvas.z, np.float32(6)) * (canvas.BY < 0)
+        own = np.maximum(own, rectus)
+    if float(canvas.z.max()) > 400:  # between the ribs
+        chest = soft(depths.inside - np.float32(11.5), np.float32(2)) * (canvas.z > 400)
+        chest *= soft(above_ribs(canvas.BX, canvas.BY, canvas.z) - 3, np.float32(8))
+        own = np.maximum(own, chest)
+    return np.asarray(own, dtype=np.float32)
 
 
 def paint(canvas: Canvas, build: Build, phase: str, depths: Depths) -> None:

@@ -10,12 +10,13 @@ from datasets.phantom.bones import spine_y
 from datasets.phantom.build import Build, enhanced
 from datasets.phantom.canvas import Canvas, Warp, cut, soft
 from datasets.phantom.shapes import Ellipsoid, Tubes
-from datasets.phantom.trees import chain, grow, smooth_path
+from datasets.phantom.trees import chain, grow, tube
 
 Array = NDArray[np.floating[Any]]
 
 AIR = -1000.0
 CARINA = (0.0, 26.0, 470.0)
+_SUBCLAVIAN = ((44, -4, 561, 4.6), (66, -16, 557, 4.4), (96, -14, 540, 4.2), (118, 0, 514, 3.8))
 
 
 class Thorax:
@@ -39,7 +40,7 @@ class Thorax:
         wide = 1 + 0.003 * max(0, build.age - 50)
         self.aorta = Tubes(
             warp,
-            _tube(
+            tube(
                 (6, -14, 428, 15 * wide),
                 (-16, -27, 448, 15.5 * wide),
                 (-19, -27, 472, 15 * wide),
@@ -59,9 +60,12 @@ class Thorax:
             warp,
             np.vstack(
                 [
-                    chain((-8, -14, 496, 6), (-16, -4, 525, 6), (-30, 2, 560, 4), (-34, 4, 600, 3.5)),
+                    chain((-8, -14, 496, 6), (-16, -4, 525, 6), (-28, 0, 548, 4), (-34, 4, 600, 3.5)),
                     chain((4, 2, 500, 4), (12, 2, 530, 3.8), (26, 4, 580, 3.5)),
-                    chain((16, 18, 496, 5), (24, 22, 530, 5), (50, 10, 552, 4.5), (95, 0, 558, 4)),
+                    chain((16, 18, 496, 5), (22, 18, 530, 5), (26, 12, 552, 4.6)),
+                    # The subclavian arteries cross the first ribs in front of the lungs' tops.
+                    tube((-18, -3, 532, 5), (-28, 6, 552, 4.6), *((-x, y, z, r) for x, y, z, r in _SUBCLAVIAN)),
+                    tube((26, 12, 552, 4.6), *_SUBCLAVIAN),
                 ]
             ),
         )
@@ -69,9 +73,24 @@ class Thorax:
             warp,
             np.vstack(
                 [
-                    _tube((-30, -17, 440, 10), (-30, -16, 470, 9.5), (-29, -17, 500, 8.5), (-27, -18, 520, 7)),
-                    chain((-28, -18, 512, 7), (-5, -28, 520, 6.5), (28, -20, 535, 6.5), (36, -6, 575, 6)),
-                    chain((-28, -18, 516, 7), (-38, -8, 545, 7), (-40, -2, 600, 6)),
+                    tube((-30, -17, 440, 10), (-30, -16, 470, 9.5), (-29, -17, 500, 8.5), (-27, -18, 520, 7)),
+                    chain(
+                        (-28, -18, 512, 7),
+                        (-5, -28, 520, 6.5),
+                        (22, -22, 535, 6.5),
+                        (30, -18, 554, 6.5),
+                        (38, -4, 580, 6),
+                    ),
+                    chain((-28, -18, 516, 7), (-30, -15, 540, 7), (-35, -12, 554, 6.5), (-40, -2, 600, 6)),
+                    *(
+                        tube(
+                            (side * 32, -17, 554, 6),
+                            (side * 60, -29, 556, 5.5),
+                            (side * 92, -25, 542, 5),
+                            (side * 120, -8, 508, 4.5),
+                        )
+                        for side in (-1, 1)
+                    ),
                     chain((-28, 38, 462, 3.5), (-14, 46, 455, 3.2), (-9, 50, 400, 3), (-8, 46, 320, 2.5)),
                 ]
             ),
@@ -80,10 +99,10 @@ class Thorax:
             warp,
             np.vstack(
                 [
-                    _tube(
+                    tube(
                         (12, -38, 432, 14), (17, -26, 455, 14), (18, -10, 464, 13), (30, 8, 464, 11), (42, 16, 452, 8)
                     ),
-                    _tube((17, -12, 461, 12), (-4, -8, 457, 11), (-30, 2, 452, 9.5), (-42, 8, 446, 7.5)),
+                    tube((17, -12, 461, 12), (-4, -8, 457, 11), (-30, 2, 452, 9.5), (-42, 8, 446, 7.5)),
                 ]
             ),
         )
@@ -91,15 +110,15 @@ class Thorax:
             warp,
             np.vstack(
                 [
-                    _tube((0, 2, 640, 8.5), (0, 8, 560, 8.5), (0, 18, 510, 8.5), (*CARINA, 8.5)),
-                    _tube(
+                    tube((0, 2, 640, 8.5), (0, 8, 560, 8.5), (0, 18, 510, 8.5), (*CARINA, 8.5)),
+                    tube(
                         (*CARINA, 7.5),
                         (-18, 22, 456, 7),
                         (-36, 16, 446, 5.5),
                         (-50, 24, 430, 3.5),
                         (-62, 36, 405, 2.2),
                     ),
-                    _tube((*CARINA, 7), (20, 24, 452, 6.2), (40, 20, 443, 5), (54, 30, 428, 3.2), (66, 42, 400, 2)),
+                    tube((*CARINA, 7), (20, 24, 452, 6.2), (40, 20, 443, 5), (54, 30, 428, 3.2), (66, 42, 400, 2)),
                     chain((-34, 16, 448, 4.5), (-50, 4, 470, 2.6), (-62, -8, 490, 1.8)),
                     chain((42, 18, 444, 4.2), (54, -4, 456, 2.4), (62, -22, 470, 1.7)),
                     chain((-48, 20, 434, 3), (-62, -8, 420, 1.9)),
@@ -108,7 +127,7 @@ class Thorax:
         )
         self.oesophagus = Tubes(
             warp,
-            _tube(
+            tube(
                 (4, 22, 620, 7),
                 (6, 32, 540, 7),
                 (5, 40, 480, 7),
@@ -160,8 +179,8 @@ class Thorax:
         """Distance from what lies between the lungs, mm, negative inside."""
         back = spine_y(z).astype(np.float32)
         spine = np.sqrt(np.square(x / 24) + np.square((y - back - 16) / 33)) - 1
-        wide = np.interp(z, [330, 380, 430, 460, 490, 520, 560], [20, 24, 30, 33, 31, 36, 44]).astype(np.float32)
-        deep = np.interp(z, [330, 380, 430, 460, 490, 520, 560], [30, 30, 36, 42, 42, 42, 42]).astype(np.float32)
+        wide = np.interp(z, [330, 380, 430, 460, 490, 520, 560], [20, 24, 30, 33, 31, 31, 27]).astype(np.float32)
+        deep = np.interp(z, [330, 380, 430, 460, 490, 520, 560], [30, 30, 36, 42, 42, 44, 46]).astype(np.float32)
         middle = np.sqrt(np.square((x - 3) / wide) + np.square((y - 10) / deep)) - 1
         # In front both lungs all but touch: fat widens from there to the sternum and to the great vessels.
         waist = np.where(y < -62, (y + 62) / np.float32(22), (y + 62) / np.float32(30))
@@ -178,10 +197,16 @@ class Thorax:
         core = np.sqrt(u * u + v * v + np.maximum(w, -0.4) ** 2) - 1
         return np.minimum(np.minimum(spine * 26, middle * 34), np.minimum(front, core * 50))
 
+    @staticmethod
+    def above_apex(x: Array, y: Array, z: Array) -> Array:
+        """Distance from the domes that the lungs end in under the first ribs, mm, negative below them."""
+        off = np.sqrt(np.square(np.abs(x) - 43) + np.square(y - 27) + 64)
+        return np.asarray(np.float32(0.9) * (z - 571 + np.float32(0.5) * off), dtype=np.float32)
+
     def lung_distance(self, x: Array, y: Array, z: Array, inside: Array) -> Array:
         """Distance from the lungs' surface, negative inside them, mm; `inside` as of `body.cavity`."""
-        below = self.diaphragm(x, y) - z
-        return np.maximum(np.maximum(inside + 1.5, np.float32(2) - self.mediastinum(x, y, z)), below)
+        ends = np.maximum(self.diaphragm(x, y) - z, self.above_apex(x, y, z))
+        return np.maximum(np.maximum(inside + 1.5, np.float32(2) - self.mediastinum(x, y, z)), ends)
 
     def paint(self, canvas: Canvas, phase: str, depths: Depths) -> None:
         """Paint what lies between the lungs, and the breasts."""
@@ -201,6 +226,10 @@ class Thorax:
         steep = np.float32(canvas.pixel + canvas.slab)
         muscle = soft(wall, edge) * soft(below - 3, steep)
         cover = soft(wall, edge + np.float32(0.3)) * soft(below, steep)
+        if float(z.max()) > 500:
+            apex = self.above_apex(x, y, z)
+            muscle *= soft(apex - 2, steep)
+            cover *= soft(apex, steep)
         if not muscle.any():
             return
         canvas.paint(window, muscle, np.float32(50))
@@ -242,8 +271,3 @@ class Thorax:
             canvas.paint(window, rim, np.float32(15))
             gland = np.clip(canvas.noise(window, 14.0, 33) * 2 - 0.6, 0, 1) * soft(distance + 14, 10) * front
             canvas.paint(window, gland * np.float32(max(0.0, 0.9 - self.build.age / 110)), np.float32(35))
-
-
-def _tube(*points: tuple[float, float, float, float]) -> NDArray[np.float64]:
-    path = smooth_path(np.asarray(points))
-    return chain(*(tuple(point) for point in path))

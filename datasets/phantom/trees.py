@@ -69,3 +69,8 @@ def smooth_path(points: Points, spacing: float = 9.0) -> Points:
             * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
         )
     return np.vstack([*pieces, points[-1:]])
+
+
+def tube(*points: tuple[float, float, float, float]) -> Points:
+    """Segments (M, 8) of a smooth curve through points of x, y, z and radius in mm."""
+    return chain(*(tuple(point) for point in smooth_path(np.asarray(points))))

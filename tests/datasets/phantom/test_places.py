@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from datasets.phantom import body, bones, build, hips, muscles
+from datasets.phantom import body, bones, build, hips, muscles, shoulders
 from datasets.phantom.anatomy import Anatomy
 from datasets.phantom.canvas import Canvas
 from datasets.phantom.plane import axial
@@ -86,3 +86,58 @@ def test_the_femoral_head_sits_in_a_socket(anatomy: Anatomy) -> None:
             assert gap < 30
             assert ray[gap : gap + 10].any()
         assert not bone[60, 60::side][31:36].any()
+
+
+@pytest.mark.parametrize("z", [490.0, 515, 530, 545, 560, 569])
+def test_bones_of_the_shoulder_lie_under_the_skin(anatomy: Anatomy, z: float) -> None:
+    canvas, depths = at(anatomy, z)
+    bones.paint(canvas, anatomy.build, depths)
+    shoulders.paint(canvas, anatomy.build)
+    assert np.count_nonzero(painted(canvas)) > 20
+    assert np.count_nonzero(painted(canvas) & (depths.inside > depths.outer)) == 0
+
+
+@pytest.mark.parametrize("z", [480.0, 490, 500, 510, 520, 530, 540])
+def test_ribs_of_one_slice_form_no_ring(anatomy: Anatomy, z: float) -> None:
+    canvas, depths = at(anatomy, z)
+    bones.paint(canvas, anatomy.build, depths)
+    wall = np.abs(depths.inside - 6) < 2
+    assert 0.05 < painted(canvas)[wall].mean() < 0.6
+
+
+def test_no_chest_wall_closes_the_front_above_the_first_rib(anatomy: Anatomy) -> None:
+    canvas, depths = at(anatomy, 545)
+    body.paint(canvas, anatomy.build, "portal", depths, muscles.loosened(canvas, depths))
+    front = (depths.inside > 3) & (depths.inside < 9) & (canvas.BY < -20)
+    assert np.count_nonzero(front) > 50
+    assert np.median(canvas.hu[front]) < -60
+
+
+def test_both_lungs_end_in_a_dome_above_the_collar_bones(anatomy: Anatomy) -> None:
+    """The area of each apex shrinks with height, it is round to its end, and air never reaches the wall."""
+    areas = []
+    for z in (530.0, 545, 555, 575):
+        canvas, depths = at(anatomy, z)
+        canvas.hu[:] = 0
+        anatomy.thorax.lungs(canvas, depths)
+        air = canvas.hu < -500
+        assert np.count_nonzero(air & (depths.inside > 0)) == 0
+        areas.append([9 * np.count_nonzero(air & (canvas.BX * side > 0)) for side in (-1, 1)])
+        if z == 555:
+            core = np.hypot(np.abs(canvas.BX) - 43, canvas.BY - 27) < 9
+            assert air[core].mean() > 0.8
+    assert np.all(np.diff(areas, axis=0) < 0)
+    assert np.min(areas[2]) > 500
+    assert np.max(areas[3]) == 0
+
+
+def test_the_splenic_artery_winds(anatomy: Anatomy) -> None:
+    """No slice holds it as one long rod."""
+    longest = 0
+    for z in range(288, 330, 3):
+        canvas, _ = at(anatomy, z)
+        anatomy.abdomen.vessels.arteries.paint(canvas, 300)
+        columns = (painted(canvas) & (canvas.BX > 15)).any(axis=0)
+        runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[0], columns, [0]]))))[::2]
+        longest = max(longest, int(3 * runs.max(initial=0)))
+    assert 0 < longest < 45
