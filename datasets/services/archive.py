@@ -20,7 +20,7 @@ from django.core.files.storage import Storage
 from django.db import transaction
 
 from datasets import manifest
-from datasets.models import Release, Slice
+from datasets.models import Release
 from datasets.services import manifest as manifests
 from datasets.services import release_contents
 from datasets.services.export import DamagedImage
@@ -164,7 +164,7 @@ def _contents(release: Release) -> Iterator[tuple[str, Iterable[bytes]]]:
     storage = slice_storage(release.collection)
     for image in release_contents.slices(release):
         manifests.check_next(release, manifests.image_entry(image), listed)
-        yield f"{manifest.IMAGES}/{image.path}", _image(storage, image)
+        yield f"{manifest.IMAGES}/{image.path}", [read_image(storage, image.path, image.sha256)]
     manifests.check_next(release, None, listed)
 
 
@@ -173,21 +173,21 @@ def _chunks(path: Path) -> Iterator[bytes]:
         yield from iter(lambda: file.read(CHUNK), b"")
 
 
-def _image(storage: Storage, image: Slice) -> Iterator[bytes]:
-    """The content of an image that is the one that was released.
+def read_image(storage: Storage, path: str, sha256: str) -> bytes:
+    """The content of an image that is the one that was released; one that nobody has hashed is taken as it is.
 
     Raises
     ------
     MissingImage, DamagedImage
     """
     try:
-        with storage.open(image.path) as file:
-            content = file.read()
+        with storage.open(path) as file:
+            content: bytes = file.read()
     except OSError as error:
-        raise MissingImage(f"{image.path} cannot be read: {error.strerror or type(error).__name__}") from error
-    if hashlib.sha256(content).hexdigest() != image.sha256:
-        raise DamagedImage(f"{image.path} is damaged: its SHA-256 is not the one that it was released with")
-    yield content
+        raise MissingImage(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
+    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+        raise DamagedImage(f"{path} is damaged: its SHA-256 is not the one that it was released with")
+    return content
 
 
 def _digest(file: BinaryIO, progress: Callable[[int, int], None]) -> str:

@@ -1,26 +1,25 @@
 """Downloads of a release: its archive where a job has packed it; else streamed, with nothing held in memory."""
 
-from collections.abc import Iterator
+import logging
 
-from django.core.files.storage import Storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_safe
-from zipstream import ZIP_STORED, ZipStream
 
 from datasets import dl_info, manifest
-from datasets.models import Release
 from datasets.services import archive as archives
-from datasets.services import release_contents
-from datasets.storage import release_folder, slice_storage
+from datasets.services import release_contents, release_stream
+from datasets.services.errors import Refused
+from datasets.storage import release_folder
 from deeplesion_site.access import Right, needs
 from deeplesion_site.accounts import audit
 from deeplesion_site.accounts.models import Action
-from deeplesion_site.dashboard import ranges
+from deeplesion_site.dashboard import errors, ranges
 from deeplesion_site.dashboard.agreement_page import signed
 from deeplesion_site.dashboard.release_pages import release_or_404
 
 ZIP = "application/zip"
-_CHUNK = 256 * 1024
+
+logger = logging.getLogger(__name__)
 
 
 @require_safe
@@ -57,36 +56,20 @@ def archive(request: HttpRequest, name: str) -> HttpResponseBase:
     codes = {label: code for code, label in dl_info.SPLITS.items()}
     if wanted and wanted not in codes:
         raise Http404
-    audit.record(request.user, Action.DOWNLOADED, f"release {name}", file="archive.zip", split=wanted or "all")
     file_name = f"{release.name}-{wanted}.zip" if wanted else f"{release.name}.zip"
     packed = None if wanted else archives.find(release.name)
     if packed is not None:
         answer = ranges.serve(request, packed.path, tag=packed.sha256, content_type=ZIP)
     else:
-        answer = StreamingHttpResponse(pack(release, codes.get(wanted)), content_type=ZIP)
+        try:
+            stream = release_stream.pack(release, codes.get(wanted))
+        except Refused as error:
+            sentence = str(error).replace(f"{release_folder(name)}/", "")
+            logger.error("release %s cannot be downloaded: %s", name, sentence)
+            return errors.unavailable(request, f"{name} cannot be downloaded now. {sentence}.")
+        answer = StreamingHttpResponse(stream, content_type=ZIP)
+    audit.record(request.user, Action.DOWNLOADED, f"release {name}", file="archive.zip", split=wanted or "all")
     return _attachment(answer, file_name)
-
-
-def pack(release: Release, split: int | None) -> ZipStream:
-    """The archive as a stream of bytes; PNG files do not get smaller, so they are stored as they are.
-
-    The manifest names every file of the release, so it comes with all of them or not at all.
-    """
-    stream = ZipStream(compress_type=ZIP_STORED)
-    stream.add((line.encode() for line in release_contents.csv_lines(release)), manifest.TABLE)
-    path = release_folder(release.name) / manifest.FILE_NAME
-    if split is None and path.is_file():
-        stream.add_path(str(path), manifest.FILE_NAME)
-    storage = slice_storage(release.collection)
-    for place in release_contents.slices(release, split):
-        stream.add(_content(storage, place.path), f"{manifest.IMAGES}/{place.path}")
-    return stream
-
-
-def _content(storage: Storage, path: str) -> Iterator[bytes]:
-    """Open a file when its turn comes, not before: a release has more files than a process may hold open."""
-    with storage.open(path) as file:
-        yield from file.chunks(_CHUNK)
 
 
 def _attachment(response: HttpResponseBase, file_name: str) -> HttpResponseBase:

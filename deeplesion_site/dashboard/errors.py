@@ -41,6 +41,11 @@ def failed(request: HttpRequest) -> HttpResponse:
     return _answer(request, 500, "Something went wrong on our side.")
 
 
+def unavailable(request: HttpRequest, sentence: str) -> HttpResponse:
+    """Something of ours is damaged: nothing is served in its place until it is mended."""
+    return _answer(request, 503, sentence)
+
+
 def _answer(request: HttpRequest, code: int, sentence: str) -> HttpResponse:
     if request.path.startswith(API) or getattr(getattr(request, "user", None), "token", None) is not None:
         return problems.respond(request, code, sentence)

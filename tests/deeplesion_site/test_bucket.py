@@ -17,12 +17,12 @@ from datasets import frozen
 from datasets.models import Collection, Release, Slice
 from datasets.services import manifest as manifests
 from datasets.services import release as releases
+from datasets.services import release_stream
 from datasets.services.export import export
 from datasets.services.hashing import MissingImage
 from datasets.services.import_deeplesion import import_deeplesion
 from datasets.services.locate import locate
 from datasets.storage_errors import StorageUnreachable
-from deeplesion_site.dashboard.downloads import pack
 from deeplesion_site.upkeep import check_files
 from tests.datasets.services.test_locate import model, scorer
 from tests.datasets.tables import draw, row, write
@@ -93,7 +93,7 @@ def test_a_copied_import_is_hashed_released_and_downloaded_from_the_bucket(
     names = [key.removeprefix(f"{prefix}/slices/deeplesion/") for key in s3.keys(prefix)]
     assert len(names) == 9
     manifests.prepare(release_name="public-1.0")
-    with ZipFile(BytesIO(b"".join(pack(imported, None)))) as archive:
+    with ZipFile(BytesIO(b"".join(release_stream.pack(imported)))) as archive:
         for name in names:
             assert archive.read(f"Images_png/{name}") == (tmp_path / "Images_png" / name).read_bytes()
     place = Slice.objects.get(series__study__patient__number=1, number=10)

@@ -1,6 +1,7 @@
 """Downloads of a release: table, manifest, archive."""
 
 import csv
+import hashlib
 import io
 import json
 import zipfile
@@ -9,16 +10,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 from django.test import Client
 
-from datasets import manifest
+from datasets import frozen, manifest
+from datasets.models import ReleaseManifest, Slice
 from datasets.services import archive as archives
-from datasets.services.release_contents import csv_lines
+from datasets.services import manifest as manifests
+from datasets.services.hashing import MissingImage
+from datasets.services.release_contents import csv_lines, slices
 from datasets.storage import release_folder
 from deeplesion_site.accounts.models import AuditEntry
 from tests import factories
 
 FIRST = "release first-1.0"
+ZIP = "/releases/first-1.0/archive.zip"
 
 
 @pytest.fixture
@@ -67,10 +73,73 @@ def test_the_manifest_comes_as_it_was_written(reader: Client, dataset: SimpleNam
         assert json.loads(body(reader, "/releases/first-1.0/manifest.json")) == {"name": "first-1.0"}
         entry = AuditEntry.objects.latest("id")
         assert (entry.action, entry.subject, entry.details) == ("downloaded", FIRST, {"file": "manifest.json"})
-        with zipfile.ZipFile(io.BytesIO(body(reader, "/releases/first-1.0/archive.zip"))) as archive:
-            assert json.loads(archive.read("manifest.json")) == {"name": "first-1.0"}
     finally:
         (folder / manifest.FILE_NAME).unlink()
+
+
+@pytest.fixture
+def images(data_folder: Path, dataset: SimpleNamespace) -> Path:
+    """Write the manifest of the release; give the folder of its four images."""
+    release = dataset.release
+    entries = [manifests.table_entry(release), *map(manifests.image_entry, slices(release))]
+    manifests.path_of(release).parent.mkdir(parents=True)
+    digest = manifests.write(release, manifests.path_of(release), entries)
+    size = sum(each[1] for each in entries)
+    ReleaseManifest.objects.create(release=release, sha256=digest, files=len(entries), bytes=size)
+    return data_folder / "slices" / "hospital" / "000001_01_01"
+
+
+def test_a_prepared_archive_holds_the_manifest_and_what_it_lists(images: Path, reader: Client) -> None:
+    with zipfile.ZipFile(io.BytesIO(body(reader, ZIP))) as archive:
+        listed = json.loads(archive.read("manifest.json"))["files"]
+        assert {each["path"] for each in listed} == set(archive.namelist()) - {"manifest.json"}
+        for each in listed:
+            assert hashlib.sha256(archive.read(each["path"])).hexdigest() == each["sha256"]
+
+
+@pytest.mark.parametrize("split", ["", "?split=test"])
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_a_changed_image_breaks_the_download_and_is_named_to_the_next(
+    split: str, damage: str, images: Path, reader: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = images / "020.png"
+    content = image.read_bytes()
+    if damage == "changed":
+        image.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    else:
+        image.unlink()
+    arrived = io.BytesIO()
+    with pytest.raises(MissingImage, match=r"000001_01_01/020\.png"):
+        arrived.writelines(reader.get(ZIP + split))
+    assert b"019.png" in arrived.getvalue()
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(arrived)
+    for address in (ZIP, f"{ZIP}?split=test"):
+        answer = reader.get(address)
+        assert answer.status_code == 503
+        assert (
+            f"000001_01_01/020.png {'is damaged' if damage == 'changed' else 'cannot be read'}"
+            in answer.content.decode()
+        )
+    assert str(images) not in answer.content.decode() + caplog.text
+    image.write_bytes(content)
+    with zipfile.ZipFile(io.BytesIO(body(reader, ZIP))) as archive:
+        assert archive.read("Images_png/000001_01_01/020.png") == content
+
+
+def test_a_release_that_its_manifest_does_not_fit_is_not_sent(images: Path, reader: Client) -> None:
+    path = release_folder("first-1.0") / manifest.FILE_NAME
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"020.png", b"022.png"))
+    answer = reader.get(ZIP)
+    assert answer.status_code == 503
+    assert "manifest.json is damaged" in answer.content.decode()
+    assert str(path.parent) not in answer.content.decode()
+    path.write_bytes(whole)
+    frozen.drop(connection)
+    Slice.objects.filter(number=21, stored=True).update(sha256="0" * 64)
+    assert "021.png has another size or SHA-256" in reader.get(ZIP).content.decode()
+    assert not AuditEntry.objects.filter(action="downloaded").exists()
 
 
 @pytest.mark.parametrize("name", ["..", "%2e%2e%2fsecret", "Nope"])
