@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from django.db.models import Case, Count, ExpressionWrapper, F, FloatField, Inte
 from django.db.models.functions import Coalesce
 
 from datasets import dl_info
-from datasets.models import Lesion
+from datasets.models import Annotation, Collection, Lesion
 
 SIZE_BINS = (
     ("< 10", 0, 10),
@@ -51,6 +52,38 @@ def headline(rows: QuerySet[Lesion]) -> Headline:
             located=Count("id", filter=Q(x__isnull=False, z__isnull=False)),
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one of several collections brings to figures that count them together."""
+
+    collection: Collection
+    lesions: int
+    studies: int
+    patients: int
+    marks: int
+    """Bookmarks, whatever became of them; a published dataset brings none."""
+
+
+def parts(rows: QuerySet[Lesion], marks: QuerySet[Annotation], collections: Iterable[Collection]) -> list[Part]:
+    """Lesions, studies, patients and bookmarks of each collection, those with most lesions first."""
+    lesions = {
+        key: counts
+        for key, *counts in rows.order_by()
+        .values_list(f"{_STUDY}__patient__collection")
+        .annotate(
+            lesions=Count("id"),
+            studies=Count(_STUDY, distinct=True),
+            patients=Count(f"{_STUDY}__patient", distinct=True),
+        )
+    }
+    bookmarks = dict(marks.order_by().values_list("collection").annotate(n=Count("id")))
+    found = []
+    for each in collections:
+        counted, studies, patients = lesions.get(each.pk, (0, 0, 0))
+        found.append(Part(each, counted, studies, patients, bookmarks.get(each.pk, 0)))
+    return sorted((part for part in found if part.lesions or part.marks), key=lambda part: -part.lesions)
 
 
 def types(rows: QuerySet[Lesion]) -> dict[int, int]:

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import conditional_page, require_safe
 
 from datasets import dl_info
-from datasets.models import LocationModel
+from datasets.models import Annotation, LocationModel
 from datasets.selectors import lesions as lesion_selectors
 from datasets.selectors import locations, regressors, statistics
 from datasets.selectors.remembered import remembered
@@ -64,10 +64,12 @@ def _untried(scope: Scope, regressor: LocationModel) -> bool:
 def _summary(scope: Scope) -> dict[str, Any]:
     rows = scope.lesions()
     sources = locations.sources(rows)
+    counted = scope.counted if len(scope.counted) > 1 else []
     return {
         "headline": statistics.headline(rows),
         "types": statistics.types(rows),
         "sizes": statistics.sizes_by_type(rows),
+        "parts": statistics.parts(rows, Annotation.objects.none(), counted) if counted else [],
         "sources": sources,
         # As a release lists them.
         "shown_sources": sorted({source.version for source in sources}),

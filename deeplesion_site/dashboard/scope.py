@@ -39,6 +39,11 @@ class Scope:
         return self.release.collection if self.release else self.collection
 
     @property
+    def counted(self) -> list[Collection]:
+        """The collections that its lesions may be of."""
+        return [self.source] if self.source else self.collections
+
+    @property
     def everything(self) -> bool:
         """Whether unpublished lesions are counted too."""
         return self.visibility is visible.Visibility.EVERYTHING and not self.release

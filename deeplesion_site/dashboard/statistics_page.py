@@ -24,6 +24,8 @@ def statistics_page(request: HttpRequest) -> HttpResponse:
         "scope": scope,
         "lesion_charts": _lesion_charts(found) if found["headline"].lesions else [],
         "annotation_charts": _annotation_charts(found) if found["years"] or found["modalities"] else [],
+        "mixed": len(found["parts"]) > 1,
+        "unmarked": [part.collection.title for part in found["parts"] if not part.marks],
         "imported": source is not None and source.kind == Collection.Kind.PUBLISHED,
         **found,
     }
@@ -46,6 +48,7 @@ def _collect(scope: Scope) -> dict[str, Any]:
         "modalities": annotations.modalities(marks),
         "tools": annotations.tools(marks),
         "reasons": annotations.reasons(marks),
+        "parts": statistics.parts(rows, marks, scope.counted) if len(scope.counted) > 1 else [],
     }
 
 

@@ -114,6 +114,30 @@ def test_an_imported_dataset_says_why_it_has_no_bookmarks(client: Client, db: No
     assert "not the bookmarks that they came from" in text(client, "/statistics/?data=release:imported")
 
 
+def test_collections_that_are_counted_together_are_told_apart(client: Client, dataset: SimpleNamespace) -> None:
+    """In the scope of everything alone; patients of the same number are two."""
+    assert "counted together" not in text(client, "/statistics/") + text(client, "/")
+    factories.make_annotation(collection=dataset.collection, year=2014)
+    public = factories.make_collection(slug="deeplesion", title="DeepLesion", kind=Collection.Kind.PUBLISHED)
+    patient = factories.make_patient(collection=public, number=1)
+    place = factories.make_slice(series=factories.make_series(study=factories.make_study(patient=patient)))
+    lesions = [factories.make_lesion(slice=place) for _ in range(2)]
+    factories.make_release(lesions, name="public-1.0", collection=public)
+    page = text(client, "/statistics/")
+    assert "2 collections are counted together" in page
+    found = client.get("/statistics/").context["parts"]
+    assert [(part.collection.title, part.lesions, part.studies, part.patients, part.marks) for part in found] == [
+        ("DeepLesion", 2, 1, 1, 0),
+        ("Hospital", 1, 1, 1, 1),
+    ]
+    assert "DeepLesion brought finished lesions, not the bookmarks that they came from: its lesions" in page
+    assert "DeepLesion 2 lesions of 1 patient; Hospital 1 lesion of 1 patient." in re.sub(
+        "<[^>]*>", "", text(client, "/")
+    )
+    for scope in ("collection:hospital", "release:public-1.0"):
+        assert "counted together" not in text(client, f"/statistics/?data={scope}") + text(client, f"/?data={scope}")
+
+
 def test_each_figure_comes_with_its_numbers_as_a_table(client: Client, dataset: SimpleNamespace) -> None:
     factories.make_annotation(collection=dataset.collection, year=2014, reason="non_axial")
     page = text(client, "/statistics/")
