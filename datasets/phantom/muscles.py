@@ -58,16 +58,17 @@ _MUSCLES: tuple[Table, ...] = tuple(
             [-40, 136, -30, 140, -16, 8],
             [-80, 140, -16, 140, -10, 4],
         ],
-        # pectineus and adductors
-        [
-            [6, 58, -48, 70, -42, 5],
-            [-15, 40, -44, 74, -34, 13],
-            [-45, 34, -26, 70, -22, 20],
-            [-90, 46, -8, 66, 0, 27],
-            [-160, 50, 0, 66, 4, 30],
-        ],
-        # obturator externus and quadratus femoris
-        [[-2, 58, -8, 84, 8, 6], [-20, 52, -6, 96, 26, 11], [-40, 66, 8, 100, 30, 9], [-60, 70, 20, 96, 30, 4]],
+        # pectineus
+        [[8, 56, -50, 70, -44, 5], [-15, 48, -44, 78, -32, 9], [-45, 68, -34, 90, -18, 8], [-70, 84, -22, 94, -10, 4]],
+        # adductor longus, brevis, magnus and gracilis, which are one below the ischium
+        [[-12, 24, -48, 34, -46, 4], [-45, 36, -46, 62, -38, 9], [-76, 48, -36, 70, -28, 9]],
+        [[-22, 30, -32, 44, -26, 5], [-45, 36, -26, 72, -12, 9], [-76, 44, -20, 80, -10, 9]],
+        [[-40, 46, 0, 60, 10, 5], [-62, 46, 8, 84, 18, 11], [-76, 46, 8, 82, 14, 9]],
+        [[-28, 16, -34, 20, -22, 3], [-60, 26, -30, 30, -10, 6], [-76, 28, -24, 32, -6, 6]],
+        [[-66, 42, -14, 64, -4, 8], [-78, 44, -10, 64, -2, 24], [-90, 46, -8, 66, 0, 27], [-160, 50, 0, 66, 4, 30]],
+        # obturator externus, quadratus femoris
+        [[-2, 56, -12, 80, 8, 5], [-20, 44, -18, 92, 16, 9], [-34, 50, -12, 96, 18, 8], [-48, 54, 0, 90, 20, 4]],
+        [[-30, 76, 36, 104, 28, 5], [-45, 78, 34, 108, 26, 8], [-60, 80, 30, 108, 24, 7], [-74, 92, 26, 106, 22, 3]],
         # quadriceps around the femur
         [
             [-24, 126, -14, 136, 0, 6],
@@ -76,7 +77,8 @@ _MUSCLES: tuple[Table, ...] = tuple(
             [-160, 106, -18, 122, 10, 28],
         ],
         # hamstrings
-        [[-46, 66, 46, 74, 46, 5], [-70, 70, 48, 92, 48, 13], [-160, 68, 46, 96, 46, 18]],
+        [[-46, 66, 50, 74, 50, 5], [-70, 64, 50, 80, 52, 11], [-80, 64, 48, 76, 48, 12]],
+        [[-56, 78, 50, 84, 48, 4], [-76, 68, 48, 94, 47, 13], [-160, 68, 46, 96, 46, 18]],
         # pectoralis major and minor
         [
             [562, 74, -40, 124, -12, 6],
@@ -157,8 +159,12 @@ def loosened(canvas: Canvas, depths: Depths) -> NDArray[np.float32]:
     """How much of the wall's own muscle stays, 0..1: around hips and shoulders its place is taken."""
     low = np.interp(canvas.z, [94, 114], [0.0, 1.0]).astype(np.float32)
     low = low * np.interp(canvas.z, [478, 498], [1.0, 0.0]).astype(np.float32)
-    thin = np.clip((30 - depths.muscle) / 4, 0, 1) * (canvas.z < 400)
-    own = np.maximum(low, thin)
+    own: NDArray[np.float32] = np.broadcast_to(low, depths.inside.shape)
+    if float(canvas.z.min()) < 114:  # the rectus, down to the pubis
+        half = np.interp(canvas.z, [-12, 20, 94, 114], [9, 24, 50, 70]).astype(np.float32)
+        rectus = soft(np.abs(np.abs(canvas.BX) - half / 2 - np.float32(0.8)) - half / 2, np.float32(3))
+        rectus *= soft(-6 - canvas.z, np.float32(6)) * (canvas.BY < 0)
+        own = np.maximum(own, rectus)
     if float(canvas.z.max()) > 400:  # between the ribs
         chest = soft(depths.inside - np.float32(11.5), np.float32(2)) * (canvas.z > 400)
         chest *= soft(above_ribs(canvas.BX, canvas.BY, canvas.z) - 3, np.float32(8))

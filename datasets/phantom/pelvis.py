@@ -6,7 +6,7 @@ from datasets.phantom.body import FAT
 from datasets.phantom.build import Build, enhanced
 from datasets.phantom.canvas import Canvas, Warp, soft
 from datasets.phantom.shapes import Ellipsoid, Tubes
-from datasets.phantom.trees import chain, smooth_path
+from datasets.phantom.trees import chain, smooth_path, tube
 
 
 class Pelvis:
@@ -85,6 +85,26 @@ class Pelvis:
                 ]
             ),
         )
+        self.sphincter = Tubes(warp, tube((0, 58, 2, 9), (0, 52, -22, 10), (0, 62, -42, 9)))
+        self.perineum = Tubes(
+            warp,
+            np.vstack(
+                [
+                    piece
+                    for side in (-1, 1)
+                    for piece in (
+                        # crus along the pubic arch; the superficial muscle that bounds the triangle behind
+                        tube((side * 10, -34, -32, 5), (side * 24, -12, -42, 5.5), (side * 42, 14, -54, 4)),
+                        chain((side * 4, 34, -40, 3), (side * 44, 26, -48, 3)),
+                    )
+                ]
+                + (
+                    []
+                    if self.female
+                    else [tube((0, 24, -36, 9), (0, -4, -44, 9), (0, -34, -46, 10), (0, -62, -58, 11))]
+                )
+            ),
+        )
         self.obturators = Tubes(
             warp,
             np.vstack(
@@ -105,6 +125,9 @@ class Pelvis:
         muscle = enhanced("muscle", phase)
         self.obturators.paint(canvas, muscle)
         self.floor.paint(canvas, muscle - 4)
+        self.perineum.paint(canvas, muscle + (0 if self.female else 12))
+        self.sphincter.paint(canvas, muscle + 4)
+        self.sphincter.paint(canvas, 15, grow=-6.5)
         if self.female:
             self._organ(canvas, self.vagina, 62)
             self._organ(canvas, self.womb, enhanced("uterus", phase))
