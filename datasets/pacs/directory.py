@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, BinaryIO
@@ -22,9 +22,11 @@ from datasets.pacs.series import CT_IMAGE
 from datasets.pacs.shelf import Shelf
 from datasets.pacs.source import (
     EVERYTHING,
+    FolderLeftOut,
     Problem,
     Progress,
     Query,
+    SourceError,
     SourceNotFound,
     Study,
     Unreadable,
@@ -52,7 +54,8 @@ class DirectorySource:
 
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
-            raise SourceNotFound(f"{root} is not a folder" if root.exists() else f"there is no folder {root}")
+            sentence = "the address names a file, not a folder" if root.exists() else "there is no such folder"
+            raise SourceNotFound(sentence, str(root))
         self.root = root
         self.label = f"dir://{root.absolute()}"
         self.problems: list[Problem] = []
@@ -72,9 +75,8 @@ class DirectorySource:
         """
         parts = urlsplit(address)
         if parts.netloc or not parts.path:
-            raise SourceNotFound(
-                f"{address} names no folder; an absolute path takes three slashes: dir:///data/export"
-            )
+            sentence = "the address names no folder; an absolute path takes three slashes: dir:///data/export"
+            raise SourceNotFound(sentence, address)
         return cls(Path(unquote(parts.path)))
 
     def studies(self, query: Query = EVERYTHING, progress: Progress | None = None) -> Iterator[Study]:
@@ -158,7 +160,7 @@ class DirectorySource:
     def _scan(self, progress: Progress | None) -> None:
         total = sum(1 for _ in self._files()) if progress else None
         done = 0
-        for done, path in enumerate(self._files(), start=1):
+        for done, path in enumerate(self._files(self._leave_out), start=1):
             name = os.path.relpath(path, self.root)
             try:
                 instance = _read_header(path, name)
@@ -184,9 +186,21 @@ class DirectorySource:
         except Unreadable as cause:
             self.problems.append(Problem(name, str(cause)))
 
-    def _files(self) -> Iterator[str]:
-        for folder, subfolders, names in os.walk(self.root):
+    def _leave_out(self, folder: str, error: SourceError) -> None:
+        self.problems.append(Problem(os.path.relpath(folder, self.root), str(error), type(error)))
+
+    def _files(self, leave_out: Callable[[str, SourceError], None] = lambda folder, error: None) -> Iterator[str]:
+        """Every file, in one order; `leave_out` is told of each folder that is not looked into."""
+
+        def closed(error: OSError) -> None:
+            cause = error.strerror or "it cannot be listed"
+            leave_out(str(error.filename), FolderLeftOut(f"what the folder holds is left out: {cause}"))
+
+        for folder, subfolders, names in os.walk(self.root, onerror=closed):
             subfolders.sort()
+            for name in subfolders:
+                if os.path.islink(path := os.path.join(folder, name)):
+                    leave_out(path, FolderLeftOut("a link to a folder, which is not followed"))
             for name in sorted(names):
                 if name != "DICOMDIR":
                     yield os.path.join(folder, name)

@@ -145,12 +145,14 @@ class WithDocuments:
         self._documents = Documents()
         self.label = source.label
         self.problems = source.problems
-        for path in paths:
+        for number, path in enumerate(paths, start=1):
+            # By its whole path: the source may have a file of the same name.
+            place = str(path.absolute())
             try:
-                # By its whole path: the source may have a file of the same name.
-                self._documents.add(path, str(path.absolute()))
+                self._documents.add(path, place)
             except Unreadable as error:
-                raise SourceNotFound(f"{path.name} cannot be taken: {error}") from None
+                sentence = f"file {number} of those with annotations cannot be taken: {error}"
+                raise SourceNotFound(sentence, place) from None
 
     def studies(self, query: Query = EVERYTHING, progress: Progress | None = None) -> Iterator[Study]:
         for study in self._source.studies(self._documents.reopening(query), progress):

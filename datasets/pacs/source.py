@@ -16,7 +16,19 @@ Progress = Callable[[int, int | None], None]
 
 
 class SourceError(Exception):
-    """A source, or one study of it, cannot be used; the message is one sentence for the user."""
+    """A source, or one study of it, cannot be used; the message is one sentence, which may be stored and shown.
+
+    `place` is the folder, file or study that it is about. Its name may be a patient's, so a terminal alone sees it.
+    """
+
+    def __init__(self, sentence: str, place: str = "") -> None:
+        super().__init__(sentence)
+        self.place = place
+
+    @property
+    def told(self) -> str:
+        """The sentence with its place."""
+        return f"{self.place}: {self}" if self.place else str(self)
 
 
 class UnknownScheme(SourceError):
@@ -29,6 +41,10 @@ class BadAddress(SourceError):
 
 class SourceNotFound(SourceError):
     """Nothing is there at the address."""
+
+
+class FolderLeftOut(SourceError):
+    """A folder within the source cannot be listed, or is a link to one; series may lack what it holds."""
 
 
 class SourceUnreachable(SourceError):

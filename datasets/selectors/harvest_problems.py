@@ -10,6 +10,7 @@ MEANINGS = {
     "UntrustedServer": "The server would be told a password or token, and is not named in DICOMWEB_HOSTS for that.",
     "TlsFailure": "No secure connection: the certificate is not trusted, or ours is not taken.",
     "SourceNotFound": "Nothing is there: no folder, or no DICOMweb at this root.",
+    "FolderLeftOut": "A folder of the source cannot be listed, or is a link. Series may lack what it holds.",
     "BadAddress": "The address lacks a part, or holds one that does not belong there.",
     "UnknownScheme": "No source is known for such an address.",
     "TruncatedAnswer": "The server gave less than it says that it holds, or an answer broke off. Run it again, "

@@ -19,7 +19,7 @@ from tests.harvesting import harvest
 from workers import engine, expiry, harvesting
 from workers.errors import Cancelled
 from workers.exported import alone_in
-from workers.models import Job
+from workers.models import Job, JobEvent
 from workers.run import Rehearsal
 
 pytestmark = pytest.mark.django_db
@@ -204,13 +204,40 @@ def test_an_order_that_is_not_kept_is_told_in_one_sentence(name):
         ({"annotations": "SR,CT"}, "PR or SR, not CT"),
         ({"context": -1.0}, "30mm, or `series`"),
         ({"accessions": "/no/such/list"}, "cannot be read: No such file"),
-        ({"documents": [Path("/no/such/marks.csv")]}, "marks.csv cannot be taken: No such file"),
+        (
+            {"documents": [Path("/no/such/marks.csv")]},
+            "^/no/such/marks.csv: file 1 of those with annotations cannot be taken: No such file",
+        ),
     ],
 )
 def test_an_order_that_makes_no_sense_is_told_in_one_sentence(hospital, options, words):
     with pytest.raises(CommandError, match=words):
         run(hospital, **options)
     assert Collection.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "documents"),
+    [
+        ("dir:///srv/MUELLER^ANNA_19310215", ()),
+        ("dir://MUELLER^ANNA_19310215", ()),
+        ("dir:MUELLER^ANNA_19310215.zip", ()),
+        ("dir:{}", (Path("MUELLER^ANNA_19310215.csv"),)),
+    ],
+)
+def test_a_folder_or_file_that_is_not_there_is_named_in_the_terminal_alone(
+    hospital, client, admin_user, monkeypatch, source, documents
+):
+    monkeypatch.chdir(hospital)
+    Path("MUELLER^ANNA_19310215.zip").touch()
+    with pytest.raises(CommandError, match="MUELLER") as told:
+        harvest(source.format(hospital), documents=documents)
+    assert not isinstance(told.value.__cause__, OSError)
+    client.force_login(admin_user)
+    shown = [client.get(page).content.decode() for page in ("/jobs/", "/jobs/1/", "/jobs/1/report/", "/api/v1/jobs/")]
+    stored = [*Job.objects.values(), *JobEvent.objects.values()]
+    assert "MUELLER" not in f"{shown}{stored}"
+    assert Job.objects.get().message
 
 
 @pytest.mark.parametrize(("text", "words"), [("\n \n", "no accession number"), ("A1\nA\x002\n", "entry 2")])

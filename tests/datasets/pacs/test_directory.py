@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -16,7 +17,7 @@ from datasets.pacs import directory, shelf
 from datasets.pacs.addresses import open_source
 from datasets.pacs.directory import DirectorySource, read_file
 from datasets.pacs.instance import Instance
-from datasets.pacs.source import SourceNotFound, UnknownScheme, Unreadable
+from datasets.pacs.source import FolderLeftOut, SourceNotFound, UnknownScheme, Unreadable
 from tests.datasets.pacs.dicom_files import bidimensional, ct, ct_series, facts, report, save
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
@@ -161,8 +162,28 @@ def test_what_is_no_file_is_named_and_never_opened(hospital: Path) -> None:
     assert [str(problem) for problem in source.problems] == [
         f"{name}: not a file" for name in ("device.dcm", "pipe", "pipe.xml", "socket")
     ]
-    with pytest.raises(SourceNotFound, match=r"pipe\.xml cannot be taken: not a file"):
+    with pytest.raises(SourceNotFound, match=r"^file 1 of those with annotations cannot be taken: not a file$"):
         open_source(f"dir://{hospital}", [hospital / "pipe.xml"])
+
+
+def test_a_folder_that_is_not_looked_into_is_a_problem(hospital: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (hospital / "closed").mkdir()
+    (hospital / "elsewhere").symlink_to(hospital.parent)
+    scandir = os.scandir
+
+    def refused(path: str) -> object:
+        # Rights do not keep root out.
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    source = DirectorySource(hospital)
+    assert len(list(source.studies(progress=lambda done, total: None))) == 2
+    assert [(str(problem), problem.error) for problem in source.problems] == [
+        ("closed: what the folder holds is left out: Permission denied", FolderLeftOut),
+        ("elsewhere: a link to a folder, which is not followed", FolderLeftOut),
+    ]
 
 
 def test_files_without_preamble_and_in_other_syntaxes_are_read(tmp_path: Path) -> None:
@@ -209,7 +230,7 @@ def test_an_empty_folder_holds_no_studies(tmp_path: Path) -> None:
     [
         ("/data/export", UnknownScheme, "dir:///data/export"),
         ("ftp://host/x", UnknownScheme, "begins with"),
-        ("dir:///no/such/folder", SourceNotFound, "there is no folder /no/such/folder"),
+        ("dir:///no/such/folder", SourceNotFound, "^there is no such folder$"),
         ("dir://data/export", SourceNotFound, "three slashes"),
         ("dir:", SourceNotFound, "names no folder"),
         ("", UnknownScheme, "begins with"),
@@ -222,7 +243,7 @@ def test_a_wrong_address_gets_one_sentence(address: str, error: type[Exception],
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     path = save(ct(), tmp_path / "one.dcm")
-    with pytest.raises(SourceNotFound, match="is not a folder"):
+    with pytest.raises(SourceNotFound, match=r"^the address names a file, not a folder$"):
         open_source(f"dir://{path}")
 
 

@@ -269,7 +269,7 @@ def _files(data: Path):
 
 def test_wrong_addresses_are_told_in_one_sentence(tmp_path):
     for address, words in [
-        ("dir:///nowhere/at/all", "there is no folder"),
+        ("dir:///nowhere/at/all", "^/nowhere/at/all: there is no such folder$"),
         ("ftp://somewhere", "begins with"),
         (str(tmp_path), "begins with"),
     ]:

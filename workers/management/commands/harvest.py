@@ -84,7 +84,9 @@ class Command(JobCommand):
             if stopped.report.studies:
                 self.tell_counts(stopped.report)
             raise CommandError(str(stopped)) from None
-        except (SourceError, KeyUnusable) as error:
+        except SourceError as error:
+            raise CommandError(error.told) from None
+        except KeyUnusable as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted before anything was harvested.") from None
