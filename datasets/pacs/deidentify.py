@@ -28,6 +28,8 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 PATIENT_POSITIONS = frozenset({"HFP", "HFS", "HFDR", "HFDL", "FFDR", "FFDL", "FFP", "FFS"})
 
+MODALITIES = frozenset(["CT", "MR", "PT", "NM", "CR", "DX", "US", "MG", "XA", "RF", "OT", "SC", "ES", "SM", "OP"])
+
 KERNEL = re.compile(
     r"""
     [A-Z][a-z]?\d{2,3}[a-z]{0,2}(\\\d)?                           # Siemens: B30f, Br40d, I31f\3
@@ -108,6 +110,11 @@ def refusal(instance: Instance) -> str:
     if kind[:2] == ("DERIVED", "SECONDARY") and os.environ.get("TAKE_DERIVED_IMAGES") != "1":
         return "it is a secondary image derived from others"
     return ""
+
+
+def modality(text: str) -> str:
+    """The modality of an image, "" where the element says something else: it is text, and may hold any."""
+    return text if text in MODALITIES else ""
 
 
 def date_of(text: str) -> date | None:

@@ -23,7 +23,10 @@ class Rejected:
     detail: str
     """One phrase for people, with the measured value and its limit where there is one."""
     modality: str = ""
-    """Modality of the image on which it was drawn, "" where that is not known."""
+    """Modality of the image on which it was drawn, "" where that is not known or is none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modality", deidentify.modality(self.modality))
 
 
 class Place(NamedTuple):
@@ -49,7 +52,7 @@ class StudyImages:
         self.by_uid = {instance.SOPInstanceUID: instance for instance in instances}
         self.volumes: list[Volume]
         self.left_out: list[LeftOut]
-        self.volumes, self.left_out = volumes(self.by_uid.values())
+        self.volumes, self.left_out = volumes(each for each in self.by_uid.values() if each.Modality == "CT")
         self._places = {
             instance.SOPInstanceUID: Place(volume, index)
             for volume in self.volumes
@@ -148,4 +151,5 @@ def _nearest(volume: Volume, points_mm: tuple[tuple[float, ...], ...]) -> _Near:
 
 
 def _other_modality(modality: str) -> Rejected:
-    return Rejected(Reason.OTHER_MODALITY, f"drawn on {modality or 'an image without modality'}, not CT", modality)
+    known = deidentify.modality(modality) or "an image of no known modality"
+    return Rejected(Reason.OTHER_MODALITY, f"drawn on {known}, not CT", modality)

@@ -73,8 +73,8 @@ class Measurement:
 
     @property
     def modality(self) -> str:
-        """Modality of the image, CT."""
-        return self.instance.Modality
+        """Modality of the image."""
+        return "CT"
 
     @property
     def mark(self) -> tuple[str, tuple[tuple[float, float], ...]]:

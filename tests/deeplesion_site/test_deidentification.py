@@ -18,7 +18,7 @@ from django.test import Client
 from pydicom.datadict import DicomDictionary, keyword_for_tag
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
+from pydicom.uid import CTImageStorage, GrayscaleSoftcopyPresentationStateStorage, MRImageStorage
 from pytest_django import Settings
 
 from datasets.models import Annotation, Lesion, Release, SourceIdentity
@@ -26,6 +26,7 @@ from tests.datasets.pacs.archive import store_files, web
 from tests.datasets.pacs.dicom_files import (
     GROUP,
     LONG,
+    SHORT,
     axis,
     bidimensional,
     code,
@@ -151,6 +152,17 @@ def hospital(tmp_path: Path) -> Path:
     save(marked_report(5, wrong), folder / "nonsense")
     save(marked_report(6, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11"), folder / "basic-text")
     save(presentation(key), folder / "presentation")
+    for number, sop_class in enumerate((MRImageStorage, CTImageStorage), start=8):
+        # Its Modality, which is text, says that it is no CT image.
+        other = next(slices(f"1.2.{NUMBER}.{number}", Modality=f"{WORD}^ANNA {number}"))
+        other.SOPClassUID, other.FrameOfReferenceUID = sop_class, f"{FRAME}.{number}"
+        save(other, folder / f"other-{number}")
+        drawn = content(
+            "CONTAINER", GROUP, axis(LONG, (1, 5, 0, 9, 5, 0), None), axis(SHORT, (5, 1, 0, 5, 8, 0), None)
+        )
+        for child in drawn.ContentSequence:
+            child.ContentSequence[0].ReferencedFrameOfReferenceUID = other.FrameOfReferenceUID
+        save(marked_report(number, spoken(other.SOPInstanceUID, "B04"), drawn), folder / f"other-{number}-marked")
     whole = (folder / "report").read_bytes()
     (folder / "cut").write_bytes(whole[: len(whole) // 2])
     (folder / "notes").write_text(f"{WORD} {NUMBER} {BORN}")
@@ -268,6 +280,7 @@ def test_nothing_that_names_a_patient_is_found_anywhere_afterwards(
     assert Lesion.objects.count() == 2, "a report's and a presentation state's"
     reasons = set(Annotation.objects.values_list("reason", flat=True))
     assert {"", "saved_again", "unresolved_image", "undecodable", "not_recist", "unsupported_object"} <= reasons
+    assert Annotation.objects.filter(reason="other_modality", modality="").count() == 4
     assert set(Annotation.objects.values_list("label", "follow_up")) == {("", "")}, f"{LABEL} in texts is no number"
     Lesion.objects.update(possibly_noisy=True)
     call_command("release", "create", "r", split="100/0/0", stdout=out)

@@ -13,9 +13,6 @@ from datasets.pacs.readers import Bookmark
 from datasets.pacs.resolve import Flag, Measurement, resolve
 from datasets.pacs.source import Source, Unreadable
 
-MODALITIES = frozenset(["CT", "MR", "PT", "NM", "CR", "DX", "US", "MG", "XA", "RF", "OT", "SC", "ES", "SM", "OP"])
-"""The element is text; only what is known to be a modality passes."""
-
 AXES = ("long", "short")
 
 
@@ -76,7 +73,7 @@ def annotation_of(mark: Mark, collection: Collection, study: str, year: int | No
         geometry=mark.geometry,
         carrier=bookmark.carrier,
         tool=bookmark.tool,
-        modality=outcome.modality if outcome.modality in MODALITIES else "",
+        modality=outcome.modality,
         year=year,
         study=study,
         label=bookmark.label,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from datasets.geometry import recist, region
 from datasets.geometry.surroundings import surroundings
 from datasets.models import Annotation, Collection, Lesion, Series, Slice
+from datasets.pacs import deidentify
 from datasets.pacs.deidentify import Pseudonymiser
 from datasets.pacs.instance import Instance
 from datasets.pacs.resolve import Measurement
@@ -252,7 +253,7 @@ class StudyHarvest:
     def _count(self, year: int | None, marks: list[Mark], again: bool = False) -> None:
         for mark in marks:
             self.report.tools[mark.bookmark.tool] += 1
-            self.report.modalities[mark.outcome.modality or "unknown"] += 1
+            self.report.modalities[deidentify.modality(mark.outcome.modality) or "unknown"] += 1
             self.report.years[str(year or "unknown")] += 1
             name = f"{mark.place} {mark.bookmark.label}".strip()
             if again:
