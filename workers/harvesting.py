@@ -13,7 +13,7 @@ from datasets.pacs.deidentify import KEY_BYTES, Pseudonymiser, load_or_create_ke
 from datasets.pacs.directory import DirectorySource
 from datasets.pacs.interruptible import interruptible
 from datasets.services.errors import Refused
-from datasets.services.harvest import Report, harvest
+from datasets.services.harvest import Report, harvest, key
 from datasets.services.harvest import order as orders_of_harvests
 from datasets.services.harvest.order import Order, forget, keep
 from workers.exported import alone_in
@@ -72,14 +72,16 @@ def harvest_now(order: Order, run: Run, dry_run: bool = False) -> Report:
 
 
 def _harvest(order: Order, run: Run, dry_run: bool) -> Report:
-    source = order.open()
+    source, hashes = order.open(), pseudonymiser(create=not dry_run)
+    if not dry_run:
+        key.remember(hashes)
     # A folder answers at once, and tells file by file how far it is.
     local = isinstance(source, DirectorySource)
     with nullcontext(source) if local else interruptible(source, run.check_cancelled) as source:
         return harvest(
             source=source,
             collection=target(order),
-            pseudonymiser=pseudonymiser(create=not dry_run),
+            pseudonymiser=hashes,
             query=order.query,
             since_last=order.since_last,
             context_mm=order.context_mm,
@@ -110,6 +112,17 @@ def target(order: Order) -> Collection:
 
 
 def pseudonymiser(create: bool = True) -> Pseudonymiser:
-    """What turns identifiers into keyed hashes, under the installation's key or one that is thrown away."""
+    """What turns identifiers into keyed hashes, under the installation's key or one that is thrown away.
+
+    Raises
+    ------
+    KeyUnusable : also where the key is lost, or another one than that of the database.
+    """
     path = settings.IDENTITY_KEY_FILE
-    return Pseudonymiser(load_or_create_key(path) if create or path.exists() else secrets.token_bytes(KEY_BYTES))
+    if not path.exists():
+        key.may_be_made(path)
+        if not create:
+            return Pseudonymiser(secrets.token_bytes(KEY_BYTES))
+    found = Pseudonymiser(load_or_create_key(path))
+    key.check(found, path)
+    return found

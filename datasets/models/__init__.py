@@ -1,7 +1,7 @@
 """The dataset's tables. What must always hold is a constraint in the database."""
 
 from datasets.models.annotation import Annotation
-from datasets.models.identity import HarvestedStudy, SourceIdentity
+from datasets.models.identity import HarvestedStudy, IdentityKey, SourceIdentity
 from datasets.models.lesion import STANDING, FollowUp, Lesion, LesionType
 from datasets.models.location import LesionLocation, LocationModel, SeriesLocation, SliceLocation
 from datasets.models.patient import Collection, Patient, Series, Slice, Study
@@ -15,6 +15,7 @@ __all__ = [
     "Collection",
     "FollowUp",
     "HarvestedStudy",
+    "IdentityKey",
     "Lesion",
     "LesionLocation",
     "LesionType",

@@ -44,6 +44,18 @@ class SourceIdentity(models.Model):
         return f"{self.level} {self.pk}"
 
 
+class IdentityKey(models.Model):
+    """Tells the key of the keyed hashes from any other, without telling the key. There is one row at most."""
+
+    check_value = models.CharField(max_length=64, help_text="keyed hash of a constant")
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=Q(id=1), name="identity_key_once"),)
+
+    def __str__(self) -> str:
+        return "identity key"
+
+
 class HarvestedStudy(models.Model):
     """A study of a source as it was when it was last harvested whole: the mark up to which the source is known.
 

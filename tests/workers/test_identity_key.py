@@ -7,8 +7,11 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from pytest_django import Settings
 
-from datasets.models import Patient, Series, SourceIdentity
+from datasets.models import IdentityKey, Patient, Series, SourceIdentity
+from datasets.pacs.deidentify import KeyUnusable
+from datasets.services.harvest.order import Order
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
+from workers import engine, harvesting
 
 pytestmark = pytest.mark.django_db
 
@@ -89,12 +92,61 @@ def test_an_empty_database_and_the_same_key_give_the_same_indices(tmp_path: Path
     assert files(key.parent) == written
 
 
-def test_without_the_key_everybody_is_new(tmp_path: Path, key: Path) -> None:
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_without_its_key_a_database_that_knows_patients_takes_no_harvest(
+    tmp_path: Path, key: Path, dry_run: bool
+) -> None:
     add_patient(tmp_path / "pacs", 1)
     harvest(tmp_path / "pacs")
-    key.unlink()
+    moved = key.rename(tmp_path / "moved")
+    with pytest.raises(CommandError, match=rf"^the key file {key} is not there, .* IDENTITY_KEY_FILE name it$"):
+        call_command("harvest", f"dir://{tmp_path / 'pacs'}", dry_run=dry_run)
+    assert not key.exists(), "no other one is made"
+    moved.rename(key)
     harvest(tmp_path / "pacs")
-    assert (Patient.objects.count(), Series.objects.count()) == (2, 2)
+    assert (Patient.objects.count(), Series.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_database_that_knows_patients_takes_no_harvest_under_another_key(
+    tmp_path: Path, key: Path, dry_run: bool
+) -> None:
+    add_patient(tmp_path / "pacs", 1)
+    harvest(tmp_path / "pacs")
+    right = key.read_text()
+    key.write_text("0" * 64)
+    with pytest.raises(CommandError, match=rf"^the key file {key} holds another key .* IDENTITY_KEY_FILE name it$"):
+        call_command("harvest", f"dir://{tmp_path / 'pacs'}", dry_run=dry_run)
+    assert Patient.objects.count() == 1
+    assert right.strip() not in str([*IdentityKey.objects.values()])
+
+
+def test_the_worker_s_key_is_looked_at_not_only_that_of_who_asks(tmp_path: Path, key: Path) -> None:
+    add_patient(tmp_path / "pacs", 1)
+    harvest(tmp_path / "pacs")
+    params = harvesting.params_of(Order(f"dir://{tmp_path / 'pacs'}", "hospital"))
+    key.write_text("0" * 64)
+    with pytest.raises(KeyUnusable, match="holds another key"):
+        engine.wait_for(engine.enqueue(kind="harvest", params=params))
+    assert Patient.objects.count() == 1
+
+
+def test_a_database_without_patients_takes_a_new_key(tmp_path: Path, key: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    harvest(tmp_path / "empty")
+    key.unlink()
+    add_patient(tmp_path / "pacs", 1)
+    harvest(tmp_path / "pacs")
+    harvest(tmp_path / "pacs")
+    assert Patient.objects.count() == 1
+
+
+def test_a_database_of_an_earlier_version_takes_its_key_as_it_is(tmp_path: Path, key: Path) -> None:
+    add_patient(tmp_path / "pacs", 1)
+    harvest(tmp_path / "pacs")
+    IdentityKey.objects.all().delete()
+    harvest(tmp_path / "pacs")
+    assert IdentityKey.objects.count() == Patient.objects.count() == 1
 
 
 def test_a_key_that_others_can_read_is_refused_before_anything_is_written(tmp_path: Path, key: Path) -> None:
@@ -108,4 +160,4 @@ def test_a_key_that_others_can_read_is_refused_before_anything_is_written(tmp_pa
 
 def test_the_readme_names_the_key_as_what_to_back_up() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    assert "**Back up `var/identity_key` apart from the database.**" in readme
+    assert "**Back up `identity_key` in `DATA_DIR` (`var` where you set none) apart from the database.**" in readme
