@@ -30,14 +30,14 @@ def orders() -> Path:
     return Path(settings.DATA_DIR) / "harvests"
 
 
-def let_go(name: str) -> None:
-    """Remove an order that is worked off; then it names no patient.
+def let_go(name: str, with_places: bool = True) -> None:
+    """Remove an order that is worked off, and where its problems lie; then they name no patient.
 
     It stays where its harvest comes again, and while another job has yet to read it, as a rehearsal of it may.
     """
     waiting = Job.objects.filter(kind="harvest", params__order=name, state__in=Job.UNFINISHED)
     if not HarvestSchedule.objects.filter(order=name).exists() and not waiting.exists():
-        forget(name, orders())
+        forget(name, orders(), with_places)
 
 
 def params_of(order: Order) -> dict[str, Any]:

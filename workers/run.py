@@ -21,6 +21,10 @@ class Run(Protocol):
     def folder(self) -> Path:
         """A folder of the job's own under DATA_DIR, for logs and what a later attempt goes on from."""
 
+    @property
+    def watched(self) -> bool:
+        """Whether the work is done for somebody at a terminal, who sees what `tell` says."""
+
     def progress(self, done: int, total: int | None, unit: str = "", message: str = "") -> None:
         """Tell how far the work is; also checks whether it shall go on, as `check_cancelled`."""
 
@@ -71,6 +75,7 @@ class Rehearsal:
     """Work without a job, that leaves no row: a dry run from a terminal."""
 
     folder = Path()
+    watched = True
 
     def __init__(self, shown: Shown) -> None:
         self._shown = shown

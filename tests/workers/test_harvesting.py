@@ -1,6 +1,7 @@
 """Which studies a harvest looks at, and that nobody learns from its record which patients they are of."""
 
 import os
+import re
 import time
 from datetime import date, timedelta
 from io import StringIO
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from datasets.models import Annotation, Collection, HarvestedStudy, Lesion
 from datasets.pacs.directory import DirectorySource
 from datasets.services import curate
+from datasets.services.harvest import Report
 from datasets.services.harvest.order import BadOrder, Order, accession_numbers, find, older_than
 from datasets.words import counted
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
@@ -238,6 +241,69 @@ def test_a_folder_or_file_that_is_not_there_is_named_in_the_terminal_alone(
     stored = [*Job.objects.values(), *JobEvent.objects.values()]
     assert "MUELLER" not in f"{shown}{stored}"
     assert Job.objects.get().message
+
+
+def two_patients(folder):
+    """The third study names a second patient."""
+    other = ct(SOPInstanceUID="1.2.840.77.3.1.2", StudyInstanceUID="1.2.840.77.3", AccessionNumber="ZEBRA3")
+    other.PatientID = "other"
+    save(other, folder / "3" / "other")
+
+
+def everything(folder):
+    return Order(source=f"dir://{folder}", collection="ours")
+
+
+def test_a_harvest_in_the_terminal_names_the_study_that_failed(hospital):
+    two_patients(hospital)
+    status, _, err = run(hospital)
+    assert status == 1
+    place = r"^study \d of 3 \(StudyInstanceUID 1\.2\.840\.77\.3, accession number ZEBRA3\): its objects name several"
+    assert re.search(place, err, re.MULTILINE)
+    assert not list(harvesting.orders().glob("*.txt"))
+
+
+def test_a_worker_s_harvest_names_the_study_that_failed_in_a_file_for_its_owner_alone(hospital, client, admin_user):
+    two_patients(hospital)
+    params = harvesting.params_of(everything(hospital))
+    job = engine.enqueue(kind="harvest", params=params)
+    engine.perform(job.pk)
+    job.refresh_from_db()
+    (written,) = harvesting.orders().glob("*.txt")
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert "(StudyInstanceUID 1.2.840.77.3, accession number ZEBRA3): its objects" in written.read_text()
+    assert not list(harvesting.orders().glob("*.json")), "the order itself is worked off"
+    client.force_login(admin_user)
+    page = client.get(f"/jobs/{job.pk}/report/").content.decode()
+    named = f"harvests/{params['order']}.txt"
+    assert f"<code>{named}</code>" in page
+    assert f"is in {named} in" in "\n".join(Report.from_json(job.result).lines())
+    seen = [page, *(client.get(each).content.decode() for each in (f"/jobs/{job.pk}/", "/api/v1/jobs/"))]
+    assert not re.search(r"1\.2\.840\.77|ZEBRA", f"{seen}{[*Job.objects.values(), *JobEvent.objects.values()]}")
+    expiry.expire()
+    assert written.exists()
+    (hospital / "3" / "other").unlink()
+    engine.perform(engine.enqueue(kind="harvest", params=harvesting.params_of(everything(hospital))).pk)
+    assert not list(harvesting.orders().glob("*.txt")), "it ended without problems"
+
+
+def test_where_problems_lie_is_kept_for_a_week_and_no_longer(hospital, monkeypatch):
+    two_patients(hospital)
+    engine.perform(engine.enqueue(kind="harvest", params=harvesting.params_of(everything(hospital))).pk)
+    (written,) = harvesting.orders().glob("*.txt")
+    long_ago = time.time() - 8 * 24 * 3600
+    os.utime(written, (long_ago, long_ago))
+    expiry.expire()
+    assert written.exists(), "a job had it lately"
+    harvesting.params_of(everything(hospital))
+    (anew,) = harvesting.orders().glob("*.json")
+    monkeypatch.setattr(expiry, "KEPT_FOR", timedelta(minutes=1))
+    monkeypatch.setattr(expiry, "after", lambda span: timezone.now())
+    expiry.expire()
+    assert anew.exists(), "the order was asked for anew"
+    os.utime(anew, (long_ago, long_ago))
+    expiry.expire()
+    assert (anew.exists(), written.exists()) == (False, False)
 
 
 @pytest.mark.parametrize(("text", "words"), [("\n \n", "no accession number"), ("A1\nA\x002\n", "entry 2")])

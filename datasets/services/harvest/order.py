@@ -24,6 +24,7 @@ from datasets.pacs.addresses import check_trust, label_of, open_source
 from datasets.pacs.deidentify import Pseudonymiser
 from datasets.pacs.source import Query, Source
 from datasets.services.errors import Refused
+from datasets.services.harvest import places
 from datasets.services.harvest.slices import DEFAULT_CONTEXT_MM
 
 ANNOTATIONS = frozenset(["SR", "PR"])
@@ -210,24 +211,25 @@ def find(name: str, folder: Path) -> Order:
         raise BadOrder("what this harvest was asked for is not kept any more; order it anew") from None
 
 
-def forget(name: str, folder: Path) -> None:
-    """Remove an order that is worked off; it may name patients."""
+def forget(name: str, folder: Path, with_places: bool = True) -> None:
+    """Remove an order that is worked off, and where its problems lie; both may name patients."""
     if NAME.fullmatch(name):
         (folder / f"{name}.json").unlink(missing_ok=True)
+        if with_places:
+            places.file_of(name, folder).unlink(missing_ok=True)
 
 
 def older_than(age: timedelta, folder: Path) -> list[str]:
-    """Names of the orders that were asked for longer ago; what a killed process left half-written is removed."""
-    found: list[str] = []
+    """Names of the orders that were asked for, and tried, longer ago; what was left half-written is removed."""
+    latest: dict[str, float] = {}
     limit = time.time() - age.total_seconds()
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.stat().st_mtime > limit:
-            continue
-        if path.name.startswith(PART):
+        written = path.stat().st_mtime
+        if NAME.fullmatch(path.stem):
+            latest[path.stem] = max(written, latest.get(path.stem, written))
+        elif path.name.startswith((PART, places.PART)) and written <= limit:
             path.unlink(missing_ok=True)
-        elif NAME.fullmatch(path.stem):
-            found.append(path.stem)
-    return found
+    return [name for name, written in latest.items() if written <= limit]
 
 
 def _parsed(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -54,6 +54,9 @@ class Report:
     noted_studies: dict[str, list[int]] = field(default_factory=dict)
     """By the name of a note, the studies in which it was made, by their place in the harvest."""
 
+    named_in: str = ""
+    """The file below DATA_DIR in which problems and notes stand with their places, where no terminal shows them."""
+
     def add(self, place: str, error: Exception) -> None:
         """Note what went wrong, under the name of its first cause."""
         self.add_named(place, str(error), name_of(error))
@@ -95,6 +98,7 @@ class Report:
             "failed_studies": self.failed_studies,
             "noted_studies": self.noted_studies,
             **counts,
+            **({"named_in": self.named_in} if self.named_in else {}),
         }
 
     @classmethod
@@ -140,6 +144,10 @@ class Report:
         if self.errors:
             lines.append(f"{counted(self.errors.total(), 'problem')}:")
             lines += _told(self.errors)
+        if self.named_in:
+            lines.append(
+                f"Which studies and files these are is in {self.named_in} in the worker's DATA_DIR, for a week."
+            )
         return lines
 
 

@@ -109,7 +109,7 @@ def harvest(
                     continue
                 run.study(visit, instances)
             except SourceError as error:
-                report.add(f"study {done + 1} of {len(visits)}", error)
+                report.add(f"study {done + 1} of {len(visits)} ({_named(study)})", error)
                 failed = failed + 1 if isinstance(error, GONE) else 0
                 if failed == PATIENCE:
                     cause = f"{PATIENCE} studies in a row failed, the last because {error}"
@@ -145,6 +145,12 @@ def _of_one_patient(study: Study, instances: list[Instance]) -> list[Instance]:
     if not study.of_one_patient or not of_one_patient(instances):
         raise SeveralPatients("its objects name several patients, so nobody knows whose they are; it is left out")
     return instances
+
+
+def _named(study: Study) -> str:
+    """What a PACS is asked by; for a terminal."""
+    accession = f", accession number {study.AccessionNumber}" if study.AccessionNumber else ""
+    return f"StudyInstanceUID {study.StudyInstanceUID}{accession}"
 
 
 def _stopped(report: Report, place: str, cause: str) -> HarvestStopped:
