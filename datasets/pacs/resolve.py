@@ -14,12 +14,9 @@ from datasets.geometry.volume import Flips, ImagePlane, OffPlane
 from datasets.pacs.instance import Instance
 from datasets.pacs.placing import Place, Rejected, StudyImages
 from datasets.pacs.readers import Bookmark, Reason, Tool
-from datasets.pacs.series import Volume
+from datasets.pacs.series import AXIAL_DEGREES, Volume
 
 Array = NDArray[np.float64]
-
-AXIAL_DEGREES = 30.0
-"""Largest angle to the axial plane. Gantries tilt by up to 30 degrees; what leans further is a reformat."""
 
 CROSSING_SLACK = 0.25
 """How far beyond its ends, as a share of its length, an axis may still meet the other. Of 4,927 published
@@ -102,7 +99,7 @@ def resolve(bookmark: Bookmark, images: StudyImages) -> Measurement | Rejected:
     if isinstance(place, Rejected):
         return place
     volume = place.volume
-    if volume.angle_to_axial > AXIAL_DEGREES:
+    if not volume.is_axial:
         detail = f"its slice is {volume.angle_to_axial:.0f} degrees from axial, where {AXIAL_DEGREES:.0f} are allowed"
         return Rejected(Reason.NON_AXIAL, detail, "CT")
     if volume.flips is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -27,6 +28,9 @@ Member = tuple[Instance, ImagePlane]
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 """CT Image Storage. Enhanced CT keeps many frames in one object and is not read."""
+
+AXIAL_DEGREES = 30.0
+"""Largest angle to the axial plane. Gantries tilt by up to 30 degrees; what leans further is a reformat."""
 
 SAME_ORIENTATION = 1e-3
 """Largest difference of direction cosines within one volume."""
@@ -90,6 +94,11 @@ class Volume:
         return self.interval or self.instances[0].SliceThickness or DEFAULT_INTERVAL_MM
 
     @property
+    def is_axial(self) -> bool:
+        """Whether the slices lie near enough to the axial plane."""
+        return self.angle_to_axial <= AXIAL_DEGREES
+
+    @cached_property
     def heights(self) -> NDArray[np.float64]:
         """Place of every slice along the normal of the first, in mm."""
         return np.array([plane.position for plane in self.planes]) @ self.planes[0].normal

@@ -32,7 +32,7 @@ MEANINGS = {
     "ContradictorySpacing": "Headers contradict the positions or each other. Positions count; lesions are flagged.",
     "LengthDisagrees": "A reported length is not that of its points. The computed one counts; the lesion is flagged.",
     "SpacingCorrected": "Coordinates were divided by the wrong pixel spacing; corrected, and the lesion is flagged.",
-    "AmbiguousSeries": "A mark in mm names no series and several may hold it. The nearest is taken and flagged.",
+    "AmbiguousSeries": "A mark in mm may lie on another series, named or not. The nearest slice is taken and flagged.",
     "DuplicatePosition": "Two slices lie at one position; the lesion is flagged.",
 }
 """By the name of an error or a note."""

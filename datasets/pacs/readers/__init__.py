@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pydicom.dataset import Dataset
 
 from datasets.pacs.instance import Instance
-from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool
+from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Reference, Tool
 from datasets.pacs.readers.document import ENCAPSULATED_XML, read_document
 from datasets.pacs.readers.presentation import read_presentation
 from datasets.pacs.readers.report import read_report
 
-__all__ = ["Bookmark", "Carrier", "Code", "Reason", "Tool", "is_annotation", "read", "undecodable"]
+__all__ = ["Bookmark", "Carrier", "Code", "Reason", "Reference", "Tool", "is_annotation", "read", "undecodable"]
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 

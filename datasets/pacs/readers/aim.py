@@ -119,7 +119,7 @@ def _of_lines(
     mark = replace(mark, tool=Tool.BIDIMENSIONAL, points=long.ends + short.ends, long_mm=long_mm, short_mm=short_mm)
     if (long.image, long.frame) != (short.image, short.frame):
         detail = "its two axes are drawn on different images"
-        return replace(mark, reason=Reason.UNRESOLVED_IMAGE, detail=detail)
+        return replace(mark, reason=Reason.NOT_RECIST, detail=detail)
     return mark
 
 

@@ -70,6 +70,16 @@ class Code:
     meaning: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Reference:
+    """An object as another one names it; "" for what it leaves out."""
+
+    SOPInstanceUID: str
+    SOPClassUID: str = ""
+    SeriesInstanceUID: str = ""
+    StudyInstanceUID: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Bookmark:
     """One annotation of one object, kept whatever becomes of it."""
@@ -91,8 +101,8 @@ class Bookmark:
     """FrameOfReferenceUID of points in mm."""
     series: str = ""
     """SeriesInstanceUID, where the object names the series and no image."""
-    evidence: tuple[str, ...] = ()
-    """SOPInstanceUIDs that the whole object names as its evidence."""
+    evidence: tuple[Reference, ...] = ()
+    """What the whole object names as its evidence; the same tuple for all of its bookmarks."""
     long_mm: float | None = None
     """Lengths as reported; files carry wrong ones, so they only cross-check the points."""
     short_mm: float | None = None

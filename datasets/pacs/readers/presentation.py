@@ -72,7 +72,7 @@ def _of_lines(bare: Bookmark, long: Line, short: Line | None, place: _Place) -> 
     if short is None:
         return replace(mark, reason=Reason.NOT_RECIST, detail=SHAPES[Tool.LINE])
     if place.trouble:
-        return replace(mark, reason=Reason.UNRESOLVED_IMAGE, detail=place.trouble)
+        return replace(mark, reason=Reason.UNSUPPORTED_OBJECT, detail=place.trouble)
     return mark
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pydicom.dataset import Dataset
 
 from datasets.pacs.instance import value_of
-from datasets.pacs.readers.bookmark import SHAPES, Bookmark, Carrier, Code, Reason, Tool, length
+from datasets.pacs.readers.bookmark import SHAPES, Bookmark, Carrier, Code, Reason, Reference, Tool, length
 from datasets.pacs.readers.content import Concept, Item, items_of, tree
 from datasets.pacs.readers.lines import from_corner
 from datasets.pacs.readers.numbered import name_in, numbered
@@ -135,7 +135,7 @@ def _bidimensional(
         return replace(mark, points=(), reason=Reason.NOT_RECIST, detail="one axis is in pixels, the other in mm")
     if first.image and second.image and (first.image, first.frame) != (second.image, second.frame):
         detail = "its two axes are drawn on different images"
-        return replace(mark, reason=Reason.UNRESOLVED_IMAGE, detail=detail)
+        return replace(mark, reason=Reason.NOT_RECIST, detail=detail)
     return mark
 
 
@@ -248,17 +248,22 @@ def _image(item: Item, by_path: dict[str, Item]) -> tuple[str, str, int] | None:
     return None
 
 
-def _evidence(report: Dataset) -> tuple[str, ...]:
+def _evidence(report: Dataset) -> tuple[Reference, ...]:
     """The instances that the report names as evidence, sorted."""
-    return tuple(
-        sorted(
-            {
-                str(value_of(instance, "ReferencedSOPInstanceUID") or "")
-                for keyword in ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence")
-                for study in items_of(report, keyword)
-                for series in items_of(study, "ReferencedSeriesSequence")
-                for instance in items_of(series, "ReferencedSOPSequence")
-            }
-            - {""}
+    named = {
+        Reference(
+            _uid(instance, "ReferencedSOPInstanceUID"),
+            _uid(instance, "ReferencedSOPClassUID"),
+            _uid(series, "SeriesInstanceUID"),
+            _uid(study, "StudyInstanceUID"),
         )
-    )
+        for keyword in ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence")
+        for study in items_of(report, keyword)
+        for series in items_of(study, "ReferencedSeriesSequence")
+        for instance in items_of(series, "ReferencedSOPSequence")
+    }
+    return tuple(sorted(each for each in named if each.SOPInstanceUID))
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    return str(value_of(dataset, keyword) or "").strip(" \0")

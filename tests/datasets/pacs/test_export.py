@@ -150,7 +150,7 @@ def test_without_frame_of_reference_the_series_must_share_one_or_be_named(tmp_pa
     found, _ = _of_rows(tmp_path, COLUMNS, line())
     refused = resolve(found[0], images)
     assert isinstance(refused, Rejected)
-    assert refused.reason is Reason.UNRESOLVED_IMAGE
+    assert refused.reason is Reason.UNSUPPORTED_OBJECT
     for column, name in (
         ("series_instance_uid", "1.2.3.1.2"),
         ("sop_instance_uid", "1.8.5"),

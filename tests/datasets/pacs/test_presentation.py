@@ -186,7 +186,7 @@ def test_an_annotation_without_images_is_drawn_on_the_one_image_that_the_state_s
     item = annotation(graphic(LONG), graphic(SHORT), images=())
     assert read(item)[0].image == IMAGE
     (unclear,) = read(item, shown=[IMAGE, "1.2.3.1.1.1000"])
-    assert (unclear.tool, unclear.reason) == (Tool.BIDIMENSIONAL, Reason.UNRESOLVED_IMAGE)
+    assert (unclear.tool, unclear.reason) == (Tool.BIDIMENSIONAL, Reason.UNSUPPORTED_OBJECT)
 
 
 def test_a_state_that_draws_nothing_holds_no_annotation() -> None:

@@ -89,10 +89,10 @@ def test_an_image_may_be_named_by_its_place_in_the_tree() -> None:
     assert only(report(group)).image == IMAGE
 
 
-def test_axes_on_two_images_are_unresolved() -> None:
+def test_axes_on_two_images_are_no_recist_measurement() -> None:
     group = bidimensional(IMAGE)
     group.ContentSequence[1] = axis(dicom.SHORT, dicom.CROSS[1], "1.2.3.4")
-    assert only(report(group)).reason is Reason.UNRESOLVED_IMAGE
+    assert only(report(group)).reason is Reason.NOT_RECIST
 
 
 def test_a_report_that_refers_to_nothing_still_gives_its_bookmark() -> None:

@@ -134,8 +134,9 @@ def other_series(**changes: Any) -> list[Dataset]:
         (other_series(ImageType=["DERIVED", "SECONDARY", "AXIAL"]), 5.0, "1.2.3.1.1", set()),
         (other_series(FrameOfReferenceUID="1.2.3.8"), 5.0, "1.2.3.1.1", set()),
         (other_series(ImageOrientationPatient=[1, 0, 0, 0, 0, -1])[:1], 0.0, "1.2.3.1.1", set()),
+        (other_series(ImageOrientationPatient=[1, 0, 0, 0, 0, -1], SliceThickness=400)[:1], 5.0, "1.2.3.1.1", set()),
     ],
-    ids=["at the same place", "rounding", "elsewhere", "refused", "another frame", "another plane"],
+    ids=["at the same place", "rounding", "elsewhere", "refused", "another frame", "another plane", "a localizer"],
 )
 def test_a_mark_that_several_series_may_hold_goes_to_the_nearest_and_is_flagged(
     other: list[Dataset], z: float, series: str, flags: set[Flag]
@@ -148,6 +149,10 @@ def test_a_mark_that_several_series_may_hold_goes_to_the_nearest_and_is_flagged(
 def test_off_plane_by_more_than_half_the_spacing() -> None:
     group = bidimensional("", **in_mm(POINTS, ct(z=23)))
     assert reason(group, ct_series()) is Reason.OFF_PLANE
+    localizer = other_series(ImageOrientationPatient=[1, 0, 0, 0, 0, -1], SliceThickness=400)[0]
+    assert reason(group, [*ct_series(), localizer]) is Reason.OFF_PLANE
+    across = bidimensional("", **in_mm(POINTS, localizer))
+    assert reason(across, [*ct_series(), localizer]) is Reason.NON_AXIAL
     assert outcome(bidimensional("", **in_mm(POINTS, ct(z=22.4))), ct_series()).modality == "CT"
 
 
@@ -177,9 +182,9 @@ def test_impossible_marks_are_refused(points: list[list[float]], expected: Reaso
     assert reason(bidimensional(UID, **scoord(np.array(points))), ct_series()) is expected
 
 
-def test_unknown_images_are_unresolved() -> None:
+def test_unknown_images_are_unresolved_and_no_image_is_not_waited_for() -> None:
     assert reason(bidimensional("1.2.3.4"), ct_series()) is Reason.UNRESOLVED_IMAGE
-    assert reason(bidimensional(""), ct_series()) is Reason.UNRESOLVED_IMAGE
+    assert reason(bidimensional(""), ct_series()) is Reason.UNSUPPORTED_OBJECT
     elsewhere = ct_series(FrameOfReferenceUID="1.2.3.8")
     assert reason(bidimensional("", **in_mm(POINTS, ct())), elsewhere) is Reason.UNRESOLVED_IMAGE
 
