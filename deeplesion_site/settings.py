@@ -28,7 +28,7 @@ if PRODUCTION:
 SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
-PUBLIC_READ = environment.boolean("PUBLIC_READ", True)
+PUBLIC_READ = environment.boolean("PUBLIC_READ", not PRODUCTION)
 THRESHOLDS = thresholds.read(environment.number)
 IDENTITY_KEY_FILE = Path(env.str("IDENTITY_KEY_FILE", default=str(DATA_DIR / "identity_key")))
 

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.http import require_http_methods, require_POST
 
 from deeplesion_site import health, metrics
+from deeplesion_site.accounts.sign_in import SignIn
 from deeplesion_site.dashboard import errors
 
 form = require_http_methods(["GET", "HEAD", "POST"])
@@ -16,7 +17,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/ready", health.ready, name="health-ready"),
     path("metrics", metrics.metrics, name="metrics"),
     # Left to themselves, Django's views take PUT for POST.
-    path("login/", form(LoginView.as_view(redirect_authenticated_user=True)), name="login"),
+    path(
+        "login/", form(LoginView.as_view(authentication_form=SignIn, redirect_authenticated_user=True)), name="login"
+    ),
     path("logout/", require_POST(LogoutView.as_view()), name="logout"),
 ]
 

@@ -3,7 +3,9 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,39 @@ def test_what_the_image_installs_is_pinned_to_the_last_package() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "COPY requirements.txt constraints.txt ./" in dockerfile
     assert "-r requirements.txt -c constraints.txt" in dockerfile
+
+
+def test_an_image_holds_the_program_and_no_secret(tmp_path: Path) -> None:
+    """What the documentation lays beside the program, the .env file and the key, stays out of image and history."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    taken = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    assert [line for line in lines if not line.startswith("!")] == ["*", "**/__pycache__"]
+    for name in taken:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path)
+    command = [sys.executable, "manage.py", "check"]
+    environment = {**os.environ, "DATA_DIR": str(tmp_path / "data")}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    deploy = (ROOT / "docs" / "deploy.md").read_text()
+    written = re.findall(r"> (\S+)$|cat > (\S+)", deploy, re.MULTILINE)
+    beside = {name for names in written for name in names if name}
+    assert beside == {"identity_key", ".env"}
+    assert not beside & set(taken)
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {f"/{name}" for name in beside} < set(ignored)
+
+
+def test_the_documented_restore_meets_an_empty_database() -> None:
+    deploy = (ROOT / "docs" / "deploy.md").read_text()
+    commands = [line for line in deploy.splitlines() if line.startswith("docker compose")]
+    restore = next(number for number, line in enumerate(commands) if "manage.py restore" in line)
+    assert "--no-deps" in commands[restore], "web waits for migrate, which would fill it"
+    assert "--wait db" in commands[restore - 1]
+    assert "--volume /backup:/backup" in commands[restore]
 
 
 def test_beat_runs_once_and_slices_may_lie_in_a_bucket() -> None:

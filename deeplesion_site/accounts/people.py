@@ -64,7 +64,9 @@ def change(*, user: User, role: str, active: bool, by: Any) -> None:
         raise BadAccount("You cannot lock yourself or give up your own role; another administrator can.")
     with transaction.atomic():
         user.groups.set([*user.groups.exclude(name__in=map(str, GROUPS)), Group.objects.get(name=role)])
-        User.objects.filter(pk=user.pk).update(is_active=active)
+        # Whoever was made by `createsuperuser` is an administrator by that, whatever the groups say.
+        superuser = user.is_superuser and role == Role.ADMIN
+        User.objects.filter(pk=user.pk).update(is_active=active, is_superuser=superuser)
         audit.record(by, Action.ACCOUNT_CHANGED, user.get_username(), role=role, active=active)
 
 

@@ -95,6 +95,6 @@ def test_a_redirect_to_https_is_an_answer(tmp_path: Path, redis_url: str) -> Non
         with pytest.raises(urllib.error.URLError):
             get(port, "/")  # it is sent on to https, where there is no proxy here
         site = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        site.request("GET", "/", headers={"X-Forwarded-Proto": "https"})
+        site.request("GET", "/login/", headers={"X-Forwarded-Proto": "https"})
         assert site.getresponse().status == 200
         site.close()

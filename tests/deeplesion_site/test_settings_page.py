@@ -47,6 +47,7 @@ NOT_OURS = {"DATA_DIR", "CURL_CA_BUNDLE", "DJANGO_SETTINGS_MODULE"}
 
 IN_WORDS = {
     "DICOMWEB_HOSTS": "`localhost,127.0.0.1,[::1]`; none with `PRODUCTION=1`",
+    "PUBLIC_READ": "`1`; `0` with `PRODUCTION=1`",
     "SECRET_KEY": "made on first use in `DATA_DIR/secret_key`",
     "DATA_USE_AGREEMENT": "the text that comes with the program",
     "SESSION_COOKIE_NAME": "`session_PORT`",
