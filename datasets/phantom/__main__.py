@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (OutputExists, WorkerLost) as error:
         print(f"{error}.", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nEnded; nothing was written.", file=sys.stderr)
+        return 130
     except OSError as error:
         print(f"{options.out} cannot be written: {error.strerror}.", file=sys.stderr)
         return 1

@@ -57,10 +57,11 @@ def write_hospital(
         (folder / "dicom").mkdir()
         entries = []
         jobs = [(str(folder), seed, index, size) for index in range(1, patients + 1)]
-        for done, entry in enumerate(pool.each(_write_patient, jobs, processes), start=1):
-            entries.append(entry)
-            if progress is not None:
-                progress(done, patients)
+        with pool.each(_write_patient, jobs, processes) as results:
+            for done, entry in enumerate(results, start=1):
+                entries.append(entry)
+                if progress is not None:
+                    progress(done, patients)
         entries.sort(key=lambda entry: int(entry["index"]))
         truth = {"version": VERSION, "seed": seed, "patients": patients, "people": entries}
         (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")

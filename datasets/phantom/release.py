@@ -67,11 +67,12 @@ def write_release(
         (folder / manifest.IMAGES).mkdir()
         rows: list[dl_info.Row] = []
         annotated: dict[str, volumes.Boxes] = {}
-        for done, (found, boxes) in enumerate(pool.each(_write_patient, jobs, processes), start=1):
-            rows.extend(found)
-            annotated |= boxes
-            if progress is not None:
-                progress(done, patients)
+        with pool.each(_write_patient, jobs, processes) as results:
+            for done, (found, boxes) in enumerate(results, start=1):
+                rows.extend(found)
+                annotated |= boxes
+                if progress is not None:
+                    progress(done, patients)
         with (folder / manifest.TABLE).open("w", encoding="utf-8", newline="") as file:
             file.write(f"{dl_info.HEADER}\n")
             for row in sorted(rows, key=lambda row: row.patient):

@@ -66,6 +66,16 @@ def patients(visibility: Visibility) -> QuerySet[Patient]:
     return Patient.objects.filter(Exists(ReleasePatient.objects.filter(patient=OuterRef("pk"), release__in=published)))
 
 
+def in_release(
+    rows: QuerySet[Patient], visibility: Visibility, *, release: str = "", splits: tuple[int, ...] = ()
+) -> QuerySet[Patient]:
+    """Keep patients of a visible release, by its name, and of some of its splits; empty means any."""
+    named = Release.objects.filter(name=release) if release else Release.objects.all()
+    shown = named.filter(pk__in=releases(visibility).values("pk"))
+    found = ReleasePatient.objects.filter(patient=OuterRef("pk"), release__in=shown.values("pk"))
+    return rows.filter(Exists(found.filter(split__in=splits) if splits else found))
+
+
 def studies(visibility: Visibility) -> QuerySet[Study]:
     """Studies that hold a visible lesion, or all."""
     if visibility is Visibility.EVERYTHING:

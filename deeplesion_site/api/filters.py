@@ -76,7 +76,8 @@ def codes(names: list[str], vocabulary: dict[int, str]) -> tuple[int, ...]:
     return tuple(code for code, name in vocabulary.items() if name in names)
 
 
-def _codes(vocabulary: dict[int, str], label: str, **kwargs: Any) -> Any:
+def codes_of(vocabulary: dict[int, str], label: str, **kwargs: Any) -> Any:
+    """Make the filter of some of a vocabulary's names or codes."""
     names = {"type": "array", "items": {"type": "string", "enum": list(vocabulary.values())}}
     written = ", ".join(f"{code} {name}" for code, name in vocabulary.items())
     said = {**names, "description": f"Repeated, or with commas between; codes do as well: {written}."}
@@ -146,8 +147,8 @@ class LesionFilter(VisibleFilterSet):
 
     collection = collection_of(f"{_STUDY}__patient__collection__slug")
     release = name_of("Release", "Release, by its name", method="keep")
-    split = _codes(dl_info.SPLITS, "Split", method="keep")
-    type = _codes(dl_info.TYPES, "Type")
+    split = codes_of(dl_info.SPLITS, "Split", method="keep")
+    type = codes_of(dl_info.TYPES, "Type")
     sex = one_of(SEXES, "Sex", field_name=f"{_STUDY}__patient__sex")
     age__gte = between(0, 150, f"{_STUDY}__age", "Age from (years)", "gte", whole=True)
     age__lte = between(0, 150, f"{_STUDY}__age", "Age to (years)", "lte", whole=True)

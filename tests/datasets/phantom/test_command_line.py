@@ -1,6 +1,11 @@
 """The command line's manners."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,10 +55,33 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
         assert list(disk.iterdir()) == []
 
 
+def test_ctrl_c_ends_a_batch_in_the_middle_of_a_patient(tmp_path: Path) -> None:
+    """Sent to the whole group, as a terminal does; drawing a patient takes many times longer than this may."""
+    command = [sys.executable, "-m", "datasets.phantom", "hospital", str(tmp_path / "out"), "--patients", "8"]
+    drawing = subprocess.Popen(
+        [*command, "--processes", "2", "--size", "1024"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not any(tmp_path.rglob("*.dcm")):
+            assert time.monotonic() < deadline, "no slice was drawn"
+            time.sleep(0.02)
+        begin = time.monotonic()
+        os.killpg(drawing.pid, signal.SIGINT)
+        _, said = drawing.communicate(timeout=60)
+        assert time.monotonic() - begin < 5
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(drawing.pid, signal.SIGKILL)
+    assert (drawing.returncode, said.strip()) == (130, "Ended; nothing was written.")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_killed_process_is_named() -> None:
-    with pytest.raises(pool.WorkerLost, match="was ended"):
-        list(pool.each(os._exit, [1], processes=2))
+    with pytest.raises(pool.WorkerLost, match="was ended"), pool.each(os._exit, [1], processes=2) as results:
+        list(results)
 
 
 def test_results_of_all_processes_arrive() -> None:
-    assert sorted(pool.each(abs, [-3, 1, -2], processes=2)) == [1, 2, 3]
+    with pool.each(abs, [-3, 1, -2], processes=2) as results:
+        assert sorted(results) == [1, 2, 3]
