@@ -21,10 +21,10 @@ SEXES = [(value, str(label)) for value, label in Patient.Sex.choices if value]
 
 ORDERING_LABELS = {
     "file": "File name",
-    "-long_mm": "Long diameter, largest first",
-    "long_mm": "Long diameter, smallest first",
-    "-short_mm": "Short diameter, largest first",
-    "short_mm": "Short diameter, smallest first",
+    "-long_mm": "Long diameter, large first",
+    "long_mm": "Long diameter, small first",
+    "-short_mm": "Short diameter, large first",
+    "short_mm": "Short diameter, small first",
     "-file": "File name, last first",
     "id": "Number, oldest first",
     "-id": "Number, newest first",

@@ -95,7 +95,7 @@ def mm(value: float | None) -> str:
 @register.filter
 def share(value: float | None) -> str:
     """A share from 0 to 1 in percent."""
-    return "–" if value is None else f"{100 * value:.3g} %"
+    return "–" if value is None else f"{100 * value:.3g}\u00a0%"
 
 
 @register.filter

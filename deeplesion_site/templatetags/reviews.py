@@ -62,8 +62,8 @@ def measure(reason: str, value: float | str | None) -> str:
     unit = _UNITS.get(reason, "")
     shown = 100 * value if unit == "%" else value
     digits = 0 if abs(shown) >= 100 else 1 if abs(shown) >= 10 else 2
-    text = number(round(shown, digits))
-    return f"{text}{'' if unit == '°' else ' '}{unit}".strip()
+    gap = "" if unit in ("", "°") else "\u00a0"
+    return f"{number(round(shown, digits))}{gap}{unit}"
 
 
 @register.filter
@@ -90,4 +90,4 @@ def verdict_class(verdict: str) -> str:
 @register.filter
 def percent(share: float) -> str:
     """A share of 1 as whole percent."""
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}\u00a0%"

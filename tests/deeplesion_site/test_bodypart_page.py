@@ -68,7 +68,7 @@ def located(settings: Settings, tmp_path: Path) -> SimpleNamespace:
 def text(client: Client, address: str = "/bodypart/") -> str:
     answer = client.get(address)
     assert answer.status_code == 200
-    return answer.content.decode()
+    return answer.content.decode().replace("\u00a0", " ")
 
 
 def test_without_a_model_the_page_says_how_to_get_one(client: Client, client_of: Callable[[str], Client]) -> None:

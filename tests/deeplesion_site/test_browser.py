@@ -175,6 +175,33 @@ def test_on_a_phone_nothing_scrolls_sideways(browser: Browser, site: SimpleNames
             assert over <= 0, path
 
 
+def test_on_a_phone_tables_are_read_without_scrolling(browser: Browser, site: SimpleNamespace) -> None:
+    """Each cell below the other, with the name of its column; no name of a column of the table is broken."""
+    with browser.new_context(viewport=PHONE) as context:
+        page = context.new_page()
+        for path in ("/releases/", "/about/"):
+            page.goto(site.url + path)
+            assert page.evaluate("[...document.querySelectorAll('.stacked')].every(t => t.scrollWidth <= 375)"), path
+        name = page.locator("code", has_text="Normalized_lesion_location").first
+        box = name.bounding_box()
+        assert box is not None
+        assert box["height"] < 30
+        page.goto(f"{site.url}/releases/")
+        assert "Patients" in page.locator("td[data-label=Patients]").first.evaluate(
+            "e => getComputedStyle(e, '::before').content"
+        )
+
+
+def test_the_keys_of_the_windows_are_those_that_are_told(quiet: Page, site: SimpleNamespace) -> None:
+    quiet.goto(f"{site.url}/lesions/{site.published.pk}/")
+    expect(quiet.locator(".keys-hint")).to_contain_text("0–4 window")
+    windows = quiet.locator("[data-window]")
+    expect(windows).to_have_count(5)
+    for key in (4, 3, 2, 1, 0):
+        quiet.keyboard.press(str(key))
+        expect(windows.nth(key)).to_have_attribute("aria-pressed", "true")
+
+
 def test_on_a_phone_filters_are_a_drawer_and_the_menu_opens(browser: Browser, site: SimpleNamespace) -> None:
     with browser.new_context(viewport=PHONE) as context:
         page = context.new_page()

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from datasets.models import Lesion, Review
+from datasets.models import Lesion, Review, Slice
 from tests import factories
 from tests.deeplesion_site.test_access import ROLES
 
@@ -53,6 +54,18 @@ def test_the_queue_holds_what_waits_by_reason_collection_and_type(client_of: Cli
     progress = client.get("/review/").context["progress"]
     assert (progress.left, progress.total, progress.percent) == (5, 5, 0)
     assert progress.reasons == {"overlap": 2, "too small": 1, "too dark": 1, "too small a range": 1}
+
+
+@pytest.mark.parametrize(
+    ("stored", "kind", "tiles"), [(True, "flagged", 3), (False, "flagged", 3), (True, "pairs", 4)]
+)
+def test_every_tile_shows_axes_and_box(
+    client_of: ClientOf, queue: SimpleNamespace, stored: bool, kind: str, tiles: int
+) -> None:
+    Slice.objects.update(stored=stored, stored_at=timezone.now() if stored else None)
+    page = client_of("curator").get(f"/review/?kind={kind}").content.decode()
+    assert page.count("<img") == (tiles if stored else 0)
+    assert [page.count(f'class="{part}"') for part in ("box", "axis long", "axis short")] == [tiles] * 3
 
 
 def test_a_verdict_brings_the_next_card_without_the_rest_of_the_page(
