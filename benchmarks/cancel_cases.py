@@ -201,7 +201,7 @@ def _trained() -> int:
     folder = Path(settings.DATA_DIR) / row.folder
     files.write(folder, files.Settings(CONTEXT, release.name, release.sha256))
     network = Detector(CONTEXT)
-    Keeper(folder, CONTEXT, network, make_optimizer(network, CONTEXT.training)).keep(0, {})
+    Keeper(folder, CONTEXT, network, make_optimizer(network, CONTEXT.training), steps=1).keep(1, {})
     runs.run_begin(row, device="CPU", code_version="", torch_version="")
     row = runs.run_end(
         row, state=TrainingRun.State.TRAINED, seconds=1.0, steps=1, release_sha256=release.sha256,

@@ -21,7 +21,8 @@ from datasets.phantom.release import write_release
 from detection import accepted
 from detection.data.release import Release, open_release
 from detection.data.table import SPLITS, select
-from detection.evaluate import DETECTIONS, evaluate
+from detection.evaluate import evaluate
+from detection.evaluating import DETECTIONS, Means
 from detection.evaluation import bootstrap
 from detection.evaluation.curve import AVERAGED
 from detection.evaluation.matching import match
@@ -80,8 +81,8 @@ def _run(release: Path, out: Path, seed: int) -> dict[str, Any]:
     began, used = time.monotonic(), time.process_time()
     start(release, out, TINY, Machine("cpu"), weights="random", seed=seed)
     seconds, processor = time.monotonic() - began, time.process_time() - used
-    content = evaluate(out, release, accelerator="cpu", repeats=0, count=0)
-    evaluate(out, release, accelerator="cpu", repeats=0, count=0, precise=True, out=out / PRECISE)
+    content = evaluate(out, release, how=Means("cpu"), repeats=0, count=0)
+    evaluate(out, release, how=Means("cpu", precise=True), repeats=0, count=0, out=out / PRECISE)
     return {
         "seed": seed,
         **{f"sensitivity at {point:g}": content["sensitivity"][f"{point:g}"] for point in AVERAGED},

@@ -18,16 +18,16 @@ from detection import accepted
 from detection.data.release import open_release
 from detection.data.table import SPLITS, select
 from detection.errors import BadRun, DetectorError
-from detection.evaluate import DETECTIONS, REPORT
+from detection.evaluating import DETECTIONS, REPORT
 from detection.evaluation import bootstrap
-from detection.evaluation.alike import made_alike
+from detection.evaluation.alike import made_alike, trained_share
 from detection.evaluation.curve import AVERAGED
 from detection.evaluation.matching import Match, match
 from detection.evaluation.report import bands
 from detection.evaluation.tables import Detections, Truth, read_detections, truth_of
 
 IOU = 0.5
-LISTED = ("preset", "options", "weights", "fraction", "seed", "step")
+LISTED = ("preset", "options", "weights", "fraction", "seed", "step", "steps_done", "steps")
 """What is told of how a run was made."""
 
 
@@ -46,6 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
         return 1
+    for run in content["runs"]:
+        if not run["finished"]:
+            sys.stderr.write(
+                f"{run['run']} was trained for {run['steps_done']} of {run['steps']} steps: it is no point of the "
+                "learning curve of runs that were trained to their end.\n"
+            )
     sys.stdout.write(json.dumps(content, indent=1) + "\n")
     return 0
 
@@ -60,8 +66,9 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
 
     Returns
     -------
-    `runs`: what each was trained on and its sensitivities; `by_share`: their mean over the runs of each share of the
-    training patients, of those made as the first but for share and seed, with its 95% band;
+    `runs`: what each was trained on, whether to its end, and its sensitivities;
+    `by_share`: their mean over the runs of each share of the training patients, of those made as the first but for
+    share and seed and trained as far, with its 95% band;
     `differences`: of every further run to the first, in average sensitivity, with its 95% band.
 
     Raises
@@ -74,7 +81,8 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
     reports = [_report(run, split, release.sha256) for run in runs]
     found = [_matched(run, split, truth) for run in runs]
     listed = [
-        {"run": run.name, **{name: report["run"][name] for name in LISTED},
+        {"run": run.name, **{name: report["run"].get(name) for name in LISTED},
+         "finished": trained_share(report["run"]) == 1,
          "sensitivity": report["sensitivity"], "average_sensitivity": report["average_sensitivity"]}
         for run, report in zip(runs, reports, strict=True)
     ]  # fmt: skip

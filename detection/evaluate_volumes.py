@@ -7,23 +7,24 @@ how many false positives against the marked lesions alone are lesions that nobod
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from detection import accepted
+from detection import evaluating
 from detection.data import slices
 from detection.data.dataset import Slices
 from detection.data.release import Release, Sample, open_release
 from detection.data.table import select
 from detection.disk import writing
 from detection.errors import INTERRUPTED, DetectorError, EmptySplit
-from detection.evaluate import facts_of
+from detection.evaluating import DETECTIONS, REPORT, USUAL, Means, Progress
 from detection.evaluation import unannotated, volumes
 from detection.evaluation.matching import match
 from detection.evaluation.tables import read_detections, truth_of, write_detections
-from detection.inference import BATCH, detect, is_fast_in_bfloat16, pick_device, prepare
+from detection.progress import Teller
 from detection.training import checkpoint
 from detection.training.settings import replace
 
@@ -31,63 +32,73 @@ from detection.training.settings import replace
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate a run on sub-volumes; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m detection.evaluate_volumes", description=__doc__)
-    parser.add_argument("run", type=Path, help="folder that detection.train wrote")
-    parser.add_argument("release", type=Path, help="release folder, or the published DeepLesion")
+    evaluating.add_options(parser, "RUN/evaluation-volumes")
     parser.add_argument("--truth", type=Path, required=True, help="JSON of every lesion's box in 3-D")
-    parser.add_argument("--out", type=Path, help="folder for the results (RUN/evaluation-volumes)")
-    parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--batch", type=accepted.positive, default=BATCH)
-    options = parser.parse_args(arguments)
-    out = options.out or options.run / "evaluation-volumes"
+    asked = parser.parse_args(arguments)
+    out = asked.out or asked.run / "evaluation-volumes"
     try:
-        content = evaluate(options.run, options.release, options.truth, out, options.accelerator, options.batch)
+        content = evaluate(
+            asked.run, asked.release, asked.truth, out, how=evaluating.means(asked), cache=asked.cache,
+            which=asked.checkpoint, progress=partial(Teller(out), unit="slices"),
+        )  # fmt: skip
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("Stopped before it was done; evaluate again.\n")
         return INTERRUPTED
+    evaluating.caution(asked.run, content)
     sys.stdout.write(json.dumps(content, indent=1) + "\n")
     return 0
 
 
-def evaluate(run: Path, folder: Path, truth: Path, out: Path, accelerator: str, batch: int) -> dict[str, Any]:
+def evaluate(
+    run: Path,
+    folder: Path,
+    truth: Path,
+    out: Path,
+    *,
+    how: Means = USUAL,
+    cache: Path | None = None,
+    which: checkpoint.Which = "best",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Score a run on the sub-volumes whose slices are all there; the report is also in `out`.
 
     A part of a sub-volume would be held against lesions that lie outside it, and its false positives counted as if of
     the whole; the report tells how many sub-volumes lack some slices or all.
 
+    Parameters
+    ----------
+    run : folder that training wrote; `folder` : the release.
+    truth : boxes in 3-D by sub-volume, see `volumes.read`.
+    cache : folder that keeps decoded slices; which : the checkpoint, see `checkpoint.detector`.
+
     Raises
     ------
     DetectorError : any of its kinds; EmptySplit where no sub-volume is there as a whole.
     """
-    trained = checkpoint.detector(run)
-    network, settings = trained.network, trained.settings
+    trained = checkpoint.detector(run, which)
     release = open_release(folder)
     annotated = volumes.read(truth, 6)
     samples = {name: _samples(release, name) for name in annotated}
     present = {name: boxes for name, boxes in annotated.items() if len(samples[name]) == volumes.depth(name)}
-    partial = sum(bool(each) for each in samples.values()) - len(present)
+    partial_ones = sum(bool(each) for each in samples.values()) - len(present)
     if not present:
         raise EmptySplit(f"{release.name} holds no sub-volume of {truth.name} as a whole; complete its images")
-    device = pick_device(accelerator)
-    prepare(network, device, fast=is_fast_in_bfloat16(device))
     unique = {sample.file_name: sample for name in present for sample in samples[name]}
-    data = Slices(release, list(unique.values()), settings.preset.input)
-    found = [
-        (data.samples[index].file_name, np.add(boxes, (1, 1, 1, 1, 0)))
-        for index, boxes in detect(network, data, device=device, batch=batch)
-    ]
-    with writing(out, f"The disk of {out} is full; make room and evaluate again"):
-        out.mkdir(parents=True, exist_ok=True)
-        write_detections(out / "detections.csv", found)
-    joined = volumes.read_stacked(out / "detections.csv", present)
-    content = volumes.report(present, joined, volumes.IOBB)
-    content["partial_volumes"] = partial
-    content["missing_volumes"] = len(annotated) - len(present) - partial
-    content["run"] = facts_of(trained)
-    content["marked_lesions_alone"] = _recount(release, set(unique), out, present)
-    replace(out / "report.json", json.dumps(content, indent=1) + "\n")
+    data = Slices(release, list(unique.values()), trained.settings.preset.input, cache=cache)
+    found = evaluating.boxes_in(trained, data, out, how, progress)
+    with writing(out, evaluating.full(out)):
+        (out / REPORT).unlink(missing_ok=True)
+        rows = zip(data.samples, found, strict=True)
+        write_detections(out / DETECTIONS, [(sample.file_name, evaluating.in_csv(boxes)) for sample, boxes in rows])
+        content = volumes.report(present, volumes.read_stacked(out / DETECTIONS, present), volumes.IOBB)
+        content["partial_volumes"] = partial_ones
+        content["missing_volumes"] = len(annotated) - len(present) - partial_ones
+        content |= evaluating.facts_of(trained, release, how)
+        content["marked_lesions_alone"] = _recount(release, set(unique), out, present)
+        replace(out / REPORT, json.dumps(content, indent=1) + "\n")
     return content
 
 
@@ -112,7 +123,7 @@ def _recount(release: Release, names: set[str], out: Path, present: volumes.Volu
     if not marked:
         return {}
     truth = truth_of(marked)
-    detections = read_detections(out / "detections.csv", truth)
+    detections = read_detections(out / DETECTIONS, truth)
     return unannotated.recount(truth, detections, match(truth, detections, 0.5, "deeplesion"), present)
 
 

@@ -111,11 +111,12 @@ def start(
         # What it starts from goes first: a run that is there can be resumed, however early it is cut off.
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
-            checkpoint.Keeper(out, preset, network, make_optimizer(network, preset.training)).keep(0, {})
+            optimizer = make_optimizer(network, preset.training)
+            checkpoint.Keeper(out, preset, network, optimizer, steps=_planned(settings, data)).keep(0, {})
         run.write(out, settings)
     validation = _validation(release, settings, cache, out)
     steps = train(out, settings, network, data, machine, progress=progress, validation=validation)
-    _tidy(out, settings, data, steps)
+    _finish(out, settings, data, machine, steps)
     return steps
 
 
@@ -138,7 +139,7 @@ def resume(
     _freeze(network, settings)
     validation = _validation(release, settings, cache, out)
     steps = train(out, settings, network, data, machine, resume=True, progress=progress, validation=validation)
-    _tidy(out, settings, data, steps)
+    _finish(out, settings, data, machine, steps)
     return steps
 
 
@@ -148,10 +149,25 @@ def _checked(machine: Machine, preset: Preset) -> torch.device:
     return pick_device(machine.accelerator, machine.devices)
 
 
-def _tidy(out: Path, settings: Settings, data: Slices, steps: int) -> None:
-    """Remove the run's own slice cache at its end: nobody reads it again, and it takes half a megabyte per slice."""
+def _planned(settings: Settings, data: Slices) -> int:
     config = settings.preset.training
-    if is_first_process() and steps >= total_steps(config, -(-len(data) // config.batch)):
+    return total_steps(config, -(-len(data) // config.batch))
+
+
+def _finish(out: Path, settings: Settings, data: Slices, machine: Machine, steps: int) -> None:
+    """Say it where the time was up; at the run's end remove its own slice cache.
+
+    Nobody reads that again, and it takes half a megabyte per slice.
+    """
+    planned = _planned(settings, data)
+    if not is_first_process():
+        return
+    if steps < planned:
+        sys.stderr.write(
+            f"Stopped at step {steps} of {planned}, as its {machine.seconds / 60:g} minutes are over; "
+            "--resume goes on from there.\n"
+        )
+    else:
         shutil.rmtree(out / "cache", ignore_errors=True)
 
 

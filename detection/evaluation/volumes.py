@@ -43,7 +43,9 @@ def read(path: Path, numbers: int) -> Volumes:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BadTable(f"{path.name} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise BadTable(f"{path.name} cannot be read as JSON") from error
     if not isinstance(content, dict):
         raise BadTable(f"{path.name} does not hold boxes by sub-volume")

@@ -29,9 +29,18 @@ class Keeper:
     """Keeps the last state of a run, and the best by validation, of equals the later."""
 
     def __init__(
-        self, folder: Path, preset: Preset, network: Detector, optimizer: torch.optim.Optimizer, best: float = -1.0
+        self,
+        folder: Path,
+        preset: Preset,
+        network: Detector,
+        optimizer: torch.optim.Optimizer,
+        *,
+        steps: int,
+        best: float = -1.0,
     ) -> None:
+        """Keep a run that is planned to be `steps` long."""
         self._folder, self._preset, self._network, self._optimizer = folder, preset, network, optimizer
+        self._steps = steps
         self.best = best
         """Greatest sensitivity so far; below 0 before the first validation."""
 
@@ -48,6 +57,7 @@ class Keeper:
             "network": self._network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "step": step,
+            "steps": self._steps,
             "best": self.best,
         }
         temporary = self._folder / f".{name}.{os.getpid()}.part"
@@ -70,14 +80,15 @@ def load(folder: Path, preset: Preset, *, name: str = FILE) -> dict[str, Any]:
 
     Returns
     -------
-    `step`, `best`, and the states for `restore`.
+    `step`, `steps` that are planned (None in one of an older version), `best`, and the states for `restore`.
     """
     path = folder / name
     damaged = f"{path} cannot be read as a checkpoint; train the run again"
     try:
         content = torch_file.read(path)
         made = {part: content["preset"][part] for part in ("name", "input", "network")}
-        values = {"step": int(content["step"]), "best": float(content["best"])}
+        planned = content.get("steps")
+        values = {"step": int(content["step"]), "steps": planned and int(planned), "best": float(content["best"])}
     except FileNotFoundError as error:
         raise BadCheckpoint(f"{folder} holds no checkpoint yet; train it first") from error
     except (torch_file.NotReadable, ValueError, KeyError, TypeError) as error:
@@ -98,7 +109,18 @@ class Trained:
     settings: run.Settings
     which: Which
     step: int
-    """Steps it was trained for."""
+    """Steps that these weights were trained for; of the best, fewer than the run did."""
+    done: int
+    """Steps that the run did."""
+    steps: int | None
+    """Steps that the run was to do; None where an older version trained it."""
+
+    @property
+    def unfinished(self) -> str:
+        """How far the run came where it was not trained to its end; empty where it was, or nobody knows."""
+        if self.steps is None or self.done >= self.steps:
+            return ""
+        return f"was trained for {self.done} of {self.steps} steps; go on with --resume of detection.train"
 
 
 def detector(folder: Path, which: Which = "best") -> Trained:
@@ -111,15 +133,20 @@ def detector(folder: Path, which: Which = "best") -> Trained:
 
     Raises
     ------
-    BadRun, BadCheckpoint
+    BadRun
+    BadCheckpoint : there is none, or only what the run started from.
     """
     settings = run.read(folder)
     taken: Which = "best" if which == "best" and (folder / BEST).is_file() else "last"
     name = BEST if taken == "best" else FILE
     content = load(folder, settings.preset, name=name)
+    if content["step"] == 0:
+        raise BadCheckpoint(f"{folder} holds no checkpoint yet but what it starts from; train it first")
+    # How far a run came, its best checkpoint does not say: it may be an early one of a run that was finished.
+    last = load(folder, settings.preset) if taken == "best" and (folder / FILE).is_file() else content
     network = Detector(settings.preset)
     restore(network, content, folder / name)
-    return Trained(network.eval(), settings, taken, content["step"])
+    return Trained(network.eval(), settings, taken, content["step"], last["step"], last["steps"])
 
 
 def restore(

@@ -103,7 +103,7 @@ def _train(
     per_epoch = len(batches(len(data), config.batch, seed=settings.seed, epoch=0))
     total = total_steps(config, per_epoch)
     journal = Journal(folder, start, total, progress) if fabric.is_global_zero else None
-    keeper = Keeper(folder, settings.preset, network, bare, best)
+    keeper = Keeper(folder, settings.preset, network, bare, steps=total, best=best)
     began = saved = time.monotonic()
     step = start
     if start >= total and fabric.is_global_zero and progress is not None:

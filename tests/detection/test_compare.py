@@ -89,6 +89,28 @@ def test_runs_made_otherwise_are_no_points_of_the_first_ones_learning_curve(rele
     }
 
 
+@pytest.mark.parametrize("checkpoint", ["best", "last"])
+def test_a_run_that_broke_off_is_no_point_of_the_learning_curve(release, tmp_path, capsys, checkpoint):
+    """The step of the best does not tell it: that of a finished run may be an early one."""
+    whole, half = {"checkpoint": checkpoint, "steps": 54, "steps_done": 54}, {"steps": 27, "steps_done": 27}
+    runs = [
+        evaluated(tmp_path / "whole", release, sure=0.4, step=18, **whole),
+        evaluated(tmp_path / "again", release, sure=0.4, step=54, seed=1, **whole),
+        evaluated(tmp_path / "half", release, sure=0.4, step=27, fraction=0.5, **whole | half),
+        evaluated(tmp_path / "short", release, sure=0.1, step=18, **whole | {"steps_done": 20}),
+        evaluated(tmp_path / "early", release, sure=0.1, step=2, **whole | {"steps_done": 2}),
+    ]
+    assert compare.main([str(release), *map(str, runs), "--bootstrap", "0"]) == 0
+    told = capsys.readouterr()
+    content = json.loads(told.out)
+    assert {share: part["runs"] for share, part in content["by_share"].items()} == {"0.5": 1, "1": 2}
+    assert content["by_share"]["1"]["average_sensitivity"] == content["runs"][0]["average_sensitivity"]
+    assert [line["finished"] for line in content["runs"]] == [True, True, True, False, False]
+    assert [line.partition(":")[0] for line in told.err.splitlines()] == [
+        "short was trained for 20 of 54 steps", "early was trained for 2 of 54 steps",
+    ]  # fmt: skip
+
+
 def test_a_report_without_options_is_asked_for_anew(release, tmp_path, capsys):
     run = evaluated(tmp_path / "old", release, sure=0.4)
     path = run / "evaluation-test/report.json"

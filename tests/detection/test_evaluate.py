@@ -12,11 +12,12 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from detection import compare, evaluate_volumes
+from detection import compare, evaluate_volumes, evaluating
 from detection import evaluate as command
 from detection.data.dataset import Slices
 from detection.data.release import open_release
 from detection.evaluate import evaluate
+from detection.evaluating import Means
 from detection.evaluation import pictures
 from detection.network.detector import Detector
 from detection.presets import PAPER, TINY, to_json
@@ -54,7 +55,7 @@ def run(many, tmp_path_factory):
 
 
 def test_a_trained_network_finds_discs_and_says_so(run, many):
-    content = evaluate(run, many, accelerator="cpu", repeats=20, count=3)
+    content = evaluate(run, many, how=Means("cpu"), repeats=20, count=3)
     assert content["sensitivity"]["4"] >= 0.7
     made = content["run"]
     assert (content["images"], made["preset"], made["weights"], made["checkpoint"]) == (8, "tiny", "random", "last")
@@ -78,7 +79,7 @@ def test_slices_of_odd_names_are_evaluated_and_drawn(run, many, tmp_path):
         (folder / "009.png").rename(folder / "9.png")
         (folder / "010.png").rename(folder / "0010.png")
     plain, named = (
-        evaluate(run, folder, accelerator="cpu", repeats=0, count=1, out=tmp_path / folder.name)
+        evaluate(run, folder, how=Means("cpu"), repeats=0, count=1, out=tmp_path / folder.name)
         for folder in (many, odd)
     )
     assert named["sensitivity"] == plain["sensitivity"]
@@ -119,7 +120,7 @@ def test_ctrl_c_is_said_in_a_sentence_and_an_earlier_evaluation_stays(run, many,
     arguments = [str(run), str(many), "--split", "val", "--out", str(tmp_path), "--accelerator", "cpu"]
     assert command.main([*arguments, "--bootstrap", "0"]) == 0
     before = (tmp_path / "report.json").read_bytes()
-    monkeypatch.setattr(command, "detect", interrupted)
+    monkeypatch.setattr(evaluating, "detect", interrupted)
     assert command.main(arguments) == 130
     assert capsys.readouterr().err.endswith("Stopped before it was done; evaluate again.\n")
     assert (tmp_path / "report.json").read_bytes() == before
@@ -153,10 +154,10 @@ def test_patients_of_another_release_may_be_those_it_was_trained_on_which_is_sai
 
 def test_bfloat16_finds_what_float32_finds(run, many, tmp_path, monkeypatch):
     # Any processor computes in it, if not fast.
-    monkeypatch.setattr(command, "is_fast_in_bfloat16", lambda device: True)
+    monkeypatch.setattr(evaluating, "is_fast_in_bfloat16", lambda device: True)
     fast, precise = (
         evaluate(
-            run, many, split="all", accelerator="cpu", precise=precise, out=tmp_path / str(precise), repeats=0, count=0
+            run, many, split="all", how=Means("cpu", precise=precise), out=tmp_path / str(precise), repeats=0, count=0
         )
         for precise in (False, True)
     )
@@ -193,7 +194,7 @@ def test_the_real_slices_go_the_whole_way(tmp_path):
         training=dataclasses.replace(PAPER.training, epochs=1, drop_after=1),
     )
     folder = trained(tmp_path / "run", release, preset)
-    content = evaluate(folder, release, accelerator="cpu", repeats=20, count=2)
+    content = evaluate(folder, release, how=Means("cpu"), repeats=20, count=2)
     assert content["images"] == len({row["File_name"] for row in rows if row["Train_Val_Test"] == "3"})
     assert content["detections"] > 0
     assert len(content["pictures"]) >= 2
@@ -224,7 +225,7 @@ def test_sub_volumes_are_detected_slice_by_slice_and_scored_in_3d(run, many, tmp
 
 
 def test_runs_are_compared_by_share_and_patient_by_patient(run, many, tmp_path, capsys):
-    evaluate(run, many, accelerator="cpu", repeats=0, count=0)
+    evaluate(run, many, how=Means("cpu"), repeats=0, count=0)
     worse = tmp_path / "worse"
     shutil.copytree(run / "evaluation-test", worse / "evaluation-test")
     report = json.loads((worse / "evaluation-test/report.json").read_text())
@@ -259,6 +260,58 @@ def test_the_best_checkpoint_is_evaluated_unless_the_last_is_asked_for(run, many
         assert command.main([str(both), str(many), "--bootstrap", "0", "--pictures", "0", *arguments]) == 0
         made = json.loads((both / "evaluation-test/report.json").read_text())["run"]
         assert (made["checkpoint"], made["step"]) == expected
+
+
+def test_a_run_that_broke_off_is_said_and_one_that_learned_nothing_refused(run, many, tmp_path, capsys):
+    part = tmp_path / "part"
+    shutil.copytree(run, part, ignore=shutil.ignore_patterns("cache", "evaluation-*"))
+    content = torch.load(part / checkpoint.FILE, weights_only=True)
+    torch.save({**content, "step": 2}, part / checkpoint.FILE)
+    path = tmp_path / "truth.json"
+    folder = open_release(many).samples("test")[0].folder
+    path.write_text(json.dumps({f"{folder}_009-011": []}))
+    key_slices = (command.main, [str(part), str(many), "--bootstrap", "0", "--pictures", "0"])
+    whole = (evaluate_volumes.main, [str(part), str(many), "--truth", str(path)])
+    said = "was trained for 2 of 160 steps; go on with --resume of detection.train"
+    for main, arguments in (key_slices, whole):
+        assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+        assert capsys.readouterr().err.splitlines()[-1] == f"{part}: The run {said}."
+        report = json.loads((tmp_path / "out/report.json").read_text())
+        assert report["unfinished"] == f"The run {said}"
+        assert (report["run"]["steps_done"], report["run"]["steps"]) == (2, 160)
+    torch.save({**content, "step": 0}, part / checkpoint.FILE)
+    for main, arguments in (key_slices, whole):
+        assert main(arguments) == 1
+        assert capsys.readouterr().err.endswith("holds no checkpoint yet but what it starts from; train it first.\n")
+    assert not list(part.glob("evaluation-*"))
+
+
+def test_sub_volumes_are_evaluated_with_the_options_and_the_words_of_key_slices(run, many, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(many, other)
+    (other / "manifest.json").write_text(json.dumps({"format_version": 1, "name": "others", "files": []}))
+    path, out = tmp_path / "truth.json", tmp_path / "out"
+    folder = open_release(many).samples("test")[0].folder
+    path.write_text(json.dumps({f"{folder}_009-011": []}))
+    arguments = [str(run), str(other), "--truth", str(path), "--out", str(out), "--checkpoint", "last", "--precise"]
+    arguments += ["--workers", "0", "--cache", str(tmp_path / "cache")]
+    assert evaluate_volumes.main(arguments) == 0
+    told = capsys.readouterr()
+    content = json.loads(told.out)
+    assert (content["run"]["checkpoint"], content["precision"], content["release"]) == ("last", "float32", "others")
+    *_, last, caution = told.err.splitlines()
+    assert last == "slices 3/3"
+    assert caution.startswith(f"{run} was trained on another release, discs: ")
+    assert json.loads((out / "progress.json").read_text())["unit"] == "slices"
+    assert any((tmp_path / "cache").iterdir())
+    assert evaluate_volumes.main(arguments) == 0
+    said = f"{out} holds an evaluation, which this one replaces; to keep it, name another --out."
+    assert capsys.readouterr().err.splitlines()[0] == said
+    for refused in ([str(tmp_path / "none"), *arguments[1:]], [*arguments, "--truth", str(tmp_path / "no.json")]):
+        assert evaluate_volumes.main(refused) == 1
+        assert "replaces" not in capsys.readouterr().err, "what is refused replaces nothing"
+    assert command.main([str(tmp_path / "none"), str(many), "--out", str(out)]) == 1
+    assert "replaces" not in capsys.readouterr().err
 
 
 def test_pictures_are_drawn_in_the_papers_colours(tmp_path):

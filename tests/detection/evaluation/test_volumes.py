@@ -95,3 +95,8 @@ def test_a_share_that_makes_no_sense_is_refused(capsys, value):
     assert ended.value.code == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.endswith(f"error: argument --iobb: {value} is no number above 0 and at most 1")
+
+
+def test_a_truth_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(BadTable, match=r"^no.json cannot be read: No such file or directory$"):
+        volumes.read(tmp_path / "no.json", 6)

@@ -80,11 +80,14 @@ def test_the_command_says_and_records_that_it_starts_from_random_weights(discs, 
     assert (kept.weights, kept.fraction, kept.release) == ("random", 0.5, "discs")
 
 
-def test_the_slice_cache_stays_until_the_training_is_over_unless_it_was_named(discs, tmp_path):
+def test_the_slice_cache_stays_until_the_training_is_over_unless_it_was_named(discs, tmp_path, capsys):
     arguments = (discs, "--preset", "tiny", "--out", tmp_path / "run", "--epochs", 2, "--batch", 4)
     assert start(*arguments, "--minutes", 1e-9) == 0
+    said = "Stopped at step 1 of 4, as its 1e-09 minutes are over; --resume goes on from there.\n"
+    assert capsys.readouterr().err.endswith(said)
     assert any((tmp_path / "run/cache").iterdir())
     assert start(*arguments, "--resume") == 0
+    assert "Stopped" not in capsys.readouterr().err
     assert len(lines_of(tmp_path / "run")) == 4
     assert not (tmp_path / "run/cache").exists()
     named = tmp_path / "named"

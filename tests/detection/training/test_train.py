@@ -53,7 +53,7 @@ def test_the_best_by_validation_is_kept_beside_the_last(discs, tmp_path):
 
 def test_of_two_that_found_as_many_the_later_is_kept(tmp_path):
     network = Detector(SMALL)
-    keeper = checkpoint.Keeper(tmp_path, SMALL, network, make_optimizer(network, SMALL.training))
+    keeper = checkpoint.Keeper(tmp_path, SMALL, network, make_optimizer(network, SMALL.training), steps=4)
     for step, found in ((1, 0.0), (2, 0.4), (3, 0.4), (4, 0.2)):
         keeper.keep(step, {"val_sensitivity_4": found})
         assert checkpoint.load(tmp_path, SMALL, name=checkpoint.BEST)["step"] == min(step, 3)
@@ -63,6 +63,36 @@ def test_of_a_run_without_validation_the_last_checkpoint_is_taken(discs, tmp_pat
     run(tmp_path, discs, machine=Machine("cpu", seconds=0))
     trained = checkpoint.detector(tmp_path, "best")
     assert (trained.which, trained.step) == ("last", 1)
+
+
+def test_how_far_a_run_came_is_known_beside_the_step_of_its_best(discs, tmp_path):
+    """The best of a finished run may be an early one; of one that broke off, the newest."""
+    network = Detector(SMALL)
+    keeper = checkpoint.Keeper(tmp_path, SMALL, network, make_optimizer(network, SMALL.training), steps=4)
+    settings.write(tmp_path, settings.Settings(SMALL, "discs", ""))
+    keeper.keep(0, {})
+    with pytest.raises(BadCheckpoint, match="holds no checkpoint yet but what it starts from; train it first"):
+        checkpoint.detector(tmp_path)
+    keeper.keep(2, {"val_sensitivity_4": 0.4})
+    keeper.keep(3, {"val_sensitivity_4": 0.1})
+    for which, step in (("best", 2), ("last", 3)):
+        trained = checkpoint.detector(tmp_path, which)
+        assert (trained.step, trained.done, trained.steps) == (step, 3, 4)
+        assert trained.unfinished == "was trained for 3 of 4 steps; go on with --resume of detection.train"
+    keeper.keep(4, {"val_sensitivity_4": 0.1})
+    trained = checkpoint.detector(tmp_path, "best")
+    assert (trained.step, trained.done, trained.unfinished) == (2, 4, "")
+
+
+def test_a_checkpoint_that_does_not_tell_how_much_was_planned_is_read_all_the_same(discs, tmp_path):
+    run(tmp_path, discs, machine=Machine("cpu", seconds=0))
+    content = torch.load(tmp_path / checkpoint.FILE, weights_only=True)
+    assert content.pop("steps") == 6
+    torch.save(content, tmp_path / checkpoint.FILE)
+    trained = checkpoint.detector(tmp_path)
+    assert (trained.done, trained.steps, trained.unfinished) == (1, None, "")
+    assert run(tmp_path, discs, resume=True)[-1]["step"] == 6
+    assert checkpoint.detector(tmp_path).steps == 6
 
 
 def test_progress_is_told_and_kept(discs, tmp_path):
