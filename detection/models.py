@@ -39,7 +39,7 @@ class TrainingRun(models.Model):
 
     weights = models.CharField(max_length=100, blank=True, help_text="what the backbone started from")
     checkpoint = models.CharField(max_length=200, blank=True, help_text="below the data folder")
-    hashes = models.JSONField(default=dict, blank=True, help_text="SHA-256 of its checkpoints, by file name")
+    hashes = models.JSONField(default=dict, blank=True, help_text="SHA-256 of its files, by name")
     device = models.CharField(max_length=100, blank=True)
     code_version = models.CharField(max_length=64, blank=True)
     torch_version = models.CharField(max_length=64, blank=True)
@@ -133,6 +133,7 @@ class Evaluation(models.Model):
     average_high = models.FloatField(null=True, blank=True)
     sensitivity = models.JSONField(default=dict, blank=True, help_text="by false positives per image")
     report = models.JSONField(default=dict, blank=True, help_text="what report.json says")
+    hashes = models.JSONField(default=dict, blank=True, help_text="SHA-256 of its files, by name")
     truth_sha256 = models.CharField(
         max_length=64, blank=True, help_text="of the images and lesions that were looked at"
     )

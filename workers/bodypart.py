@@ -9,7 +9,7 @@ from django.conf import settings
 
 from datasets.models import LocationModel, Release
 from detection.bodypart import record
-from workers import programs
+from workers import hashes, programs
 from workers.exported import alone_in, exported, published
 from workers.run import Run
 
@@ -95,14 +95,17 @@ def _keep(release: Release, facts: dict[str, Any], out: Path, run: Run) -> None:
         for name in KEPT:
             shutil.copyfile(out / name, whole / name)
         with run.fence():
+            there = folder.exists()
+            found = hashes.of_those(folder if there else whole, KEPT)
             known, new = LocationModel.objects.get_or_create(
-                version=version, defaults={"trained_on": release.name, "facts": told}
+                version=version, defaults={"trained_on": release.name, "facts": told, "hashes": found}
             )
             if not new:
                 # The same model, trained again: what was measured of it since is added.
                 known.facts |= told
-                known.save(update_fields=["facts"])
-            if not folder.exists():
+                known.hashes = known.hashes if there else found
+                known.save(update_fields=["facts", "hashes"])
+            if not there:
                 whole.replace(folder)
     finally:
         shutil.rmtree(whole, ignore_errors=True)

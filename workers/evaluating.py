@@ -21,12 +21,14 @@ from detection.models import Evaluation, TrainingRun
 from detection.services import evaluations
 from detection.services.rows import Fence
 from detection.training.settings import replace
-from workers import devices, programs
+from workers import devices, hashes, programs
 from workers.exported import alone_in, exported
 from workers.glance import for_the_eye
 from workers.training import Progress
 
 DETECTIONS, REPORT, SCORED = "detections.csv", "report.json", "scored.json"
+KEPT = (DETECTIONS, REPORT, programs.LOG)
+"""What stays of an evaluation."""
 FACTS = ("run", "device", "precision")
 """What a report says of how the detections were made."""
 
@@ -142,7 +144,7 @@ def _evaluate(
     if release.sha256 != run.release_sha256:
         raise BadRun(f"run {run.pk} was trained on another {run.release} than the one that is here now")
     watch = partial(programs.run, folder=folder, tick=partial(_tell, evaluation, progress, fence), log=log)
-    facts = _detected(evaluation, folder)
+    facts = _detected(evaluation, folder, log)
     if not facts:
         machine = devices.here(lambda: progress(evaluation.done, evaluation.total))
         watch(detecting(evaluation, release.folder, folder, gpus=len(machine.gpus)))
@@ -157,6 +159,7 @@ def _evaluate(
         detections=folder / DETECTIONS,
         report=content,
         seconds=time.monotonic() - began,
+        hashes=hashes.of_those(folder, KEPT),
         check=lambda: progress(content["images"], content["images"]),
         fence=fence,
     )
@@ -181,15 +184,23 @@ def scoring(evaluation: Evaluation, release: Path, folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _detected(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
-    """Take over the checkpoint's detections in the split, which another way of scoring leaves as they are."""
+def _detected(evaluation: Evaluation, folder: Path, log: Callable[[str], None]) -> dict[str, Any]:
+    """Take over the checkpoint's detections in the split, which another way of scoring leaves as they are.
+
+    Those whose file is not what was found then, or of which nobody can tell, are not taken.
+    """
     others = Evaluation.objects.filter(
         run=evaluation.run_id, checkpoint=evaluation.checkpoint, split=evaluation.split, state=Evaluation.State.DONE
     ).order_by("id")
     for other in others:
         with suppress(OSError):
             shutil.copyfile(Path(settings.DATA_DIR) / other.folder / DETECTIONS, folder / DETECTIONS)
-            return _facts(other.report)
+            if hashes.of(folder / DETECTIONS) == other.hashes.get(DETECTIONS):
+                return _facts(other.report)
+            (folder / DETECTIONS).unlink()
+            damaged = DETECTIONS in other.hashes
+            why = "is damaged" if damaged else "was made before hashes were kept"
+            log(f"{DETECTIONS} of evaluation {other.pk} {why}: it is not taken over")
     return {}
 
 

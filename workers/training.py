@@ -1,6 +1,5 @@
 """Train a detector: the release as a folder, `python -m detection.train` beside us, and its row in the database."""
 
-import hashlib
 import shutil
 import time
 from collections.abc import Callable
@@ -22,14 +21,16 @@ from detection.progress import PROGRESS
 from detection.services import runs
 from detection.services.rows import Fence
 from detection.training import curves
-from workers import devices, programs
+from workers import devices, hashes, programs
 from workers.exported import alone_in, exported, published
 from workers.glance import for_the_eye
 from workers.programs import ProgramEnded
 
 OWN = ("release", "preset", "seed", "fraction", "weights")
 """Parameters of a run that are no options of its training."""
-CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
+CHECKPOINT, BEST, SETTINGS = "checkpoint.pt", "best.pt", "run.json"
+KEPT = (CHECKPOINT, BEST, SETTINGS, "metrics.jsonl", programs.LOG)
+"""What stays of a training; the best is there where something was validated."""
 EVERY_S = 2.0
 """How often the row is told of the losses, at most."""
 
@@ -209,15 +210,10 @@ def _train(
     tell(programs.read(folder / PROGRESS))
     return {
         "release_sha256": identity,
-        "weights": programs.read(folder / "run.json").get("weights", "random"),
+        "weights": programs.read(folder / SETTINGS).get("weights", "random"),
         "checkpoint": f"{run.folder}/{CHECKPOINT}",
-        "hashes": {name: _sha256(folder / name) for name in (CHECKPOINT, BEST) if (folder / name).is_file()},
+        "hashes": hashes.of_those(folder, KEPT),
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _told(error: Exception) -> str:

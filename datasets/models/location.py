@@ -13,6 +13,7 @@ class LocationModel(models.Model):
     version = models.CharField(max_length=64, unique=True, help_text="hash of the model file")
     trained_on = models.CharField(max_length=64, help_text="name of the release")
     facts = models.JSONField(default=dict, help_text="preset, seed, how its scale was fixed, how well it does")
+    hashes = models.JSONField(default=dict, blank=True, help_text="SHA-256 of its files, by name")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -1,18 +1,16 @@
-"""Does every row keep every constraint, and are the triggers in place that hold what constraints cannot?"""
+"""Are all constraints there and kept by every row, and the triggers in place that hold what constraints cannot?"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.apps import apps
 from django.db import connection
-from django.db.models import CheckConstraint, Count, Model, UniqueConstraint
+from django.db.models import CheckConstraint, Count, Model, Q, UniqueConstraint
 
 from datasets import frozen
 from deeplesion_site.accounts import append_only
+from deeplesion_site.upkeep import check_schema
 from workers import rules as job_rules
-
-OURS = ("datasets", "detection", "workers", "accounts")
 
 TRIGGERS = re.compile(r"CREATE TRIGGER (\w+)")
 FUNCTIONS = re.compile(r"CREATE FUNCTION (\w+)\(\).*?\$\$(.*?)\$\$", re.DOTALL)
@@ -35,11 +33,11 @@ def foreign_keys() -> Iterator[str]:
             for table, row, other, _ in cursor.execute("PRAGMA foreign_key_check").fetchall():
                 yield f"{table} {row}: its row in {other} is missing"
         return
-    for model in _models():
+    for model in check_schema.models():
         for field in model._meta.concrete_fields:
             if field.remote_field is None:
                 continue
-            lost = model._default_manager.filter(
+            lost = model._base_manager.filter(
                 **{f"{field.name}__isnull": False}, **{f"{field.name}__pk__isnull": True}
             )
             if count := lost.count():
@@ -47,16 +45,20 @@ def foreign_keys() -> Iterator[str]:
 
 
 def constraints() -> Iterator[str]:
-    """Rows that break a check or share what must be unique."""
-    for model in _models():
+    """Constraints that the database does not hold, and rows that break a check or share what must be unique."""
+    yield from check_schema.missing()
+    for model in check_schema.models():
         for constraint in model._meta.constraints:
             count = 0
             if isinstance(constraint, CheckConstraint):
                 count = _breaking(model, constraint)
             elif isinstance(constraint, UniqueConstraint) and constraint.fields:
-                count = _shared(model, constraint)
+                count = _shared(model, constraint.fields, constraint.condition)
             if count:
                 yield f"{model._meta.db_table}: {count} rows break {constraint.name}"
+        for fields in check_schema.unique_groups(model):
+            if count := _shared(model, fields):
+                yield f"{model._meta.db_table}: {count} values of {', '.join(fields)} stand in more rows than one"
 
 
 def triggers() -> Iterator[str]:
@@ -95,16 +97,12 @@ def _bare(statement: str) -> str:
     return re.sub(r'[\s"]', "", statement)
 
 
-def _models() -> list[type[Model]]:
-    return [model for label in OURS for model in apps.get_app_config(label).get_models()]
-
-
 def _breaking(model: type[Model], constraint: CheckConstraint) -> int:
-    return model._default_manager.exclude(constraint.condition).count()
+    return model._base_manager.exclude(constraint.condition).count()
 
 
-def _shared(model: type[Model], constraint: UniqueConstraint) -> int:
-    rows: Any = model._default_manager.filter(constraint.condition) if constraint.condition else model._default_manager
-    known = {f"{name}__isnull": False for name in constraint.fields}
-    doubles = rows.filter(**known).order_by().values(*constraint.fields)
+def _shared(model: type[Model], fields: Sequence[str], condition: Q | None = None) -> int:
+    rows: Any = model._base_manager.filter(condition) if condition else model._base_manager
+    known = {f"{name}__isnull": False for name in fields}
+    doubles = rows.filter(**known).order_by().values(*fields)
     return int(doubles.annotate(n=Count("pk")).filter(n__gt=1).count())

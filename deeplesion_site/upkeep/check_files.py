@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -19,8 +19,8 @@ from datasets.models import LocationModel, Release, ReleaseManifest, Slice
 from datasets.services import archive
 from deeplesion_site.upkeep import files, strangers
 from detection.bodypart.errors import BodyPartError
-from detection.models import TrainingRun
-from workers import bodypart
+from detection.models import Evaluation, TrainingRun
+from workers import bodypart, evaluating, training
 from workers.kinds import harvest, import_download
 from workers.models import Job
 
@@ -28,6 +28,12 @@ THREADS = 4
 BATCH = 512
 WRITING = (harvest.KIND.name, import_download.KIND.name)
 """Jobs whose slices lie there before the rows do, also those of a lost worker until the next attempt."""
+
+
+class NotChecked(str):
+    """A file of which nobody can tell whether it is as it was made: no problem, and no proof."""
+
+    __slots__ = ()
 
 
 def slices(progress: Any) -> Iterator[str]:
@@ -71,27 +77,51 @@ def manifests() -> Iterator[str]:
             yield from _against_rows(row, path)
 
 
-def models() -> Iterator[str]:
-    """Compare checkpoints of trained runs with the hashes that were kept, body-part models with their versions."""
+def results() -> Iterator[str]:
+    """Compare what trainings and evaluations have left with the hashes that were kept."""
     data = Path(settings.DATA_DIR)
     for run in TrainingRun.objects.filter(state=TrainingRun.State.TRAINED):
-        # Of a run that was trained before hashes were kept, the checkpoint has to be there.
-        for name in run.hashes or {Path(run.checkpoint).name: ""}:
-            yield from _against_hash(f"{run.folder}/{name}", data / run.folder / name, run.hashes.get(name, ""))
-    if not (versions := list(LocationModel.objects.values_list("version", flat=True))):
+        yield from _against_hashes(data, run.folder, run.hashes, training.KEPT)
+    for evaluation in Evaluation.objects.filter(state=Evaluation.State.DONE).defer("report"):
+        yield from _against_hashes(data, evaluation.folder, evaluation.hashes, evaluating.KEPT)
+    unhashed = []
+    for model in LocationModel.objects.all():
+        folder = bodypart.folder_of(model.version)
+        yield from _against_hashes(data, folder.relative_to(data).as_posix(), model.hashes, bodypart.KEPT)
+        if not model.hashes and (folder / bodypart.MODEL_FILE).is_file():
+            unhashed.append(model.version)
+    yield from _against_versions(unhashed)
+
+
+def _against_hashes(data: Path, folder: str, hashes: dict[str, str], kept: Sequence[str]) -> Iterator[str]:
+    """Of what was made before hashes were kept, all that stays of it now has to be there, but for the best checkpoint,
+    which is made where something was validated."""
+    names = hashes if set(kept) - {training.BEST} <= set(hashes) else {**dict.fromkeys(kept), **hashes}
+    for name in names:
+        path = data / folder / name
+        if name in hashes:
+            yield from _against_hash(f"{folder}/{name}", path, hashes[name])
+        elif path.is_file():
+            yield NotChecked(f"{folder}/{name}: not checked, made before hashes were kept")
+        elif name != training.BEST:
+            yield f"{folder}/{name}: the file is missing"
+
+
+def _against_versions(versions: Sequence[str]) -> Iterator[str]:
+    """Compare regressors with their versions, which are hashes of what they compute."""
+    if not versions:
         return
     # Torch is large: without a model nothing needs it.
     from detection.bodypart.model import load_model
 
     for version in versions:
-        path = bodypart.folder_of(version) / bodypart.MODEL_FILE
         try:
-            found = load_model(path).version if path.is_file() else ""
+            found = load_model(bodypart.folder_of(version) / bodypart.MODEL_FILE).version
         except BodyPartError as error:
             yield f"bodypart/{version}: {error}"
             continue
         if found != version:
-            yield f"bodypart/{version}: {'the file is damaged' if found else 'the file is missing'}"
+            yield f"bodypart/{version}: the file is damaged"
 
 
 def archives() -> Iterator[str]:
@@ -105,7 +135,7 @@ def archives() -> Iterator[str]:
 def _against_hash(name: str, path: Path, sha256: str) -> Iterator[str]:
     if not path.is_file():
         yield f"{name}: the file is missing"
-    elif sha256 and files.sha256(path) != sha256:
+    elif files.sha256(path) != sha256:
         yield f"{name}: the file is damaged"
 
 

@@ -94,6 +94,7 @@ def evaluation_record(
     detections: Path,
     report: dict[str, Any],
     seconds: float,
+    hashes: dict[str, str] | None = None,
     check: Callable[[], None] = lambda: None,
     fence: Fence = transaction.atomic,
 ) -> Evaluation:
@@ -105,6 +106,7 @@ def evaluation_record(
     detections : the CSV that evaluation wrote.
     report : content of report.json.
     seconds : spent in this attempt.
+    hashes : SHA-256 of the files that it leaves, by name.
     check : called every some thousand rows; what it raises ends this, and the next attempt begins anew.
     fence : begins every transaction.
 
@@ -130,6 +132,7 @@ def evaluation_record(
         kept.found, kept.device = report["detections"], report.get("device", "")
         kept.average_sensitivity, kept.average_low, kept.average_high = report["average_sensitivity"], low, high
         kept.sensitivity, kept.report = report["sensitivity"], report
+        kept.hashes = hashes or {}
         kept.truth_sha256 = fingerprint(truth)
         kept.full_clean()
         kept.save()

@@ -10,7 +10,7 @@ import pytest
 from datasets.models import LocationModel
 from tests import factories
 from tests.detection.bodypart.columns import write_release
-from workers import bodypart, engine, expiry, tasks
+from workers import bodypart, engine, expiry, hashes, tasks
 from workers.errors import Cancelled
 from workers.models import Job
 from workers.run import Rehearsal
@@ -74,7 +74,10 @@ def test_a_training_that_is_cancelled_leaves_no_program_and_goes_on_from_its_che
     bodypart.train("columns-1.0", run, preset="small", steps=STEPS, phantom=0)
     assert f"steps {STEPS}/{STEPS}" in before
     assert f"/{STEPS}" not in log.read_text().removeprefix(before), "what was learned is not learned again"
-    assert LocationModel.objects.get().facts["steps"] == STEPS
+    model = LocationModel.objects.get()
+    assert model.facts["steps"] == STEPS
+    assert model.hashes == hashes.of_those(bodypart.folder_of(model.version), bodypart.KEPT)
+    assert set(model.hashes) == set(bodypart.KEPT)
 
 
 def train(steps):

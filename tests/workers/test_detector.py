@@ -6,14 +6,17 @@ import shutil
 from datetime import timedelta
 from functools import partial
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 
 from datasets.models import Release
 from datasets.services.import_deeplesion import import_deeplesion
+from deeplesion_site.upkeep import check_files
 from detection.data.release import open_release
 from detection.evaluation.tables import write_detections
 from detection.models import Detection, Evaluation, TrainingRun
@@ -59,6 +62,7 @@ def test_a_worker_trains_then_evaluates_and_the_second_time_nothing_is_done(rele
     assert (run.state, run.step, run.steps, run.weights) == (State.TRAINED, 2, 2, "random")
     checkpoint = settings.DATA_DIR / run.checkpoint
     assert run.hashes["checkpoint.pt"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert set(run.hashes) == set(training.KEPT)
     assert run.release_sha256 == released.manifest.sha256
     assert run.curve["train"]["step"] == [1, 2]
     assert (run.seconds > 0, bool(run.device), bool(run.torch_version)) == (True, True, True)
@@ -80,12 +84,25 @@ def test_a_worker_trains_then_evaluates_and_the_second_time_nothing_is_done(rele
 
 
 def rescored(run, evaluation):
-    """Another way of scoring takes the detections that are there."""
+    """Another way of scoring takes the detections that are there, unless they are not what was found."""
     out = StringIO()
     call_command("evaluate", run.pk, convention="strict", wait=True, stdout=out)
     other = run.evaluations.get(convention="strict")
     assert (other.state, other.found) == (Evaluation.State.DONE, evaluation.found)
     assert f"Run {run.pk}, test split at IoU 0.5: sensitivity" in out.getvalue()
+    assert not Job.objects.latest("id").events.filter(kind="log").exists()
+    folder = Path(django_settings.DATA_DIR)
+    assert list(check_files.results()) == [], "every file is as its row says"
+    with (folder / evaluation.folder / "detections.csv").open("a") as file:
+        file.write("cut off")
+    (folder / other.folder / "detections.csv").write_text("File_name,x1,y1,x2,y2,score\n")
+    call_command("evaluate", run.pk, iou=0.3, wait=True, stdout=out)
+    third = run.evaluations.get(iou=0.3)
+    assert (third.state, third.found) == (Evaluation.State.DONE, evaluation.found), "found anew"
+    said = Job.objects.latest("id").events.filter(kind="log").values_list("text", flat=True)
+    assert list(said) == [
+        f"detections.csv of evaluation {each.pk} is damaged: it is not taken over" for each in (evaluation, other)
+    ]
 
 
 @pytest.mark.slow

@@ -15,8 +15,10 @@ SHOWN = 20
 
 class Command(BaseCommand):
     help = (
-        "Hash every stored slice, checkpoint and archive again, look for files that nobody knows, compare manifests "
-        "with what was published, and check every constraint of the database. Exit status 1 when anything is wrong."
+        "Hash every stored slice, archive and file of trainings and evaluations again, look for files that nobody "
+        "knows, compare manifests with what was published, and look whether the database holds every constraint and "
+        "every row keeps it. What was made before hashes were kept is named as not checked. Exit status 1 when "
+        "anything is wrong."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,14 +37,18 @@ class Command(BaseCommand):
                 ("slices", check_files.slices(progress)),
                 ("files without a row", check_files.orphans()),
                 ("manifests", check_files.manifests()),
-                ("models", check_files.models()),
+                ("models and evaluations", check_files.results()),
                 ("archives", check_files.archives()),
             ):
                 found = list(problems)
-                wrong += len(found)
-                self.stdout.write(f"{title}: {f'{len(found):,} problems' if found else 'good'}")
-                for sentence in found if options["all"] else found[:SHOWN]:
-                    self.stdout.write(f"  {sentence}")
+                open_ones = [each for each in found if isinstance(each, check_files.NotChecked)]
+                bad = [each for each in found if not isinstance(each, check_files.NotChecked)]
+                wrong += len(bad)
+                counted = ((len(bad), "problems"), (len(open_ones), "files not checked"))
+                self.stdout.write(f"{title}: {', '.join(f'{n:,} {what}' for n, what in counted if n) or 'good'}")
+                for sentences in (bad, open_ones):
+                    for sentence in sentences if options["all"] else sentences[:SHOWN]:
+                        self.stdout.write(f"  {sentence}")
         if since:
             self.stdout.write(
                 f"A harvest or import is at work: what came since {since:%Y-%m-%d %H:%M %Z} may get a row yet and was "

@@ -49,7 +49,7 @@ def comes_back(filled: SimpleNamespace, other: Site, tmp_path: Path, backup: Pat
     assert [line for line in said.splitlines() if line.endswith(": good")] == [
         f"{what}: good" for what in (
             "database", "foreign keys", "constraints", "triggers", "slices", "files without a row", "manifests",
-            "models", "archives",
+            "models and evaluations", "archives",
         )
     ]  # fmt: skip
     assert contents(other) == contents(filled.site)
