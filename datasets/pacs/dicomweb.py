@@ -65,7 +65,9 @@ class DicomwebSource:
         self._telling = threading.Lock()
         self._sizes: Counter[str] = Counter()
         """Objects per series of the study that was listed last."""
-        self._finder = StudyFinder(self._find, lambda value: PLAIN.fullmatch(value) is not None, self.problems)
+        self._finder = StudyFinder(
+            self._find, lambda value: PLAIN.fullmatch(value) is not None, self.problems, ask_all=True
+        )
 
     @classmethod
     def open(cls, address: str) -> DicomwebSource:

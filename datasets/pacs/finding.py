@@ -6,12 +6,13 @@ Servers narrow a search down as well as they can; what comes back is checked her
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Protocol, TypeVar
 
 from datasets.pacs.instance import Header, value_of
-from datasets.pacs.source import NotFound, Problem, Progress, Query, Study, merged
+from datasets.pacs.source import BadAnswer, NotFound, Problem, Progress, Query, Study, merged
 
 T = TypeVar("T")
 
@@ -38,15 +39,19 @@ class StudyFinder:
     Parameters
     ----------
     find : runs searches on the server.
-    can_ask_for : whether the server understands a value as it stands. For one that it does not, an empty answer
-        proves nothing.
+    can_ask_for : whether every server understands a value as it stands. For another one an empty answer proves
+        nothing, and all studies are listed.
     problems : where accession numbers go that no study has.
+    ask_all : ask for those other values, too, as many servers do understand them.
     """
 
-    def __init__(self, find: Find, can_ask_for: Callable[[str], bool], problems: list[Problem]) -> None:
+    def __init__(
+        self, find: Find, can_ask_for: Callable[[str], bool], problems: list[Problem], ask_all: bool = False
+    ) -> None:
         self._find = find
         self._can_ask_for = can_ask_for
         self._problems = problems
+        self._ask_all = ask_all
 
     def studies(self, query: Query, progress: Progress | None = None) -> Iterator[Study]:
         """Give the studies that a query wants in the order of their StudyInstanceUID."""
@@ -74,7 +79,14 @@ class StudyFinder:
         keys = _range(query)
         for batch in _batches(sorted(filter(self._can_ask_for, query.accession_numbers))):
             yield from self._find(*({**keys, "AccessionNumber": accession} for accession in batch))
-        if not query.accession_numbers or not all(map(self._can_ask_for, query.accession_numbers)):
+        doubtful = {each for each in query.accession_numbers if not self._can_ask_for(each)}
+        for batch in _batches(sorted(doubtful)) if self._ask_all else ():
+            # A server may refuse such a value as well.
+            with suppress(BadAnswer):
+                for study in self._find(*({**keys, "AccessionNumber": accession} for accession in batch)):
+                    doubtful.discard(study.AccessionNumber)
+                    yield study
+        if doubtful or not query.accession_numbers:
             for modality in sorted(query.annotated_in) or [""]:
                 yield from self._find({**keys, "ModalitiesInStudy": modality} if modality else keys)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from json import JSONDecodeError
 from typing import Any, TypeVar
@@ -68,18 +69,37 @@ def credentials(user: str) -> AuthBase | None:
 
 
 def client(address: WebAddress) -> DICOMwebClient:
-    """A client for one thread, whose answers are bounded and known to be whole."""
+    """A client for one thread, whose answers are bounded and known to be whole.
+
+    Raises
+    ------
+    TlsFailure : a file of the environment cannot be used; the sentence names its variable.
+    """
     session = requests.Session()
     session.auth = credentials(address.user)
     # Left to itself, requests reads the environment anew for every slice, and looks for passwords in ~/.netrc.
     session.trust_env = False
     session.proxies = get_environ_proxies(address.url)
-    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    session.verify = _authorities() if address.url.startswith("https:") else True
     # Compressing CT slices takes a server ten times as long as sending them.
     session.headers["Accept-Encoding"] = "identity"
     made = DICOMwebClient(address.url, session=session, callback=_bounded, permissive_uid=True, timeout=TIMEOUT_S)
     made.set_http_retry_params(max_attempts=ATTEMPTS, wait_exponential_multiplier=FIRST_WAIT_MS)
     return made
+
+
+def _authorities() -> str | bool:
+    """The file, or the folder, with certificates of those whom we trust; True for those that requests brings along."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        path = os.environ.get(name)
+        if path and not os.path.isdir(path):
+            try:
+                ssl.create_default_context(cafile=path)
+            except OSError:
+                raise TlsFailure(f"{name} names no file with certificates that can be read") from None
+        if path:
+            return path
+    return True
 
 
 def asked(request: Callable[..., R], *arguments: Any, **options: Any) -> R:
@@ -117,7 +137,8 @@ def _of_status(status: int) -> Exception:
     if status in DENIED:
         return AccessDenied(
             f"the server does not let us in (HTTP {status}); "
-            "the user belongs into the address, the password into DICOMWEB_PASSWORD or a token into DICOMWEB_TOKEN"
+            "the user belongs into the address, the password into DICOMWEB_PASSWORD or a token into DICOMWEB_TOKEN, "
+            "which a worker that does the harvest must have in its own environment"
         )
     if status in (404, 410):
         return NotThere()

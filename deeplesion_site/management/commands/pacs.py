@@ -38,6 +38,7 @@ The phantom hospital's PACS is up (Ctrl-C ends it; what it holds stays in {folde
   export DICOMWEB_PASSWORD="$(cat {folder}/password)"
   python manage.py migrate
 
+(Where the site runs, its worker does the harvests: start `make serve` after the same `export` as well.)
 By DICOMweb, first as a dry run:
   python manage.py harvest {web} --collection pacs --dry-run
   python manage.py harvest {web} --collection pacs

@@ -95,7 +95,7 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
 @pytest.mark.parametrize(
     ("server", "error", "words"),
     [
-        (status(401), AccessDenied, "DICOMWEB_PASSWORD"),
+        (status(401), AccessDenied, "DICOMWEB_PASSWORD .* a worker that does the harvest must have in its own env"),
         (status(403), AccessDenied, "HTTP 403"),
         (status(404), SourceNotFound, "no DICOMweb at this address"),
         (status(500), BadAnswer, "HTTP 500"),
@@ -154,6 +154,23 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkey
     context.load_cert_chain(certificate, key)
     with serving(page, context) as url, pytest.raises(TlsFailure, match="certificate"):
         list(source_at(url).studies())
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, b"no certificate"], ids=["missing", "no certificate"])
+def test_a_file_of_authorities_that_cannot_be_used_is_told_by_its_variable(
+    name: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(http, "FIRST_WAIT_MS", 1)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(name, str(path))
+    with pytest.raises(TlsFailure, match=f"^{name} names no file with certificates that can be read$"):
+        list(source_at("https://127.0.0.1:9").studies())
+    with pytest.raises(SourceUnreachable):
+        list(source_at("http://127.0.0.1:9").studies())
 
 
 def in_parts(body: bytes, closing: bytes = b"\r\n--cut--\r\n") -> bytes:

@@ -12,7 +12,7 @@ import pytest
 
 from datasets.pacs.addresses import open_source
 from datasets.pacs.finding import BATCH, StudyFinder, study_of
-from datasets.pacs.source import Problem, Query, Study, merged
+from datasets.pacs.source import BadAnswer, Problem, Query, Study, merged
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
 
 
@@ -121,6 +121,29 @@ def test_an_empty_answer_for_a_value_that_cannot_be_asked_for_proves_nothing() -
     assert list(finder.studies(Query(accession_numbers=frozenset(["A 1", "A9"])))) == [odd]
     assert [problem.place for problem in problems] == ["A9"]
     assert {"AccessionNumber": "A 1"} not in asked
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_all_studies_are_listed_only_where_the_server_may_not_have_understood_a_value(refuses: bool) -> None:
+    """Percent-encoding is asked for first: one odd accession number must not cost the list of a whole archive."""
+    held = [study(number, AccessionNumber=f"CT/{number}") for number in (1, 2)]
+    listed: list[Mapping[str, str]] = []
+
+    def find(*searches: Mapping[str, str]) -> Iterator[Study]:
+        for keys in searches:
+            if "AccessionNumber" not in keys and "StudyInstanceUID" not in keys:
+                listed.append(keys)
+            if refuses and "/" in keys.get("AccessionNumber", ""):
+                raise BadAnswer("the server answers with HTTP 400")
+            yield from (each for each in held if keys.items() <= asdict(each).items())
+
+    problems: list[Problem] = []
+    finder = StudyFinder(find, str.isalnum, problems, ask_all=True)
+    assert list(finder.studies(Query(accession_numbers=["CT/1"]))) == held[:1]
+    assert len(listed) == refuses
+    assert list(finder.studies(Query(accession_numbers=["CT/1", "CT/9"]))) == held[:1]
+    assert len(listed) == refuses + 1
+    assert [problem.place for problem in problems] == ["CT/9"]
 
 
 def test_a_long_list_of_accession_numbers_is_asked_for_in_a_few_batches() -> None:
