@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydicom.dataset import Dataset
 
+from datasets.pacs import readers
 from datasets.pacs.addressing import DimseAddress, dimse_address
 from datasets.pacs.ahead import map_ahead
 from datasets.pacs.arrival import checked, headers_missing, instances_of
@@ -55,14 +56,19 @@ class DimseSource:
 
     def instances(self, study: Study) -> list[Instance]:
         uid = study.StudyInstanceUID
-        series = self._link.find(_identifier("SERIES", ("SeriesInstanceUID",), StudyInstanceUID=uid))
-        series_uids = sorted({str(each.get("SeriesInstanceUID", "")) for each in series} - {""})
+        series = self._link.find(_identifier("SERIES", ("SeriesInstanceUID", "Modality"), StudyInstanceUID=uid))
+        modalities = {str(each.get("SeriesInstanceUID", "")): each.get("Modality") for each in series}
+        series_uids = sorted(modalities.keys() - {""})
         # By level, as the standard asks for: many servers refuse to list images without being told the series.
         queries = [
             _identifier("IMAGE", HEADER_KEYWORDS, StudyInstanceUID=uid, SeriesInstanceUID=each) for each in series_uids
         ]
-        listed: list[Header] = list(self._link.find(*queries))
-        for bare in headers_missing(listed):
+        images = list(self._link.find(*queries))
+        for each in images:
+            # Every server states it for a series, not every one for an object.
+            each.Modality = each.get("Modality") or modalities.get(str(each.get("SeriesInstanceUID", "")))
+        listed: list[Header] = [*images]
+        for bare in headers_missing(listed) if study.marked_elsewhere or _is_marked(listed) else ():
             kept = [each for each in listed if each.get("SeriesInstanceUID") != bare]
             listed = kept + self._headers([each for each in listed if each.get("SeriesInstanceUID") == bare])
         return instances_of(listed, study, self.problems)
@@ -102,6 +108,11 @@ class DimseSource:
                 outcome.pop("PixelData", None)
                 headers.append(outcome)
         return headers
+
+
+def _is_marked(listed: Iterable[Header]) -> bool:
+    """Whether a study holds annotations, without which nobody needs to know where its slices lie."""
+    return any(map(readers.is_annotation_class, (str(each.get("SOPClassUID") or "") for each in listed)))
 
 
 def _identifier(level: str, keywords: Iterable[str], **keys: str) -> Dataset:

@@ -161,7 +161,8 @@ class WithDocuments:
         self.problems += self._documents.unmet()
 
     def instances(self, study: Study) -> list[Instance]:
-        return by_series([*self._source.instances(study), *self._documents.instances(study)])
+        own = self._documents.instances(study)
+        return by_series([*self._source.instances(replace(study, marked_elsewhere=bool(own))), *own])
 
     def read(self, instance: Instance) -> Dataset:
         return self._documents.read(instance) or self._source.read(instance)

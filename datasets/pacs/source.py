@@ -126,6 +126,8 @@ class Study:
     """What the source claims, 0 where it does not say; fewer instances mean a truncated answer."""
     of_one_patient: bool = True
     """Whether all that the source lists of it names one patient, or none."""
+    marked_elsewhere: bool = False
+    """Whether there are marks on it that the source does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +151,21 @@ class Query:
         return bool(self.accession_numbers or self.first_date or self.last_date or self.annotated_in)
 
     def wants(self, study: Study) -> bool:
-        """Tell whether a study meets every condition, whatever its server made of them."""
+        """Tell whether a study meets every condition, whatever its server made of them.
+
+        One whose modalities the server does not list may; `wants_objects` tells.
+        """
         if self.accession_numbers and study.AccessionNumber not in self.accession_numbers:
             return False
         if (self.first_date or self.last_date) and not self._in_range(study.StudyDate):
             return False
-        if self.annotated_in and self.annotated_in.isdisjoint(study.ModalitiesInStudy):
+        if self.annotated_in and study.ModalitiesInStudy and self.annotated_in.isdisjoint(study.ModalitiesInStudy):
             return False
         return self.changed is None or self.changed(study)
+
+    def wants_objects(self, instances: Iterable[Instance]) -> bool:
+        """Tell whether a study's objects meet the condition on modalities; not every server lists those of studies."""
+        return not self.annotated_in or any(not i.Modality or i.Modality in self.annotated_in for i in instances)
 
     def _in_range(self, day: str) -> bool:
         day = day.replace(".", "").replace("-", "")

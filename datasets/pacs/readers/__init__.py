@@ -13,7 +13,18 @@ from datasets.pacs.readers.document import ENCAPSULATED_XML, read_document
 from datasets.pacs.readers.presentation import read_presentation
 from datasets.pacs.readers.report import read_report
 
-__all__ = ["Bookmark", "Carrier", "Code", "Reason", "Reference", "Tool", "is_annotation", "read", "undecodable"]
+__all__ = [
+    "Bookmark",
+    "Carrier",
+    "Code",
+    "Reason",
+    "Reference",
+    "Tool",
+    "is_annotation",
+    "is_annotation_class",
+    "read",
+    "undecodable",
+]
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 
@@ -54,8 +65,12 @@ _UNSUPPORTED: dict[str, tuple[Carrier, str]] = {
 
 def is_annotation(instance: Instance) -> bool:
     """Tell whether an object may hold what a person marked."""
-    suffix = _suffix(instance.SOPClassUID)
-    return instance.SOPClassUID not in NOT_ANNOTATIONS and any(map(suffix.startswith, (*_READERS, *_UNSUPPORTED)))
+    return is_annotation_class(instance.SOPClassUID)
+
+
+def is_annotation_class(uid: str) -> bool:
+    """Tell so from the object's SOPClassUID."""
+    return uid not in NOT_ANNOTATIONS and any(map(_suffix(uid).startswith, (*_READERS, *_UNSUPPORTED)))
 
 
 def read(dataset: Dataset) -> list[Bookmark]:

@@ -104,7 +104,7 @@ def harvest(
             before = len(report.problems) + len(source.problems)
             try:
                 instances = _of_one_patient(study, source.instances(study))
-                if since_last and not history.changed(study, instances):
+                if not query.wants_objects(instances) or (since_last and not history.changed(study, instances)):
                     report.studies, failed = report.studies - 1, 0
                     continue
                 run.study(visit, instances)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,7 +100,7 @@ def aborting(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
 def test_a_server_that_gives_only_what_it_must_is_read_through_its_objects() -> None:
     with provider(C_FIND=listing, C_GET=sending) as address:
         source = open_source(address)
-        (study,) = source.studies()
+        (study,) = (replace(each, marked_elsewhere=True) for each in source.studies())
         assert (study.PatientID, study.NumberOfStudyRelatedInstances) == ("4711", 0)
         instances = source.instances(study)
         assert [instance.ImagePositionPatient[2] for instance in instances] == [0, 5, 10]
