@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from deeplesion_site import health
 from deeplesion_site.access import Right, needs
-from workers import standing
+from workers import schedules, standing
 
 
 class Collector:
@@ -33,6 +33,11 @@ class Collector:
             oldest.add_metric([queue.name], queue.oldest_s)
             workers.add_metric([queue.name], queue.workers)
         yield from (waiting, oldest, workers)
+        yield GaugeMetricFamily(
+            "deeplesion_schedules_overdue",
+            "Planned harvests that nobody started in time.",
+            schedules.overdue().count(),
+        )
         up = GaugeMetricFamily("deeplesion_up", "1 where a part can be used.", labels=["part"])
         for part, works in health.state().items():
             up.add_metric([part], works)

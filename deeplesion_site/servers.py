@@ -12,7 +12,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 QUEUES = ("io", "cpu", "gpu")
@@ -51,7 +50,7 @@ def check_port(port: int, command: str) -> None:
 
 
 @contextmanager
-def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def running(port: int) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Run gunicorn and a Celery worker for each queue; yield them once the site answers; end all on the way out.
 
     A worker does one job at a time, and long work in one queue, such as a training, holds up no other one. The workers
@@ -68,15 +67,13 @@ def running(port: int, data_dir: Path) -> Iterator[dict[str, subprocess.Popen[by
         processes[WEB] = subprocess.Popen(_web_server(port), start_new_session=True)
         _wait_for_answer(port, processes)
         for queue in QUEUES:
-            processes[f"{queue}{WORKER}"] = _start_worker(queue, data_dir)
+            processes[f"{queue}{WORKER}"] = _start_worker(queue)
         yield processes
     finally:
         _end(processes)
 
 
-def watch(
-    processes: dict[str, subprocess.Popen[bytes]], data_dir: Path, meanwhile: Callable[[], None] = lambda: None
-) -> None:
+def watch(processes: dict[str, subprocess.Popen[bytes]], meanwhile: Callable[[], None] = lambda: None) -> None:
     """Return never, unless a process ends that cannot be replaced; `meanwhile` is called twice a second.
 
     A worker that ends after it was at work for a while, as when memory runs short, gets a successor, which takes up
@@ -96,14 +93,14 @@ def watch(
             if name == WEB or time.monotonic() - began[name] < SETTLED_S:
                 raise ServerEnded(ended)
             logger.warning("%s; another one takes its place", ended)
-            processes[name] = _start_worker(name.removesuffix(WORKER), data_dir)
+            processes[name] = _start_worker(name.removesuffix(WORKER))
             began[name] = time.monotonic()
         time.sleep(0.5)
 
 
-def _start_worker(queue: str, data_dir: Path) -> subprocess.Popen[bytes]:
+def _start_worker(queue: str) -> subprocess.Popen[bytes]:
     # Warnings come on stderr; on stdout each worker tells three times over how it ends.
-    return subprocess.Popen(_worker(queue, data_dir), stdout=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(_worker(queue), stdout=subprocess.DEVNULL, start_new_session=True)
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -135,12 +132,12 @@ def _web_server(port: int) -> list[str]:
     return [sys.executable, "-m", "gunicorn", "deeplesion_site.wsgi", f"--bind=127.0.0.1:{port}", *options]
 
 
-def _worker(queue: str, data_dir: Path) -> list[str]:
+def _worker(queue: str) -> list[str]:
     # Celery warns whoever runs as root, in four lines; a demo that listens on loopback need not.
     python = [sys.executable, "-W", "ignore:You're running the worker", "-m"]
     options = [f"--queues={queue}", f"--hostname={queue}@%h", "--concurrency=1", "--loglevel=warning"]
     options += ["--without-mingle", "--without-gossip"]
-    beat = ["--beat", f"--schedule={data_dir / 'beat'}"] if queue == QUEUES[0] else []
+    beat = ["--beat"] if queue == QUEUES[0] else []
     return [*python, "celery", "--quiet", "--app=deeplesion_site", "worker", *options, *beat]
 
 

@@ -213,6 +213,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Beat knocks; the database knows what is due. A knock that waited behind long work is as good as the next one.
 KNOCK_SECONDS = 60
+# It remembers nothing: a file of its own that is damaged, or restored in part, would end it, and nothing would tell.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "harvests": {
         "task": "workers.tasks.knock",

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from datasets.services.errors import Refused
 from workers import engine
+from workers.engine.statements import after
 from workers.errors import JobRefused
 from workers.kinds import harvest
 from workers.models import LEFT_OUT, HarvestSchedule, Job
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 LONGEST_HOURS = 24 * 31
 OUTCOME_CHARACTERS = 100
+LATE = timedelta(minutes=5)
+"""Several knocks have come by then, if any come."""
 
 
 class BadSchedule(Refused):
@@ -76,6 +80,11 @@ def switch(*, pk: int, on: bool) -> tuple[HarvestSchedule, bool]:
     schedule.enabled = on
     schedule.save(update_fields=["enabled"])
     return schedule, changed
+
+
+def overdue() -> QuerySet[HarvestSchedule]:
+    """Those that should have come minutes ago: nobody knocks, or no worker takes the knock."""
+    return HarvestSchedule.objects.filter(enabled=True, next_run__lt=after(-LATE))
 
 
 def tick() -> list[Job]:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from deeplesion_site import health
 from deeplesion_site.access import Right, needs
 from deeplesion_site.dashboard.partial import is_partial
-from workers import standing
+from workers import schedules, standing
 from workers.models import Job
 
 PARTS = {
@@ -35,6 +35,7 @@ def health_page(request: HttpRequest) -> HttpResponse:
         "well": all(found.values()),
         "queues": queues,
         "stuck": [queue.name for queue in queues if queue.stuck],
+        "overdue": schedules.overdue().count() if found["database"] else 0,
         "workers": workers,
         "disk": _disk(),
         "database": connection.display_name,

@@ -12,7 +12,7 @@ from deeplesion_site import schedules
 from deeplesion_site.access import Right, needs
 from workers.errors import InvalidParams
 from workers.models import HarvestSchedule
-from workers.schedules import BadSchedule
+from workers.schedules import BadSchedule, overdue
 
 EVERY = ((1, "hour"), (6, "6 hours"), (24, "day"), (168, "week"))
 ANNOTATIONS = (("", "any"), ("SR", "structured reports"), ("PR", "presentation states"))
@@ -33,7 +33,8 @@ def schedule_page(request: HttpRequest) -> HttpResponse:
     else:
         given |= {"collection": "hospital", "context": "30mm", "every": "24"}
     found = HarvestSchedule.objects.select_related("last_job", "owner").order_by("-pk")
-    context: dict[str, Any] = {"schedules": found, "given": given, "mistakes": mistakes}
+    late = set(overdue().values_list("pk", flat=True))
+    context: dict[str, Any] = {"schedules": found, "late": late, "given": given, "mistakes": mistakes}
     context |= {"every": [(str(hours), words) for hours, words in EVERY], "annotations": ANNOTATIONS}
     return render(request, "schedule_page.html", context, status=422 if mistakes else 200)
 

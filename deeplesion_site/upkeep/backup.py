@@ -30,15 +30,16 @@ from workers.models import HarvestSchedule
 
 ORDERS = "harvests"
 
-LEFT_OUT = ("db.sqlite3", "broker", "beat.dat", "exports", ORDERS, "identity_key", "pacs", "secret_key")
+LEFT_OUT = ("db.sqlite3", "broker", "exports", ORDERS, "identity_key", "pacs", "secret_key")
 """At the top of DATA_DIR: what is made again when it is wanted, keys, and orders, which may list accession numbers.
 
 A key beside the database would undo the pseudonyms. Orders of planned harvests are kept: they list none, and what a
 plan is to ask for stands nowhere else.
 """
 
-CACHES = "runs/*/cache"
-"""Decoded slices, half a megabyte each: a training that goes on makes them again."""
+LEFT_OUT_ALIKE = ("beat", "beat.*", "runs/*/cache")
+"""What former versions' beat remembered, and decoded slices, half a megabyte each: a training that goes on makes them
+again."""
 
 BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
 
@@ -198,7 +199,8 @@ def _fetch(slices: Storage, name: str, target: Path) -> Written:
 
 def _left_out(source: Path) -> frozenset[Path]:
     """Where it lies counts, not what it is called: a key may lie anywhere, and a collection may have any name."""
-    paths = {*map(source.joinpath, LEFT_OUT), *source.glob(CACHES), Path(settings.IDENTITY_KEY_FILE).resolve()}
+    paths = {*map(source.joinpath, LEFT_OUT), Path(settings.IDENTITY_KEY_FILE).resolve()}
+    paths |= {path for pattern in LEFT_OUT_ALIKE for path in source.glob(pattern)}
     databases = {source / "db.sqlite3"}
     if connection.vendor == "sqlite":
         databases.add(Path(str(connection.settings_dict["NAME"])).resolve())

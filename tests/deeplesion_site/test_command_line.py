@@ -19,9 +19,9 @@ from deeplesion_site import servers
 signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background jobs inherit deaf ears.
 servers._web_server = servers._worker = lambda *_: [sys.executable, "-c", sys.argv[2]]
 servers._wait_for_answer = lambda *_: None
-with servers.running(1, pathlib.Path()) as processes:
+with servers.running(1) as processes:
     pathlib.Path(sys.argv[1]).write_text(" ".join(str(process.pid) for process in processes.values()))
-    servers.watch(processes, pathlib.Path())
+    servers.watch(processes)
 """
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 
@@ -51,7 +51,7 @@ def test_a_worker_that_ends_has_a_successor_and_the_web_server_has_none(monkeypa
             processes[servers.WEB].kill()
 
     with pytest.raises(servers.ServerEnded, match="the web server ended with status -9"):
-        servers.watch(processes, Path(), meanwhile)
+        servers.watch(processes, meanwhile)
     second = processes[f"io{servers.WORKER}"]
     assert second is not first
     assert second.poll() is None
@@ -62,7 +62,7 @@ def test_a_worker_that_ends_has_a_successor_and_the_web_server_has_none(monkeypa
 def test_a_worker_that_ends_at_once_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = {f"io{servers.WORKER}": subprocess.Popen(["false"])}
     with pytest.raises(servers.ServerEnded, match="the io worker ended with status 1"):
-        servers.watch(processes, Path())
+        servers.watch(processes)
 
 
 @pytest.mark.parametrize("text", ["-3mm", "-3", "-.5mm", "nan", "inf", "near"])

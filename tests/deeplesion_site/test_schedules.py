@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from django.db.models import F
+from django.db.models.functions import Now
 from django.test import Client
 from pytest_django import Settings
 
+from deeplesion_site.accounts import tokens
 from deeplesion_site.accounts.models import AuditEntry
+from tests import factories
 from workers import schedules
 from workers.models import HarvestSchedule
 
@@ -55,6 +58,29 @@ def test_what_came_of_the_last_time_is_told(admin: Client) -> None:
     HarvestSchedule.objects.update(next_run=F("next_run") - timedelta(hours=48))
     assert schedules.tick() == []
     assert f"left out: job {job.pk} was still at it" in admin.get("/jobs/schedules/").content.decode()
+
+
+def test_a_harvest_that_nobody_starts_is_told_wherever_an_administrator_looks(admin: Client) -> None:
+    _, secret = tokens.issue(owner=factories.make_user("admin"), name="prometheus", scopes=["watch"], days=30)
+
+    def said() -> list[str]:
+        pages = [admin.get(address).content.decode() for address in ("/jobs/schedules/", "/health/")]
+        return [*pages, admin.get("/metrics", headers={"Authorization": f"Bearer {secret}"}).content.decode()]
+
+    admin.post("/jobs/schedules/", GIVEN)
+    admin.post("/jobs/schedules/", {**GIVEN, "collection": "resting"})
+    HarvestSchedule.objects.filter(params__collection="resting").update(enabled=False)
+    HarvestSchedule.objects.update(next_run=Now() - timedelta(minutes=4))
+    page, health, metrics = said()
+    assert "overdue" not in page + health
+    assert "deeplesion_schedules_overdue 0.0" in metrics
+    HarvestSchedule.objects.update(next_run=Now() - timedelta(minutes=6))
+    page, health, metrics = said()
+    assert page.count('<span class="badge bad">overdue</span>') == 1
+    assert "beat does not run" in page
+    assert "Planned harvests are overdue." in health
+    assert "should have begun more than five minutes ago" in health
+    assert "deeplesion_schedules_overdue 1.0" in metrics
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from celery import current_app
+from celery.apps.beat import Beat
+from celery.beat import Service
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import F
@@ -173,3 +175,13 @@ def test_beat_knocks_every_minute() -> None:
     assert entry["task"] == tasks.knock.name
     assert entry["task"] in current_app.tasks
     assert entry["options"]["expires"] < entry["schedule"] == 60
+
+
+def test_beat_needs_no_file_and_minds_none_that_a_former_version_left(tmp_path: Path) -> None:
+    # As `dbm.dumb` writes them; what held the entries was left out of a backup.
+    (tmp_path / "beat.dir").write_text("'entries', (0, 191)\n'__version__', (512, 15)\n")
+    (tmp_path / "beat.bak").touch()
+    beat = Beat(app=current_app, schedule=str(tmp_path / "beat"))
+    service = Service(app=beat.app, scheduler_cls=beat.scheduler_cls, schedule_filename=beat.schedule)
+    assert "harvests" in service.get_scheduler().schedule
+    assert {path.name for path in tmp_path.glob("beat*")} == {"beat.dir", "beat.bak"}

@@ -133,12 +133,12 @@ class Command(BaseCommand):
 
     def serve(self, port: int) -> None:
         """Serve the site and its workers until Ctrl-C."""
-        with servers.running(port, settings.DATA_DIR) as processes:
+        with servers.running(port) as processes:
             self.stdout.write(f"\nDeepLesion is at http://127.0.0.1:{port}/   (Ctrl-C ends it)\n\n")
             for name, password in DEMO_ACCOUNTS.items():
                 self.stdout.write(f"  {name:<11} {password}\n")
             self.stdout.flush()
-            servers.watch(processes, settings.DATA_DIR, self.train_after_locating)
+            servers.watch(processes, self.train_after_locating)
 
     def train_after_locating(self) -> None:
         """Send the detector to the worker once downloads are ready and the lesions are on the map."""

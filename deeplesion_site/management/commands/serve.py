@@ -27,14 +27,14 @@ class Command(BaseCommand):
             servers.check_port(port, "make serve")
             call_command("migrate", verbosity=0)
             password = self.administrator()
-            with servers.running(port, settings.DATA_DIR) as processes:
+            with servers.running(port) as processes:
                 self.stdout.write(f"\nDeepLesion is at http://127.0.0.1:{port}/   (Ctrl-C ends it)\n")
                 self.stdout.write(f"Its data are in {settings.DATA_DIR}\n")
                 if password:
                     self.stdout.write(f"\n  {ADMIN}  {password}\n")
                     self.stdout.write("\nThis password is shown once; change it at your account.\n")
                 self.stdout.flush()
-                servers.watch(processes, settings.DATA_DIR)
+                servers.watch(processes)
         except (servers.PortTaken, servers.ServerEnded, people.BadAccount) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:

@@ -124,16 +124,17 @@ def test_nothing_that_identifies_is_in_a_backup(filled: SimpleNamespace, tmp_pat
     assert modes[0] == modes[1]
 
 
-def test_what_trainings_throw_away_is_not_in_a_backup(filled: SimpleNamespace, tmp_path: Path) -> None:
+def test_what_is_made_again_is_not_in_a_backup(filled: SimpleNamespace, tmp_path: Path) -> None:
     site = Site(tmp_path / "first")
     site.good("restore", filled.backup)
     kept = {"runs/1/last.pt", "jobs/2/run/cache", "slices/cache/a"}
-    for name in (*kept, "runs/1/cache/slice.npy", "jobs/2/run/.nfs000000000001"):
+    beat = ("beat.dat", "beat.dir", "beat.bak", "beat")
+    for name in (*kept, *beat, "runs/1/cache/slice.npy", "jobs/2/run/.nfs000000000001"):
         (site.data / name).parent.mkdir(parents=True, exist_ok=True)
         (site.data / name).write_text("made by hand")
     site.good("backup", tmp_path / "backup")
     names = {json.loads(line)["path"] for line in listing(tmp_path / "backup").read_text().splitlines()}
-    assert {name for name in names if name.startswith(("runs/", "jobs/", "slices/cache/"))} == kept
+    assert {name for name in names if name.startswith(("runs/", "jobs/", "slices/cache/", "beat"))} == kept
 
 
 PLAN = """
