@@ -35,21 +35,33 @@ from detection.data.release import Release, open_release
 from detection.data.table import select
 from detection.evaluation.report import report
 from detection.evaluation.tables import Detections, truth_of
-from detection.inference import detect, prepare
+from detection.inference import detect, prepare, tune
 from detection.network.cost import flop, flop_of_learning
 from detection.network.detector import Detector
 from detection.network.sampler import generators
 from detection.presets import CONTEXT, PAPER, TINY, Input, Preset
 from detection.training.optimizer import learning_rate, make_optimizer
 
-PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "RTX 4090": 165e12}
-"""Dense bfloat16 operations per second, from the makers' data sheets."""
+PEAK = {
+    "NVIDIA H100 80GB HBM3": 989e12,
+    "NVIDIA H100 NVL": 835e12,
+    "NVIDIA H100 PCIe": 756e12,
+    "NVIDIA H200": 989e12,
+    "NVIDIA A100-SXM4-40GB": 312e12,
+    "NVIDIA A100-SXM4-80GB": 312e12,
+    "NVIDIA A100-PCIE-40GB": 312e12,
+    "NVIDIA A100 80GB PCIe": 312e12,
+    "NVIDIA L4": 121e12,
+    "NVIDIA GeForce RTX 4090": 165e12,
+}
+"""Dense bfloat16 operations per second by the whole name of a device, from the makers' data sheets: of one name's
+beginning there are slower and faster ones."""
 IN_ORDER: dict[str, Any] = {"memory_format": torch.channels_last}
 """A network's maps with the channels last; `Module.to` takes it, but its types do not say so."""
 SHARES = (0.1, 0.25, 0.5)
 """Of the training patients, for the learning curve; the whole is its own stage."""
 STAGES = ("speed", "paper", "context", "torchvision", "curve")
-KEY = ("date", "release", "network", "what", "batch", "share", "minutes")
+KEY = ("date", "release", "patients", "network", "what", "batch", "share", "minutes")
 """What tells results apart."""
 Work = tuple[Callable[[int], Callable[[], Any]], Callable[[], int]]
 """What makes the work for a batch, and what counts its operations per image."""
@@ -130,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
             place, patients=plan.patients, seed=1, size=plan.size, context_mm=10.0, processes=plan.workers or 1
         )
     release = open_release(place)
-    results.add({"release": release.name, "key_slices": len(release.samples("all"))})
+    results.add({**_of(release), "key_slices": len(release.samples("all"))})
     for stage in trained:
         learning(stage, plan, release, options.work / "cache", results)
 
@@ -142,10 +154,9 @@ def _stage(text: str) -> str:
 
 
 def _full(options: argparse.Namespace) -> Plan:
-    torch.backends.cudnn.benchmark = True
-    torch.set_float32_matmul_precision("high")
     workers = max((os.cpu_count() or 2) - 2, 1)
     device = torch.device("cuda")
+    tune(device)
     return Plan(device, PAPER, CONTEXT, (1, 8, 32), 30, options.minutes, options.patients, 512, workers)
 
 
@@ -158,7 +169,7 @@ def _reduced() -> Plan:
 
 def speed(plan: Plan, device_name: str, results: Results) -> None:
     """Milliseconds per image, images per second, share of the device's peak, ours and theirs."""
-    peak = next((value for key, value in PEAK.items() if key in device_name), None)
+    peak = PEAK.get(device_name)
     size = plan.paper.input.size
     networks: list[tuple[str, Work, Work]] = [
         (
@@ -200,7 +211,7 @@ def learning(stage: str, plan: Plan, release: Release, cache: Path, results: Res
     shares = SHARES if stage == "curve" else (1.0,)
     preset = plan.context if stage == "context" else plan.paper
     for share in shares:
-        line = {"network": preset.name, "what": "froc", "share": share, "minutes": plan.minutes}
+        line = {"network": preset.name, "what": "froc", "share": share, "minutes": plan.minutes, **_of(release)}
         if results.has(line):
             continue
         torch.manual_seed(0)
@@ -209,8 +220,13 @@ def learning(stage: str, plan: Plan, release: Release, cache: Path, results: Res
         results.add(line | {"steps": steps, **score(plan, network, release, cache)})
 
 
+def _of(release: Release) -> dict[str, Any]:
+    """What tells one release from another, by whose results nothing is known of this one's."""
+    return {"release": release.name, "patients": len({lesion.patient for lesion in release.lesions})}
+
+
 def _learn_theirs(plan: Plan, release: Release, cache: Path, results: Results) -> None:
-    line = {"network": theirs.NAME, "what": "froc", "share": 1.0, "minutes": plan.minutes}
+    line = {"network": theirs.NAME, "what": "froc", "share": 1.0, "minutes": plan.minutes, **_of(release)}
     if results.has(line):
         return
     if not theirs.available():

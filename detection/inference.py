@@ -59,13 +59,25 @@ def is_fast_in_bfloat16(device: torch.device) -> bool:
     return any(capabilities.get(name) is True for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
+def tune(device: torch.device, *, exact: bool = False) -> None:
+    """Let a GPU look for its fastest kernels and, unless it is to be `exact`, multiply float32 in TF32.
+
+    For the whole process. A training is repeated by its seed on a processor alone: on a GPU sums are added up in
+    whatever order they are ready, so that nothing is given away there by taking what is fastest.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("highest" if exact else "high")
+
+
 def prepare(network: Detector, device: torch.device, *, fast: bool) -> Detector:
-    """Bring a network where it runs, its weights in the order that convolutions like; `fast` in bfloat16.
+    """Bring a network where it runs, its weights in the order that convolutions like; `fast` in bfloat16; see `tune`.
 
     Raises
     ------
     OutOfMemory
     """
+    tune(device, exact=not fast)
     with enough_memory(NETWORK):
         network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if fast:

@@ -11,7 +11,7 @@ Backbone = Literal["vgg16", "alexnet", "resnet50", "densenet121", "narrow"]
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """What the paper did not do; all of it off unless asked for."""
+    """What the paper did not do; all of it is off in `paper` and `context` unless asked for."""
 
     flip: bool = False
     """Mirror left and right, half of the time."""

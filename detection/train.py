@@ -97,6 +97,7 @@ def start(
         precision = "bf16-mixed" if is_fast_in_bfloat16(device) else "32-true"
     if is_first_process() and (out / checkpoint.FILE).exists() and (out / run.FILE).exists():
         raise BadRun(f"{out} holds a run already; go on with --resume or name another folder")
+    command.check_batch(preset, len(release.samples("train", fraction=fraction, seed=seed)))
     settings = Settings(
         preset=preset, release=release.name, release_sha256=release.sha256, seed=seed, fraction=fraction,
         precision=precision,

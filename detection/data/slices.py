@@ -44,7 +44,7 @@ def read_hu(path: Path) -> Hu:
             if image.width * image.height > MAX_PIXELS:
                 raise CorruptSlice(f"{name} is larger than any slice; copy it again")
             if not image.mode.startswith("I"):
-                raise CorruptSlice(f"{name} is not a 16-bit PNG")
+                raise CorruptSlice(f"{name} is not a 16-bit PNG; write it anew in 16-bit grey, HU + 32768")
             values = np.asarray(image, dtype=np.int32)
     except FileNotFoundError as error:
         raise MissingSlice(f"{name} is not there; complete the release") from error

@@ -148,8 +148,9 @@ def paired_difference(
 
     Returns
     -------
-    `difference` (second - first), its 95% band `low`..`high`, and `p`, the two-sided share of draws at or beyond zero;
-    the difference alone without draws, and of a single patient, of whom all draws are alike.
+    `difference` (second - first), its 95% band `low`..`high`, and `p`, the two-sided share of draws at or beyond zero
+    with the data itself as one of them, so that it is never 0 (Davison and Hinkley 1997, 4.2.5); the difference alone
+    without draws, and of a single patient, of whom all draws are alike.
     """
     whole = [_whole(truth, found, match, ties) for found, match in (first, second)]
     if not repeats or len(np.unique(truth.patients)) < 2:
@@ -171,12 +172,12 @@ def difference(whole: float, first: Floats, second: Floats) -> dict[str, float]:
     """
     apart = second - first
     low, high = band(apart[:, None])
-    beyond = min(float(np.mean(apart <= 0)), float(np.mean(apart >= 0)))
+    beyond = min(int(np.sum(apart <= 0)), int(np.sum(apart >= 0)))
     return {
         "difference": whole,
         "low": float(low[0]),
         "high": float(high[0]),
-        "p": min(1.0, 2 * beyond),
+        "p": min(1.0, 2 * (beyond + 1) / (len(apart) + 1)),
     }
 
 

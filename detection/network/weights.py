@@ -1,6 +1,10 @@
 """ImageNet weights for a backbone, from a file or from PyTorch's own server."""
 
 import re
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,10 @@ URLS = {
 """torchvision's standard checkpoints; what stands before the suffix is the beginning of a file's SHA-256."""
 COLOURS = 3
 """Channels of ImageNet's pictures."""
+
+
+PATIENCE_S = 30.0
+"""How long a server may be silent; torch's own loader would wait for ever."""
 
 
 class NoWeights(Exception):
@@ -62,7 +70,11 @@ def from_imagenet(backbone: Backbone, name: str) -> str:
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2], progress=False)
+            sys.stderr.write(f"Fetching {url}\n")
+            with _patience():
+                torch.hub.download_url_to_file(
+                    url, str(path), hash_prefix=path.stem.rpartition("-")[2], progress=False
+                )
         except (URLError, HTTPException, OSError, RuntimeError) as error:
             reason = getattr(error, "reason", error)
             raise NoWeights(f"{url} could not be fetched ({reason})") from error
@@ -74,6 +86,17 @@ def from_imagenet(backbone: Backbone, name: str) -> str:
             "--weights random"
         ) from error
     return path.name
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Give up a connection that is silent for long: torch's loader takes no limit of its own."""
+    usual = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(usual)
 
 
 def load(backbone: Backbone, content: dict[str, Any], name: str) -> None:

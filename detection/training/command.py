@@ -41,10 +41,11 @@ def parser() -> argparse.ArgumentParser:
     )
     machine.add_argument("--minutes", type=accepted.above_zero, default=float("inf"),
                          help="stop with a checkpoint after so long")  # fmt: skip
-    beyond = made.add_argument_group("beyond the paper")
+    beyond = made.add_argument_group("beyond the paper", "off in paper and context; tiny flips and scales")
     beyond.add_argument("--spacing", type=accepted.above_zero,
                         help="crop to the body and bring a pixel to so many mm, e.g. 0.8")  # fmt: skip
-    beyond.add_argument("--flip", action="store_true", default=None, help="mirror left and right at random")
+    beyond.add_argument("--flip", action=argparse.BooleanOptionalAction, default=None,
+                        help="mirror left and right at random")  # fmt: skip
     beyond.add_argument("--scale", type=accepted.below_one, help="zoom at random by up to this share")
     beyond.add_argument("--z-jitter", type=accepted.at_least_zero,
                         help="move the neighbours at random by up to so many mm")  # fmt: skip
@@ -70,6 +71,18 @@ def preset(options: argparse.Namespace) -> Preset:
     return Preset(named.name, inputs, network, training, augmentation)
 
 
+def check_batch(preset: Preset, images: int) -> None:
+    """Hold a batch against the images to train on: a last step is filled up with them, but not many times over.
+
+    Raises
+    ------
+    BadRun : it is larger than they are, and than the one of the preset of its name.
+    """
+    batch, usual = preset.training.batch, PRESETS[preset.name].training.batch
+    if batch > max(images, usual):
+        raise BadRun(f"A batch of {batch} is larger than the {images} images to train on; ask for a smaller --batch")
+
+
 def check_resumed(options: argparse.Namespace, settings: Settings) -> None:
     """Hold what is asked for against what a run was started with; it goes on as it was started.
 
@@ -93,6 +106,7 @@ def check_resumed(options: argparse.Namespace, settings: Settings) -> None:
         differing.append(("weights", options.weights))
     for name, value in differing:
         flag = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        flag = "--no-flip" if value is False else flag
         raise BadRun(f"{options.out} was not started with {flag}; leave that out to go on, or start another run")
 
 

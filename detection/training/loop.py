@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from detection.data.dataset import Batch, Slices, batches, loader
 from detection.disk import writing
 from detection.errors import BadRun, NonFiniteLoss
-from detection.inference import loaders
+from detection.inference import loaders, tune
 from detection.memory import NETWORK, enough_memory
 from detection.network.detector import Detector, Losses
 from detection.network.sampler import generators
@@ -88,6 +88,7 @@ def _train(
 ) -> int:  # fmt: skip
     config = settings.preset.training
     fabric = _fabric(machine, settings.precision)
+    tune(fabric.device)
     check_batch(config.batch, fabric.world_size)
     in_order: Any = {"memory_format": torch.channels_last}
     network.to(**in_order)

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 
-from benchmarks import tiny
+from benchmarks import gpu, tiny
+from detection.data.release import open_release
 from tests.detection.training.running import SMALL
 
 ABSENT = ("django", "celery", "lightning_fabric", "tensorboard", "pydicom", "highdicom", "torchvision", "plotly")
@@ -33,6 +34,20 @@ def test_the_gpu_benchmark_runs_reduced_in_stages_without_the_other_packages(tmp
     assert all(line["steps"] > 0 and "4" in line["sensitivity"] for line in lines if "steps" in line)
     assert [line["skipped"] for line in lines if "skipped" in line] == ["torchvision does not load here"]
     assert done.stdout == (tmp_path / "results.jsonl").read_text()
+
+
+def test_results_of_one_release_are_not_those_of_another_and_a_peak_is_that_of_the_very_card(discs, tmp_path):
+    results = gpu.Results(tmp_path / "results.jsonl")
+    release = open_release(discs)
+    line = {"network": "tiny", "what": "froc", "share": 1.0, "minutes": 1.0, **gpu._of(release)}
+    results.add(line)
+    assert line["patients"] == 10
+    for lines in (results, gpu.Results(tmp_path / "results.jsonl")):
+        assert lines.has(line)
+        assert not lines.has(line | {"patients": 600})
+        assert not lines.has(line | {"release": "another"})
+    assert gpu.PEAK["NVIDIA H100 PCIe"] < gpu.PEAK["NVIDIA H100 80GB HBM3"]
+    assert "NVIDIA L40" not in gpu.PEAK, "which is no L4"
 
 
 def test_the_seeds_of_the_tiny_preset_are_kept_with_date_and_machine(discs, tmp_path, monkeypatch, capsys):

@@ -200,7 +200,7 @@ def test_an_eight_bit_picture_is_not_taken_for_hu(tmp_path):
     from PIL import Image
 
     Image.new("L", (8, 8)).save(tmp_path / "001.png")
-    with pytest.raises(CorruptSlice, match="is not a 16-bit PNG"):
+    with pytest.raises(CorruptSlice, match=r"001.png is not a 16-bit PNG; write it anew in 16-bit grey, HU \+ 32768"):
         slices.read_hu(tmp_path / "001.png")
 
 

@@ -158,7 +158,7 @@ def test_a_better_detector_differs_and_the_same_one_does_not():
     other = bootstrap.paired_difference(truth, (found, matched), (better, again), repeats=50)
     assert (same["difference"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
     assert other["low"] > 0
-    assert other["p"] == 0
+    assert other["p"] == pytest.approx(2 / 51), "of 50 draws none is beyond, and the data itself is one more"
 
 
 def test_the_command_prints_json_for_anyones_detections(tmp_path):

@@ -1,6 +1,7 @@
 """Backbones carry torchvision's names and shapes, and load its files."""
 
 import hashlib
+import socket
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,15 @@ def test_what_is_fetched_must_be_the_file_that_its_name_says(tmp_path, monkeypat
     (tmp_path / name).unlink()
     assert weights.from_imagenet(backbone, "alexnet") == name, "it was kept"
     assert all(torch.equal(value, state[key]) for key, value in backbone.state_dict().items())
+
+
+@pytest.mark.usefixtures("_own_files")
+def test_a_server_that_is_silent_is_given_up_and_what_is_fetched_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(weights, "PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/alexnet-owt-7be5be79.pth"
+        monkeypatch.setitem(weights.URLS, "alexnet", url)
+        with pytest.raises(weights.NoWeights, match=r"could not be fetched \(.*timed out\)"):
+            weights.from_imagenet(KINDS["alexnet"](), "alexnet")
+    assert capsys.readouterr().err == f"Fetching {url}\n"
+    assert socket.getdefaulttimeout() is None

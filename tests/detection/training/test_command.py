@@ -139,3 +139,11 @@ def test_an_existing_run_is_not_overwritten_and_another_release_not_resumed(disc
     assert first.endswith("holds a run already; go on with --resume or name another folder.")
     assert second.endswith("was trained on another, not on this discs.")
     assert third.endswith("is no run: it holds no run.json.")
+
+
+def test_a_batch_of_more_images_than_there_are_is_refused_before_anything_is_written(discs, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert start(discs, "--preset", "tiny", "--out", out, "--batch", 100_000_000, "--weights", "random") == 1
+    said = "A batch of 100000000 is larger than the 7 images to train on; ask for a smaller --batch.\n"
+    assert capsys.readouterr().err == said
+    assert not out.exists()

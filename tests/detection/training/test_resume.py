@@ -93,7 +93,7 @@ def test_a_run_goes_on_as_it_was_started_and_says_where_it_is_asked_to_be_anothe
     for asked in (
         "--preset paper", "--seed 7", "--fraction 0.5", "--epochs 9", "--batch 2", "--learning-rate 0.1",
         "--weights random.pth", "--backbone alexnet", "--spacing 0.8", "--scale 0.2", "--z-jitter 1.0",
-        "--ignore-unannotated 0.5",
+        "--ignore-unannotated 0.5", "--no-flip",
     ):  # fmt: skip
         assert start(discs, "--out", tmp_path / "run", "--resume", *asked.split()) == 1
         said = f"run was not started with {asked}; leave that out to go on, or start another run.\n"
