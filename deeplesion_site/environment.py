@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -94,6 +95,12 @@ def database(name: str, default: str) -> dict[str, Any]:
     if found["ENGINE"] == "django.db.backends.postgresql":
         found["OPTIONS"] = PATIENCE | found.get("OPTIONS", {})
     return dict(found)
+
+
+def private(path: Path) -> None:
+    """Make a file that is to come, empty and for its owner alone; where that cannot be, who opens it says why."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def broker(name: str, default: str) -> str:

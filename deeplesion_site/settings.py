@@ -115,6 +115,8 @@ TEMPLATES = [
 # so that two writers queue instead of failing half-way.
 DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # It holds the dates of patients' first studies; WAL and index get the rights of the database.
+    environment.private(Path(DATABASES["default"]["NAME"]))
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,

@@ -139,7 +139,9 @@ class Pseudonymiser:
         `level` (patient, study ...) keeps equal values of different kinds apart; lengths are hashed along, so that
         ("ab", "c") and ("a", "bc") differ.
         """
-        message = b"".join(len(part).to_bytes(4, "big") + part for part in (v.encode() for v in (level, *values)))
+        # A folder's name need not be text, nor what a server says in JSON.
+        parts = [value.encode("utf-8", "surrogatepass") for value in (level, *values)]
+        message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
     def patient(self, patient_id: str, issuer: str, study_uid: str) -> str:

@@ -159,6 +159,31 @@ def test_production_passes_the_deployment_checks(tmp_path):
     assert "no issues" in ended.stdout
 
 
+WRITE_AND_LOOK = """
+import django, os
+django.setup()
+from django.db import connection
+connection.cursor().execute("CREATE TABLE IF NOT EXISTS x (y)")
+found = (each for each in os.scandir(os.environ["DATA_DIR"]) if each.name.startswith("db.sqlite3"))
+print(*sorted(f"{each.name} {each.stat().st_mode & 0o777:o}" for each in found), sep="\\n")
+"""
+
+
+def test_a_new_database_is_for_its_owner_alone_and_rights_that_somebody_gave_stay(tmp_path):
+    kept = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+    env = {**kept, "DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "deeplesion_site.settings"}
+
+    def found():
+        command = [sys.executable, "-c", WRITE_AND_LOOK]
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, umask=0o022, cwd=settings.BASE_DIR)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.split("\n")[:-1]
+
+    assert found() == ["db.sqlite3 600", "db.sqlite3-shm 600", "db.sqlite3-wal 600"]
+    (tmp_path / "db.sqlite3").chmod(0o640)
+    assert found()[0] == "db.sqlite3 640"
+
+
 def test_what_starts_and_is_unfit_for_many_is_warned_of_by_name(tmp_path):
     url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
     ended = check("--deploy", **{**PRODUCTION, "DATABASE_URL": url, "TRUSTED_PROXIES": ""}, DATA_DIR=str(tmp_path))

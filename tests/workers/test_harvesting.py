@@ -4,7 +4,7 @@ import os
 import re
 import time
 from datetime import date, timedelta
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -241,6 +241,27 @@ def test_a_folder_or_file_that_is_not_there_is_named_in_the_terminal_alone(
     stored = [*Job.objects.values(), *JobEvent.objects.values()]
     assert "MUELLER" not in f"{shown}{stored}"
     assert Job.objects.get().message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_names_that_are_no_text_are_printed_all_the_same(tmp_path, encoding):
+    """A name in Latin-1, of the folder as of a file, to a terminal in another encoding."""
+    folder = tmp_path / os.fsdecode(b"M\xfcller")
+    study(folder, 1)
+    (folder / "1" / "report0").rename(folder / "1" / os.fsdecode("Übersicht".encode("latin-1")))
+    broken = folder / os.fsdecode(b"\xe4.dcm")
+    broken.write_text("broken")
+    printed, complained = BytesIO(), BytesIO()
+    out = TextIOWrapper(printed, encoding, "strict", write_through=True)
+    # As Python opens standard error, whatever it is told of the other.
+    err = TextIOWrapper(complained, encoding, "backslashreplace", write_through=True)
+    for dry_run in (True, False):
+        with pytest.raises(SystemExit):
+            call_command("harvest", f"dir://{folder}", dry_run=dry_run, stdout=out, stderr=err)
+    out, err = (stream.getvalue().decode(encoding) for stream in (printed, complained))
+    assert "bersicht: new, " in out
+    assert r"\udce4.dcm: not a DICOM file" in err
+    assert Lesion.objects.count() == 1
 
 
 def two_patients(folder):

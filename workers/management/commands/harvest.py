@@ -3,6 +3,7 @@
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -93,7 +94,7 @@ class Command(JobCommand):
 
     def dry_run(self, order: Order, always: bool) -> Report:
         """Show what a harvest would do, and do nothing; it leaves no trace, so that it is no job."""
-        self.stdout.write("\n".join(order.lines()))
+        self.say(order.lines())
         with bars(always) as shown:
             return harvesting.harvest_now(order, Rehearsal(shown), dry_run=True)
 
@@ -114,16 +115,21 @@ class Command(JobCommand):
 
     def tell(self, report: Report) -> None:
         """Print the report of a dry run; problems go to standard error and end in an exit status that is not 0."""
-        self.stdout.write("\n".join(report.details))
+        self.say(report.details)
         self.tell_counts(report)
         if report.problems:
             sys.exit(1)
 
     def tell_counts(self, report: Report) -> None:
         """Print what was found, and what went wrong to standard error."""
-        self.stdout.write("\n".join([*report.notes, *report.lines()]))
+        self.say([*report.notes, *report.lines()])
         for problem in report.problems:
             self.stderr.write(problem)
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Print lines; names of files need not be text, which standard error alone shows by itself as \\x.. then."""
+        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
+        self.stdout.write("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def ordered(options: dict[str, Any]) -> Order:
