@@ -20,6 +20,7 @@ from datasets.models import Collection, Series, Slice
 from datasets.pacs.ahead import map_ahead
 from datasets.pacs.pixels import pixel_hash
 from datasets.services.errors import Refused
+from datasets.services.turns import take_turn
 from datasets.storage import place_of, slice_storage
 from datasets.storage_errors import StorageFailed
 
@@ -78,6 +79,7 @@ def hash_slices(
             done += 1
             progress(done, total)
         with transaction.atomic():
+            take_turn(collection)
             bulk.update(Slice, ("bytes", "sha256", "pixel_hash"), hashed)
             for image in damaged:
                 _leave_out(storage, image)

@@ -17,6 +17,7 @@ from datasets.services import release as releases
 from datasets.services.errors import Refused
 from datasets.services.fence import Fence
 from datasets.services.import_images import Progress, SeriesFolder
+from datasets.services.turns import take_turn
 from datasets.storage import slice_storage
 
 TITLE = "DeepLesion"
@@ -123,6 +124,7 @@ def import_deeplesion(
     on_rows(0, total)
     with transaction.atomic():
         target.save()
+        take_turn(target)
         writer = import_rows.Writer(target, folders, manifest.location_source(csv.parent))
         for batch in _batches(csv, summary, check):
             contradictions = writer.write(batch)

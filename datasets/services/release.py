@@ -30,6 +30,7 @@ from datasets.services.errors import Refused
 from datasets.services.fence import Fence
 from datasets.services.hashing import Progress, hash_slices
 from datasets.services.split import check_shares, share_out
+from datasets.services.turns import take_turn
 
 OFFICIAL: Final = "official"
 Shares = tuple[int, int, int]
@@ -116,6 +117,7 @@ def create(
         hash_slices(collection=collection, progress=on_images, on_damage=on_damage)
     method = split if split == OFFICIAL else f"{'/'.join(map(str, split))} by patient, seed {seed}"
     with transaction.atomic():
+        take_turn(collection)
         # Another process may have taken the name while slices were hashed.
         check_name(name)
         release = Release.objects.create(name=name, collection=collection, split_method=method)
@@ -146,6 +148,7 @@ def publish(name: str, *, on_images: Progress = _unwatched, on_damage: OnDamage 
         raise ReleaseRefused(f"there is no release {name}")
     hash_slices(collection=draft.collection, progress=on_images, on_damage=on_damage)
     with transaction.atomic():
+        take_turn(draft.collection)
         release = Release.objects.select_for_update().get(pk=draft.pk)
         if release.state == Release.State.PUBLISHED:
             raise ReleaseRefused(f"{name} is published already")

@@ -25,6 +25,7 @@ from datasets.services.harvest.numbers import Numbers, SeriesChanged, Visit
 from datasets.services.harvest.report import Report
 from datasets.services.harvest.slices import Written, context_of, write_slices
 from datasets.services.measure import measured
+from datasets.services.turns import take_turn
 from datasets.storage import slice_storage
 from datasets.words import counted
 
@@ -161,6 +162,7 @@ class StudyHarvest:
             if mark.measurement.slice_index in lost
         ]
         with self.fence():
+            take_turn(self.collection)
             came = timezone.now()
             for row in written.rows:
                 # A release that was published since the file was written does not hold it.
