@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from operator import sub
+from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
@@ -23,6 +24,8 @@ TELLING = ("SOPClassUID", "ImageType", "BurnedInAnnotation")
 PLACING = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
 """What decides on which slice a mark lies, and how large it is."""
 
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
 SAME = 1e-3
 """Servers may round what they list."""
 
@@ -38,8 +41,14 @@ def headers_missing(listed: Iterable[Header]) -> list[str]:
     )
 
 
-def instances_of(listed: Iterable[Header], study: Study, problems: list[Problem]) -> list[Instance]:
+def instances_of(
+    listed: Iterable[Header], study: Study, problems: list[Problem], modalities: Mapping[str, str] = EMPTY
+) -> list[Instance]:
     """Order what a server lists of a study.
+
+    Parameters
+    ----------
+    modalities : by SeriesInstanceUID, for objects whose own entries state none: Modality belongs to the series.
 
     Raises
     ------
@@ -55,6 +64,8 @@ def instances_of(listed: Iterable[Header], study: Study, problems: list[Problem]
         except IncompleteHeader as error:
             problems.append(Problem(f"{study.StudyInstanceUID}/{uid}", str(error)))
             continue
+        if not instance.Modality:
+            instance = replace(instance, Modality=modalities.get(instance.SeriesInstanceUID, ""))
         found.setdefault(instance.SOPInstanceUID, instance)
     if len(listed) < study.NumberOfStudyRelatedInstances:
         raise TruncatedAnswer(

@@ -92,7 +92,15 @@ class DicomwebSource:
             metadata = self._asked("retrieve_series_metadata", uid, series)
             listed = [each for each in listed if each.get("SeriesInstanceUID") != series]
             listed += [_Answer(values) for values in metadata]
-        return instances_of(listed, study, self.problems)
+        return instances_of(listed, study, self.problems, self._modalities(uid, listed))
+
+    def _modalities(self, study: str, listed: Sequence[_Answer]) -> dict[str, str]:
+        """Modalities by series, where a server's list of objects leaves some out."""
+        if all(each.get("Modality") for each in listed):
+            return {}
+        options: dict[str, Any] = {"study_instance_uid": study, "fields": ("Modality",)}
+        found = self._pages("search_for_series", **options)
+        return {str(each.get("SeriesInstanceUID")): str(each.get("Modality") or "") for each in found}
 
     def read(self, instance: Instance) -> Dataset:
         try:
@@ -232,4 +240,5 @@ class _Answer:
     @property
     def identity(self) -> tuple[str, ...]:
         """What tells entries of one list apart; parts of a split study differ in the patient."""
-        return tuple(str(self.get(key)) for key in ("StudyInstanceUID", "SOPInstanceUID", "PatientID"))
+        keys = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "PatientID")
+        return tuple(str(self.get(key)) for key in keys)

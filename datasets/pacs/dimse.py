@@ -14,7 +14,7 @@ from datasets.pacs.arrival import checked, headers_missing, instances_of
 from datasets.pacs.dimse_link import Link
 from datasets.pacs.dimse_transfer import Getter, Mover, Transfer
 from datasets.pacs.finding import STUDY_KEYWORDS, StudyFinder, study_of
-from datasets.pacs.instance import HEADER_KEYWORDS, Header, Instance, from_dataset
+from datasets.pacs.instance import HEADER_KEYWORDS, Header, Instance, facts_of, from_dataset
 from datasets.pacs.source import EVERYTHING, Problem, Progress, Query, Study, Unreadable
 
 BATCH = 8
@@ -112,7 +112,8 @@ class DimseSource:
 
 def _is_marked(listed: Iterable[Header]) -> bool:
     """Whether a study holds annotations, without which nobody needs to know where its slices lie."""
-    return any(map(readers.is_annotation_class, (str(each.get("SOPClassUID") or "") for each in listed)))
+    facts = (facts_of(each, ("SOPClassUID", "Modality")) for each in listed)
+    return any(readers.is_annotation_class(each["SOPClassUID"], each["Modality"]) for each in facts)
 
 
 def _identifier(level: str, keywords: Iterable[str], **keys: str) -> Dataset:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pydicom.dataset import Dataset
 
-from datasets.pacs.instance import Instance
+from datasets.pacs.instance import Instance, value_of
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Reference, Tool
 from datasets.pacs.readers.document import ENCAPSULATED_XML, read_document
 from datasets.pacs.readers.presentation import read_presentation
@@ -24,6 +24,7 @@ __all__ = [
     "is_annotation_class",
     "read",
     "undecodable",
+    "unsupported",
 ]
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -50,6 +51,7 @@ _READERS: dict[str, Callable[[Dataset], list[Bookmark]]] = {
 """Reader by the beginning of the SOP class's suffix."""
 
 _UNSUPPORTED: dict[str, tuple[Carrier, str]] = {
+    "66.2": (Carrier.OTHER, "a set of spatial fiducials"),
     "481.3": (Carrier.OTHER, "a radiotherapy structure set"),
     "66.4": (Carrier.OTHER, "a segmentation"),
     "66.5": (Carrier.OTHER, "a surface segmentation"),
@@ -62,15 +64,25 @@ _UNSUPPORTED: dict[str, tuple[Carrier, str]] = {
 }
 """Annotation objects that no reader understands, by the beginning of the SOP class's suffix."""
 
+_CARRIERS = {"SR": Carrier.SR, "PR": Carrier.PR}
+"""By Modality: makers keep reports and presentation states in classes of their own, too."""
+
 
 def is_annotation(instance: Instance) -> bool:
     """Tell whether an object may hold what a person marked."""
-    return is_annotation_class(instance.SOPClassUID)
+    return is_annotation_class(instance.SOPClassUID, instance.Modality)
 
 
-def is_annotation_class(uid: str) -> bool:
-    """Tell so from the object's SOPClassUID."""
-    return uid not in NOT_ANNOTATIONS and any(map(_suffix(uid).startswith, (*_READERS, *_UNSUPPORTED)))
+def is_annotation_class(uid: str, modality: str) -> bool:
+    """Tell so from the object's SOPClassUID or, where that says nothing, from its Modality."""
+    if uid in NOT_ANNOTATIONS:
+        return False
+    return modality in _CARRIERS or any(map(_suffix(uid).startswith, (*_READERS, *_UNSUPPORTED)))
+
+
+def unsupported(instance: Instance) -> Bookmark | None:
+    """The bookmark that stands for an annotation object of a class that is not read; None for any that is."""
+    return _unsupported(instance.SOPInstanceUID, instance.SOPClassUID, instance.Modality)
 
 
 def read(dataset: Dataset) -> list[Bookmark]:
@@ -78,21 +90,28 @@ def read(dataset: Dataset) -> list[Bookmark]:
 
     At least one bookmark comes back, except from a presentation state that draws nothing.
     """
-    suffix = _suffix(str(dataset.SOPClassUID))
-    for start, (carrier, name) in _UNSUPPORTED.items():
-        if suffix.startswith(start):
-            return [_refused(str(dataset.SOPInstanceUID), carrier, Reason.UNSUPPORTED_OBJECT, f"{name} is not read")]
-    for start, reader in _READERS.items():
-        if suffix.startswith(start):
-            return reader(dataset)
-    detail = "objects of this class are not read"
-    return [_refused(str(dataset.SOPInstanceUID), Carrier.OTHER, Reason.UNSUPPORTED_OBJECT, detail)]
+    sop_class = str(dataset.SOPClassUID)
+    refused = _unsupported(str(dataset.SOPInstanceUID), sop_class, str(value_of(dataset, "Modality") or ""))
+    if refused is not None:
+        return [refused]
+    return next(reader for start, reader in _READERS.items() if _suffix(sop_class).startswith(start))(dataset)
 
 
 def undecodable(instance: Instance, detail: str) -> Bookmark:
     """The bookmark that stands for an annotation object which its source could not give."""
-    carrier = {"SR": Carrier.SR, "PR": Carrier.PR}.get(instance.Modality, Carrier.OTHER)
+    carrier = _CARRIERS.get(instance.Modality, Carrier.OTHER)
     return _refused(instance.SOPInstanceUID, carrier, Reason.UNDECODABLE, detail)
+
+
+def _unsupported(report: str, sop_class: str, modality: str) -> Bookmark | None:
+    suffix = _suffix(sop_class)
+    for start, (carrier, name) in _UNSUPPORTED.items():
+        if suffix.startswith(start):
+            return _refused(report, carrier, Reason.UNSUPPORTED_OBJECT, f"{name} is not read")
+    if any(map(suffix.startswith, _READERS)):
+        return None
+    carrier = _CARRIERS.get(modality, Carrier.OTHER)
+    return _refused(report, carrier, Reason.UNSUPPORTED_OBJECT, "objects of its class are not read")
 
 
 def _refused(report: str, carrier: Carrier, reason: Reason, detail: str) -> Bookmark:

@@ -1,6 +1,6 @@
 """The bookmarks of one study, each with what becomes of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from datasets.models import Annotation, Collection
@@ -42,14 +42,21 @@ class Mark:
         return Mark(self.bookmark, rejected, self.fingerprint, "", self.place)
 
 
-def read_marks(source: Source, instances: list[Instance], pseudonymiser: Pseudonymiser) -> Iterator[Mark]:
-    """Read every annotation object of a study and put its bookmarks on the study's slices."""
+def read_marks(
+    source: Source, instances: list[Instance], pseudonymiser: Pseudonymiser, check: Callable[[], None]
+) -> Iterator[Mark]:
+    """Read every annotation object of a study and put its bookmarks on the study's slices.
+
+    `check` is called before each object; what it raises ends the reading.
+    """
     images = StudyImages(instances)
     for instance in instances:
         if not readers.is_annotation(instance):
             continue
+        check()
+        unsupported = readers.unsupported(instance)
         try:
-            bookmarks = readers.read(source.read(instance))
+            bookmarks = [unsupported] if unsupported else readers.read(source.read(instance))
         except Unreadable as error:
             bookmarks = [readers.undecodable(instance, str(error))]
         for bookmark in bookmarks:

@@ -60,7 +60,7 @@ class StudyHarvest:
 
     def study(self, visit: Visit, instances: list[Instance]) -> None:
         """Take the new marks of one study's objects."""
-        marks = list(read_marks(self.source, instances, self.pseudonymiser))
+        marks = list(read_marks(self.source, instances, self.pseudonymiser, self.check))
         if not marks:
             return
         self._begin()

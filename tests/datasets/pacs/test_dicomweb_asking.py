@@ -47,6 +47,24 @@ def test_pages_are_asked_for_until_one_is_empty() -> None:
     assert len(server.requests) == 4
 
 
+def test_the_modality_of_an_object_is_that_of_its_series() -> None:
+    named = {key: {"vr": "UI", "Value": [f"1.{key[-1]}"]} for key in ("0020000D", "0020000E")}
+    of_object = {
+        "00080018": {"vr": "UI", "Value": ["1.8"]},
+        "00080016": {"vr": "UI", "Value": ["1.3.12.2.1107.5.9.1"]},
+    }
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        offset = int(parse_qs(urlsplit(handler.path).query)["offset"][0])
+        modality = {"00080060": {"vr": "CS", "Value": ["SR"]}}
+        listed = {**named, **(modality if urlsplit(handler.path).path.endswith("/series") else of_object)}
+        send(handler, json.dumps([listed][offset:]).encode(), JSON)
+
+    with serving(answer) as url:
+        (instance,) = source_at(url).instances(Study("1.D", "", "", "", "", (), 0))
+    assert (instance.SOPInstanceUID, instance.Modality) == ("1.8", "SR")
+
+
 @pytest.mark.parametrize("given", [2, 3, 5, 9], ids=lambda given: f"{given} instead of 3 at once")
 def test_a_study_s_list_comes_whole_however_many_the_server_gives_at_once(
     given: int, monkeypatch: pytest.MonkeyPatch
@@ -74,7 +92,8 @@ def test_the_pages_of_a_study_s_list_are_asked_for_side_by_side(monkeypatch: pyt
         # Alone, a request waits here in vain, and is answered with a failure.
         meeting.wait(10)
         values = {
-            key: {"vr": "UI", "Value": [f"1.{offset}"]} for key in ("0020000D", "0020000E", "00080018", "00080016")
+            key: {"vr": "UI", "Value": [f"1.{offset}"]}
+            for key in ("0020000D", "0020000E", "00080018", "00080016", "00080060")
         }
         send(handler, json.dumps([values] if offset < 2 else []).encode(), JSON)
 

@@ -32,7 +32,7 @@ from datasets.pacs.source import (
     Unreadable,
 )
 from tests.datasets.pacs.archive import dimse, found, own_study, store
-from tests.datasets.pacs.dicom_files import STUDY, ct_series, facts
+from tests.datasets.pacs.dicom_files import STUDY, ct_series, facts, report
 from tests.datasets.pacs.web_server import send, serving
 from tests.peers.orthanc import Orthanc
 from tests.peers.process import free_port
@@ -106,6 +106,23 @@ def test_a_server_that_gives_only_what_it_must_is_read_through_its_objects() -> 
         assert [instance.ImagePositionPatient[2] for instance in instances] == [0, 5, 10]
         objects = dict(source.read_all(instances))
     assert [getattr(each, "PixelData", None) for each in objects.values()] == [each.PixelData for each in SLICES]
+
+
+def test_the_modality_of_an_object_is_that_of_its_series() -> None:
+    private = report(SOPClassUID="1.3.12.2.1107.5.9.1")
+
+    def listing_private(event: evt.Event) -> Iterator[tuple[int, Dataset]]:
+        of_level = {"STUDY": (), "SERIES": ("Modality",), "IMAGE": ("SOPClassUID", "SOPInstanceUID")}
+        answer = Dataset()
+        for key in ("StudyInstanceUID", "SeriesInstanceUID", *of_level[event.identifier.QueryRetrieveLevel]):
+            setattr(answer, key, private[key].value)
+        yield 0xFF00, answer
+
+    with provider(C_FIND=listing_private) as address:
+        source = open_source(address)
+        (study,) = source.studies()
+        (instance,) = source.instances(study)
+    assert (instance.SOPClassUID, instance.Modality) == (private.SOPClassUID, "SR")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import BasicTextSRStorage, RTStructureSetStorage
+from pydicom.uid import BasicTextSRStorage, RTStructureSetStorage, SpatialFiducialsStorage
 
 from datasets.pacs import readers
 from datasets.pacs.readers import Carrier, Code, Reason, Tool
@@ -221,6 +221,9 @@ def test_utf8_without_character_set_is_read_as_utf8() -> None:
     [
         (BasicTextSRStorage, "SR", Carrier.SR),
         (RTStructureSetStorage, "RTSTRUCT", Carrier.OTHER),
+        (SpatialFiducialsStorage, "FID", Carrier.OTHER),
+        ("1.3.12.2.1107.5.9.1", "SR", Carrier.SR),
+        ("1.3.46.670589.2.5.1.1", "PR", Carrier.PR),
     ],
 )
 def test_what_no_reader_understands_is_said_to_be_unsupported(sop_class: str, modality: str, carrier: Carrier) -> None:
@@ -228,6 +231,8 @@ def test_what_no_reader_understands_is_said_to_be_unsupported(sop_class: str, mo
     assert readers.is_annotation(dicom.facts(dataset)[0])
     bookmark = only(dataset)
     assert (bookmark.reason, bookmark.carrier) == (Reason.UNSUPPORTED_OBJECT, carrier)
+    read = sop_class == BasicTextSRStorage
+    assert readers.unsupported(dicom.facts(dataset)[0]) == (None if read else bookmark)
 
 
 @pytest.mark.parametrize("suffix", ["50", "65", "69"])
@@ -239,7 +244,8 @@ def test_what_a_computer_found_is_no_measurement_of_a_radiologist(suffix: str) -
 
 def test_dose_reports_and_images_are_no_annotations() -> None:
     dose = report(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.67")
-    assert not any(map(readers.is_annotation, dicom.facts(dose, dicom.ct())))
+    private = report(SOPClassUID="1.3.12.2.1107.5.9.1", Modality="OT")
+    assert not any(map(readers.is_annotation, dicom.facts(dose, private, dicom.ct())))
 
 
 def test_damaged_values_cost_only_their_item() -> None:

@@ -124,6 +124,19 @@ def test_reports_presentation_states_and_enhanced_images_come_over(
     assert source.read(instance).SOPClassUID == sop_class
 
 
+@pytest.mark.parametrize(("sop_class", "modality"), [("1.3.12.2.1107.5.9.1", "SR"), ("1.3.46.670589.2.5.1.1", "PR")])
+def test_a_report_of_a_makers_own_class_is_no_less_an_annotation(
+    address: str, sop_class: str, modality: str, orthanc: Orthanc
+) -> None:
+    changes = {"SOPClassUID": sop_class, "Modality": modality}
+    stored = report(StudyInstanceUID=generate_uid(), SOPInstanceUID=generate_uid(), **changes)
+    store(orthanc, stored)
+    source = open_source(address)
+    (instance,) = source.instances(found(source, stored.StudyInstanceUID))
+    assert readers.is_annotation(instance)
+    assert readers.unsupported(instance) is not None
+
+
 def test_a_report_without_patient_joins_the_study_that_its_accession_number_names(
     address: str, orthanc: Orthanc
 ) -> None:
