@@ -41,10 +41,22 @@ class Place(NamedTuple):
 
 
 class _Named(NamedTuple):
-    """The images that a bookmark names: its own, or those of its series, or its report's evidence."""
+    """The images that a bookmark names: its own, or those of its series, or its report's evidence.
+
+    Of images that count alike one stands for all.
+    """
 
     there: list[Instance]
     missing: list[Reference]
+
+
+class _Evidence(NamedTuple):
+    """What was looked up last: all bookmarks of a report share their evidence, which may be long."""
+
+    of: tuple[Reference, ...]
+    named: _Named
+    missing: dict[str, Reference]
+    """By SOPInstanceUID."""
 
 
 CT_CLASSES = frozenset(f"{CT_IMAGE}{suffix}" for suffix in ("", ".1", ".2"))
@@ -80,8 +92,7 @@ class StudyImages:
         for instance in self._images:
             self._by_frame[instance.FrameOfReferenceUID].append(instance)
             self._by_series[instance.SeriesInstanceUID].append(instance)
-        self._evidence: tuple[tuple[Reference, ...], _Named] = ((), _Named([], []))
-        """What was looked up last: all bookmarks of a report share their evidence, which may be long."""
+        self._evidence = _Evidence((), _Named([], []), {})
 
     def modality_of(self, bookmark: Bookmark) -> str:
         """Modality of the image that a bookmark names, or whose frame of reference or evidence it shares."""
@@ -100,19 +111,30 @@ class StudyImages:
         image = self.by_uid.get(bookmark.image)
         if image is not None and _is_image(image):
             return _Named([image], [])
-        if self._evidence[0] is not bookmark.evidence:
-            found = [self.by_uid.get(each.SOPInstanceUID) for each in bookmark.evidence]
-            there = [each for each in found if each is not None and _is_image(each)]
-            missing = [each for each, here in zip(bookmark.evidence, found, strict=True) if here is None]
-            self._evidence = bookmark.evidence, _Named(there, missing)
-        there, missing = self._evidence[1]
+        if self._evidence.of is not bookmark.evidence:
+            self._evidence = self._looked_up(bookmark.evidence)
         if bookmark.image:
-            own = [each for each in missing if each.SOPInstanceUID == bookmark.image]
-            return _Named([], own) if own else _Named(there, [Reference(bookmark.image)])
+            own = self._evidence.missing.get(bookmark.image)
+            return _Named([], [own]) if own else _Named(self._evidence.named.there, [Reference(bookmark.image)])
         if bookmark.series:
-            of_series = self._by_series.get(bookmark.series, [])
+            of_series = self._unlike(self._by_series.get(bookmark.series, []))
             return _Named(of_series, [] if of_series else [Reference("", SeriesInstanceUID=bookmark.series)])
-        return _Named(there, missing)
+        return self._evidence.named
+
+    def _looked_up(self, evidence: tuple[Reference, ...]) -> _Evidence:
+        missing = {each.SOPInstanceUID: each for each in evidence if each.SOPInstanceUID not in self.by_uid}
+        found = (self.by_uid.get(each.SOPInstanceUID) for each in evidence)
+        there = self._unlike(each for each in found if each is not None and _is_image(each))
+        unlike = {(each.SOPClassUID, each.SeriesInstanceUID, each.StudyInstanceUID): each for each in missing.values()}
+        return _Evidence(evidence, _Named(there, list(unlike.values())), missing)
+
+    def _unlike(self, images: Iterable[Instance]) -> list[Instance]:
+        """One image of each series, frame of reference and modality, and of those with a place and without."""
+        unlike: dict[tuple[str, str, str, bool], Instance] = {}
+        for each in images:
+            placed = each.SOPInstanceUID in self._places
+            unlike.setdefault((each.SeriesInstanceUID, each.FrameOfReferenceUID, each.Modality, placed), each)
+        return list(unlike.values())
 
     def _by_image(self, bookmark: Bookmark) -> Place | Rejected:
         if not bookmark.image:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
 from datasets.pacs.readers.bookmark import Bookmark, Carrier, Code, Reason, Tool, length
-from datasets.pacs.readers.lines import Line, Point, from_corner, pairs
+from datasets.pacs.readers.lines import Line, Pair, Point, from_corner, pairs
 from datasets.pacs.readers.markup import SCHEMA_TYPE, below, child, name_of, number, value
 from datasets.pacs.readers.report import LONG_AXIS, SHORT_AXIS, TO_MM
 
@@ -99,10 +99,10 @@ def _marks(bare: Bookmark, annotation: Element) -> list[Bookmark]:
             )
         )  # fmt: skip
     paired = pairs(lines)
-    if len(lines) == 2 and paired[0][1] is None and long_mm is not None and short_mm is not None:
+    if len(lines) == 2 and paired[0].short is None and long_mm is not None and short_mm is not None:
         # The file itself says that they are the two axes of one lesion.
-        paired = [(lines[0], lines[1])]
-    return [_of_lines(bare, long, short, long_mm, short_mm) for long, short in paired] + others
+        paired = [Pair(lines[0], lines[1])]
+    return [_of_lines(bare, pair, long_mm, short_mm) for pair in paired] + others
 
 
 def _is_lines(shape: _Shape, long_mm: float | None) -> bool:
@@ -110,12 +110,11 @@ def _is_lines(shape: _Shape, long_mm: float | None) -> bool:
     return len(shape.points) == 2 or shape.kind == "MultiPoint" or long_mm is not None
 
 
-def _of_lines(
-    bare: Bookmark, long: Line, short: Line | None, long_mm: float | None, short_mm: float | None
-) -> Bookmark:
+def _of_lines(bare: Bookmark, pair: Pair, long_mm: float | None, short_mm: float | None) -> Bookmark:
+    long, short, alone = pair
     mark = replace(bare, item=long.item, image=long.image, frame=long.frame)
     if short is None:
-        return replace(mark, tool=Tool.LINE, points=long.ends, reason=Reason.NOT_RECIST, detail="a single line")
+        return replace(mark, tool=Tool.LINE, points=long.ends, reason=Reason.NOT_RECIST, detail=alone)
     mark = replace(mark, tool=Tool.BIDIMENSIONAL, points=long.ends + short.ends, long_mm=long_mm, short_mm=short_mm)
     if (long.image, long.frame) != (short.image, short.frame):
         detail = "its two axes are drawn on different images"

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from datasets.pacs.instance import value_of
 from datasets.pacs.readers.bookmark import SHAPES, Bookmark, Carrier, Reason, Tool
 from datasets.pacs.readers.content import items_of
-from datasets.pacs.readers.lines import Line, Point, from_corner, pairs
+from datasets.pacs.readers.lines import Line, Pair, Point, from_corner, pairs
 
 _COMPOUND = {"ARROW": Tool.ARROW, "ELLIPSE": Tool.ELLIPSE, "RULER": Tool.LINE, "RANGELINE": Tool.LINE}
 
@@ -56,11 +56,12 @@ def read_presentation(state: Dataset) -> list[Bookmark]:
                 found.append(replace(mark, points=points, reason=Reason.NOT_RECIST, detail=SHAPES[tool]))
         if not drawn and _says_something(annotation):
             found.append(_text(bare, annotation, number, place))
-    found += [_of_lines(bare, long, short, places[long.item]) for long, short in pairs(lines)]
+    found += [_of_lines(bare, pair, places[pair.long.item]) for pair in pairs(lines)]
     return sorted(found, key=lambda bookmark: [int(part) for part in bookmark.item.split(".")])
 
 
-def _of_lines(bare: Bookmark, long: Line, short: Line | None, place: _Place) -> Bookmark:
+def _of_lines(bare: Bookmark, pair: Pair, place: _Place) -> Bookmark:
+    long, short, alone = pair
     mark = replace(
         bare,
         item=long.item,
@@ -70,7 +71,7 @@ def _of_lines(bare: Bookmark, long: Line, short: Line | None, place: _Place) -> 
         frame=long.frame,
     )
     if short is None:
-        return replace(mark, reason=Reason.NOT_RECIST, detail=SHAPES[Tool.LINE])
+        return replace(mark, reason=Reason.NOT_RECIST, detail=alone)
     if place.trouble:
         return replace(mark, reason=Reason.UNSUPPORTED_OBJECT, detail=place.trouble)
     return mark

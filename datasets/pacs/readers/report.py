@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pydicom.dataset import Dataset
 
@@ -60,6 +61,24 @@ class _Line:
     frame_of_reference: str = ""
 
 
+@dataclass(frozen=True)
+class _Group:
+    """An item that holds marks, with what all of them share: it is looked up once, however many there are."""
+
+    item: Item
+    by_path: dict[str, Item]
+
+    @cached_property
+    def image(self) -> tuple[str, str, int]:
+        """Class, instance and frame of the image that stands beside the marks."""
+        return _image(self.item, self.by_path) or ("", "", 1)
+
+    @cached_property
+    def drawn(self) -> list[_Line]:
+        """What is drawn beside the numbers."""
+        return [_line_of(child, self) for child in self.item.children if child.type in ("SCOORD", "SCOORD3D")]
+
+
 def read_report(report: Dataset) -> list[Bookmark]:
     """Read every bookmark of a report; one that says so where there is none."""
     root = tree(report)
@@ -70,9 +89,10 @@ def read_report(report: Dataset) -> list[Bookmark]:
     found: list[Bookmark] = []
     for item in by_path.values():
         if (axes := _pairs(item)) and not _is_of_segment(item):
-            found += [_bidimensional(bare, item, long, short, by_path) for long, short in axes]
+            group, described = _Group(item, by_path), _described(bare, item)
+            found += [_bidimensional(described, group, long, short) for long, short in axes]
         elif _is_other_mark(item):
-            found.append(_other(bare, item, by_path))
+            found.append(_other(bare, _Group(item, by_path)))
     if not found:
         detail = "the report holds no measurement that is read"
         found.append(replace(bare, reason=Reason.UNSUPPORTED_OBJECT, detail=detail))
@@ -108,19 +128,16 @@ def _is_other_mark(item: Item) -> bool:
     return item.type == "CONTAINER" and bool(drawn or measured)
 
 
-def _bidimensional(
-    bare: Bookmark, group: Item, long: Item | None, short: Item | None, by_path: dict[str, Item]
-) -> Bookmark:
-    place = long or short or group
-    mark = replace(_described(bare, group), item=place.path, tool=Tool.BIDIMENSIONAL)
+def _bidimensional(described: Bookmark, group: _Group, long: Item | None, short: Item | None) -> Bookmark:
+    place = long or short or group.item
+    mark = replace(described, item=place.path, tool=Tool.BIDIMENSIONAL)
     if long is None or short is None:
         return replace(mark, reason=Reason.NOT_RECIST, detail="only one of the two axes is measured")
     mark = replace(mark, long_mm=_millimetres(long), short_mm=_millimetres(short))
-    lines = [_line(axis, group, by_path) for axis in (long, short)]
-    if not any(line.points for line in lines):
+    lines = [_line(axis, group) for axis in (long, short)]
+    if not any(line.points for line in lines) and len(group.drawn) == 2:
         # Some writers draw both axes beside the numbers instead of below them.
-        beside = [_line_of(child, group, by_path) for child in group.children if child.type in ("SCOORD", "SCOORD3D")]
-        lines = beside if len(beside) == 2 else lines
+        lines = group.drawn
     first, second = lines
     mark = replace(
         mark,
@@ -139,14 +156,14 @@ def _bidimensional(
     return mark
 
 
-def _other(bare: Bookmark, group: Item, by_path: dict[str, Item]) -> Bookmark:
+def _other(bare: Bookmark, group: _Group) -> Bookmark:
     """A mark that is no RECIST measurement."""
-    tool = _tool(group)
-    drawn = next((item for item in group.below() if item.type in ("SCOORD", "SCOORD3D") and item.points), None)
-    line = _line_of(drawn, group, by_path) if drawn else _line(group, group, by_path)
+    tool = _tool(group.item)
+    drawn = next((item for item in group.item.below() if item.type in ("SCOORD", "SCOORD3D") and item.points), None)
+    line = _line_of(drawn, group) if drawn else _line(group.item, group)
     return replace(
-        _described(bare, group),
-        item=group.path,
+        _described(bare, group.item),
+        item=group.item.path,
         tool=tool,
         points=line.points,
         image=line.image,
@@ -219,17 +236,17 @@ def _millimetres(axis: Item) -> float | None:
     return length(value * TO_MM.get(unit.value, 1.0))
 
 
-def _line(axis: Item, group: Item, by_path: dict[str, Item]) -> _Line:
+def _line(axis: Item, group: _Group) -> _Line:
     """The coordinates from which an axis was inferred, with the image from wherever it is named."""
     for item in axis.below():
         if item.type in ("SCOORD", "SCOORD3D"):
-            return _line_of(item, group, by_path)
-    _, image, frame = _image(axis, by_path) or _image(group, by_path) or ("", "", 1)
+            return _line_of(item, group)
+    _, image, frame = _image(axis, group.by_path) or group.image
     return _Line(image=image, frame=frame)
 
 
-def _line_of(item: Item, group: Item, by_path: dict[str, Item]) -> _Line:
-    _, image, frame = _image(item, by_path) or _image(group, by_path) or ("", "", 1)
+def _line_of(item: Item, group: _Group) -> _Line:
+    _, image, frame = _image(item, group.by_path) or group.image
     if item.type == "SCOORD3D":
         frame_of_reference = str(value_of(item.dataset, "ReferencedFrameOfReferenceUID") or "")
         return _Line(tuple(item.points), image, frame, frame_of_reference)

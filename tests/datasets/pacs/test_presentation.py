@@ -15,7 +15,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, GrayscaleSoftcop
 
 from datasets.pacs import readers
 from datasets.pacs.placing import StudyImages
-from datasets.pacs.readers import Bookmark, Carrier, Reason, Tool
+from datasets.pacs.readers import Bookmark, Carrier, Reason, Tool, lines
 from datasets.pacs.resolve import Measurement, resolve
 from tests.datasets.pacs.dicom_files import STUDY, ct_series, facts
 
@@ -133,6 +133,16 @@ def test_lines_that_do_not_cross_are_two_lines() -> None:
 def test_a_line_that_crosses_two_others_belongs_to_neither() -> None:
     found = read(annotation(graphic(LONG), graphic(SHORT), graphic(np.add(SHORT, (3, 0, 3, 0)))))
     assert [each.tool for each in found] == [Tool.LINE] * 3
+
+
+def test_a_crowd_of_lines_on_one_image_is_not_told_apart_and_costs_no_other_image_its_measurement() -> None:
+    crowd = [graphic((x + 0.5, 1.5, x + 0.5, 9.5)) for x in np.linspace(1, 60, lines.MOST_LINES + 1)]
+    other = "1.2.3.1.1.1000"
+    found = read(annotation(*crowd), annotation(graphic(LONG), graphic(SHORT), images=(other,)), shown=(IMAGE, other))
+    assert [each.tool for each in found] == [Tool.LINE] * len(crowd) + [Tool.BIDIMENSIONAL]
+    assert {each.detail for each in found[:-1]} == {lines.CROWD}
+    at_most = read(annotation(graphic(LONG), graphic(SHORT), *crowd[: lines.MOST_LINES - 2]))
+    assert {each.detail for each in at_most} == {"a single line", ""}
 
 
 def test_two_measurements_on_one_image_are_told_apart() -> None:

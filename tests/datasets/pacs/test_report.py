@@ -1,6 +1,7 @@
 """Structured reports become bookmarks, whatever viewer wrote them and whatever they lack."""
 
 import math
+from collections import Counter
 from io import BytesIO
 
 import pydicom
@@ -10,6 +11,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import BasicTextSRStorage, RTStructureSetStorage, SpatialFiducialsStorage
 
 from datasets.pacs import readers
+from datasets.pacs.instance import value_of
 from datasets.pacs.readers import Carrier, Code, Reason, Tool
 from tests.datasets.pacs import dicom_files as dicom
 from tests.datasets.pacs.dicom_files import axis, bidimensional, code, content, identifier, image, report, text
@@ -104,6 +106,23 @@ def test_several_lesions_in_one_container_are_told_apart() -> None:
     found = readers.read(report(bidimensional(IMAGE), bidimensional(IMAGE, long=(1, 1, 9, 1), short=(5, 0, 5, 3))))
     assert [bookmark.item for bookmark in found] == ["1.1.1.1", "1.1.2.1"]
     assert found[1].points[0] == (0.5, 0.5)
+
+
+def test_a_group_of_many_axes_takes_time_by_their_number_not_its_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up = Counter[int]()
+    count = 0
+
+    def counted(dataset: Dataset, keyword: str) -> object:
+        looked_up[count] += 1
+        return value_of(dataset, keyword)
+
+    monkeypatch.setattr(readers.report, "value_of", counted)
+    monkeypatch.setattr(readers.content, "value_of", counted)
+    for count in (20, 80):
+        axes = [axis(name, points, None) for name, points in zip((dicom.LONG, dicom.SHORT), dicom.CROSS, strict=True)]
+        group = content("CONTAINER", dicom.GROUP, image(IMAGE), *axes * count)
+        assert len(readers.read(report(group))) == count
+    assert looked_up[80] < 5 * looked_up[20]
 
 
 def test_a_lone_axis_is_no_recist_measurement() -> None:
