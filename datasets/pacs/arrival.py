@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from operator import sub
 from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
 from datasets.pacs import deidentify
+from datasets.pacs.copies import PLACING, differ, one_of
 from datasets.pacs.instance import Header, IncompleteHeader, Instance, facts_of, from_dataset, value_of
 from datasets.pacs.series import CT_IMAGE
 from datasets.pacs.source import Contradiction, Problem, Study, TruncatedAnswer, Unreadable, by_series
@@ -20,14 +20,7 @@ NEEDED = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Im
 TELLING = ("SOPClassUID", "ImageType", "BurnedInAnnotation")
 """What says that an image must not be taken."""
 
-
-PLACING = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-"""What decides on which slice a mark lies, and how large it is."""
-
 EMPTY: Mapping[str, str] = MappingProxyType({})
-
-SAME = 1e-3
-"""Servers may round what they list."""
 
 
 def headers_missing(listed: Iterable[Header]) -> list[str]:
@@ -55,7 +48,7 @@ def instances_of(
     TruncatedAnswer : it is less than the server says that the study holds. On part of a series, slices would get
         numbers that they lose when the rest arrives.
     """
-    found: dict[str, Instance] = {}
+    found: dict[str, list[Instance]] = {}
     listed = list(listed)
     for each in listed:
         uid = str(value_of(each, "SOPInstanceUID") or "")
@@ -66,12 +59,27 @@ def instances_of(
             continue
         if not instance.Modality:
             instance = replace(instance, Modality=modalities.get(instance.SeriesInstanceUID, ""))
-        found.setdefault(instance.SOPInstanceUID, instance)
+        found.setdefault(instance.SOPInstanceUID, []).append(instance)
     if len(listed) < study.NumberOfStudyRelatedInstances:
         raise TruncatedAnswer(
             f"the server lists {len(listed)} of the {study.NumberOfStudyRelatedInstances} objects of the study"
         )
-    return by_series(found.values())
+    return told(map(one_of, found.values()), problems)
+
+
+def told(instances: Iterable[Instance], problems: list[Problem]) -> list[Instance]:
+    """Order instances as every source lists them, and tell once of each series in which some are contested."""
+    ordered = by_series(instances)
+    contested: dict[str, list[Instance]] = {}
+    for each in ordered:
+        if each.contested:
+            contested.setdefault(each.SeriesInstanceUID, []).append(each)
+    for each, *others in contested.values():
+        more = f", as have {len(others)} more of its series" if others else ""
+        sentence = f"it has the SOPInstanceUID of an object elsewhere{more}; marks on it are refused"
+        problem = Problem(each.locator, sentence, Contradiction)
+        problems += [problem] if problem not in problems else []
+    return ordered
 
 
 def checked(dataset: Dataset, instance: Instance) -> Dataset:
@@ -87,7 +95,7 @@ def checked(dataset: Dataset, instance: Instance) -> Dataset:
         raise Unreadable("the server gave another object for it, or part of one")
     for keyword, arrived in facts_of(dataset, PLACING).items():
         listed = getattr(instance, keyword)
-        if listed and (len(listed) != len(arrived) or max(map(abs, map(sub, listed, arrived))) > SAME):
+        if listed and differ(listed, arrived):
             raise Unreadable.because(Contradiction(f"the server lists another {keyword} for it than it states itself"))
     if value_of(dataset, "Rows") and (refusal := deidentify.refusal(replace(instance, **facts_of(dataset, TELLING)))):
         raise Unreadable(refusal)

@@ -14,6 +14,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from datasets.pacs.arrival import told
+from datasets.pacs.copies import one_of
 from datasets.pacs.documents import SUFFIXES, Documents
 from datasets.pacs.finding import not_found
 from datasets.pacs.instance import DECODE_ERRORS, HEADER_TAGS, IncompleteHeader, Instance, from_dataset
@@ -94,7 +96,8 @@ class DirectorySource:
         self.problems += [*not_found(missing), *self._documents.unmet()]
 
     def instances(self, study: Study) -> list[Instance]:
-        return by_series([*self._instances(study.StudyInstanceUID), *self._documents.instances(study)])
+        found = self._instances(study.StudyInstanceUID)
+        return by_series([*told(found, self.problems), *self._documents.instances(study)])
 
     def read(self, instance: Instance) -> Dataset:
         """Get a whole object; of several copies the first that is whole, and those before it become problems."""
@@ -123,7 +126,7 @@ class DirectorySource:
 
     def _instances(self, uid: str) -> list[Instance]:
         """One study's instances; of several copies of one object the one with the fullest header, then the first."""
-        return by_series(max(copies, key=_stated_facts) for copies in self._by_object(uid).values())
+        return by_series(map(one_of, self._by_object(uid).values()))
 
     def _by_object(self, study: str) -> dict[str, list[Instance]]:
         if self._copies[0] != study:
@@ -318,7 +321,3 @@ def _begins_without_preamble(file: BinaryIO) -> bool:
 def _stated(values: Iterable[str]) -> str:
     """The first value that is not empty."""
     return next((value for value in values if value), "")
-
-
-def _stated_facts(instance: Instance) -> int:
-    return sum(getattr(instance, name) not in ("", None, ()) for name in Instance.__slots__)

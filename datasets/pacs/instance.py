@@ -72,6 +72,8 @@ class Instance:
     PixelSpacing: tuple[float, ...]
     locator: str
     """Where the source finds the object again: a path below its root, a URL; never shown to the public."""
+    contested: bool = False
+    """Another object has its SOPInstanceUID and lies elsewhere: which of them a mark names, nobody knows."""
 
 
 def from_dataset(dataset: Header, locator: str) -> Instance:
@@ -153,7 +155,9 @@ _BY_TYPE: dict[str, Callable[[Any], Any]] = {
     "int | None": _whole,
 }
 
-_CONVERTERS = {field.name: _BY_TYPE[str(field.type)] for field in fields(Instance) if field.name != "locator"}
+_OURS = ("locator", "contested")
+
+_CONVERTERS = {field.name: _BY_TYPE[str(field.type)] for field in fields(Instance) if field.name not in _OURS}
 
 HEADER_KEYWORDS = tuple(_CONVERTERS)
 """The keywords that `from_dataset` reads."""

@@ -128,6 +128,9 @@ def volumes(instances: Iterable[Instance]) -> tuple[list[Volume], list[LeftOut]]
     by_uid: dict[str, list[list[Member]]] = {}
     left_out: list[LeftOut] = []
     for instance in by_series(each for each in instances if each.SOPClassUID == CT_IMAGE):
+        if instance.contested:
+            left_out.append(LeftOut(instance, "objects at different places have its SOPInstanceUID"))
+            continue
         if (instance.NumberOfFrames or 1) > 1:
             left_out.append(LeftOut(instance, "it has many frames"))
             continue

@@ -72,7 +72,7 @@ class TruncatedAnswer(SourceError):
 
 
 class Contradiction(SourceError):
-    """The server lists an object with other values than it holds."""
+    """The server lists an object with other values than it holds, or several objects have one SOPInstanceUID."""
 
 
 class TooLarge(SourceError):

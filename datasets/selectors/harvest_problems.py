@@ -17,7 +17,8 @@ MEANINGS = {
     "or raise the server's limit.",
     "BadAnswer": "The server failed, or refuses; its log says more.",
     "TooLarge": "An answer or object is larger than 256 MB.",
-    "Contradiction": "An object differs from how the server lists it; its index may need a rebuild.",
+    "Contradiction": "An object differs from how the server lists it (its index may need a rebuild), or different "
+    "objects have one SOPInstanceUID: marks on them are refused.",
     "SeveralPatients": "Objects of one study name several patients. It is left out until the PACS knows whose it is.",
     "NotFound": "No study has the accession number, or is the one that a file's marks name.",
     "Unreadable": "An object is missing or damaged.",
