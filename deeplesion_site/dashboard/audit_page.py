@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from deeplesion_site import csv_cells
 from deeplesion_site.access import Right, needs
 from deeplesion_site.accounts import audit
 from deeplesion_site.accounts.models import Action, AuditEntry
@@ -64,4 +65,5 @@ def _lines(entries: Iterator[AuditEntry]) -> Iterator[str]:
     yield writer.writerow(["at", "by", "action", "subject", "details"])
     for entry in entries:
         name = entry.actor.get_username() if entry.actor else ""
-        yield writer.writerow([entry.at.isoformat(), name, entry.action, entry.subject, entry.details or ""])
+        typed = (csv_cells.text(name), entry.action, csv_cells.text(entry.subject))
+        yield writer.writerow([entry.at.isoformat(), *typed, entry.details or ""])

@@ -14,7 +14,7 @@ from datasets.models import Collection
 from datasets.selectors import harvest_report as selectors
 from datasets.selectors import visibility as visible
 from datasets.selectors.harvest_problems import Named, named
-from deeplesion_site import access
+from deeplesion_site import access, csv_cells
 from deeplesion_site.access import Right, needs
 from deeplesion_site.accounts import audit
 from deeplesion_site.accounts.models import Action
@@ -121,7 +121,10 @@ def _csv(summary: dict[str, int], tables: list[selectors.Table], problems: dict[
     writer.writerow(["table", "key", "name", "count", "studies"])
     writer.writerows(["summary", key, key.replace("_", " "), count, ""] for key, count in summary.items())
     for table in tables:
-        writer.writerows([table.name, key, words, count, ""] for key, words, count in table.rows)
+        # A modality is what a file says it is.
+        writer.writerows(
+            [table.name, csv_cells.text(key), csv_cells.text(words), count, ""] for key, words, count in table.rows
+        )
     for part, found in problems.items():
         writer.writerows([part, each.name, each.meaning, each.count, _places(each)] for each in found)
     return out.getvalue()

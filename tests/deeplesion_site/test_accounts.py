@@ -288,3 +288,11 @@ def test_the_log_is_filtered_paged_and_comes_as_csv(client_of: ClientOf) -> None
     rows = list(csv.reader(io.StringIO(b"".join(client.get("/audit.csv?action=account-created")).decode())))
     assert len(rows) == 61
     assert rows[1][2:4] == ["account-created", "person-59"]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(1)"])
+def test_what_somebody_typed_is_no_formula_in_the_log_s_csv(client_of: ClientOf, name: str) -> None:
+    client = client_of("admin")
+    tokens.issue(owner=user_of(client), name=name, scopes=["read"], days=30)
+    rows = list(csv.reader(io.StringIO(b"".join(client.get("/audit.csv?action=token-issued")).decode())))
+    assert rows[1][3] == f"'{name}"

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from datasets.services import manifest as manifests
 from datasets.services.hashing import MissingImage
 from datasets.services.release_contents import csv_lines, slices
 from datasets.storage import release_folder
+from deeplesion_site.accounts import audit
 from deeplesion_site.accounts.models import AuditEntry
 from tests import factories
 
@@ -202,3 +204,19 @@ def test_a_packed_archive_has_a_length_and_goes_on_where_a_download_broke(
     if content:
         assert answer["Content-Length"] == str(len(content))
     assert b"ab12" in reader.get("/releases/first-1.0/").content
+
+
+def test_what_nobody_known_downloads_again_and_again_is_logged_once_an_hour(
+    images: Path, client: Client, reader: Client, settings: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PUBLIC_READ = True
+    address = "/releases/first-1.0/manifest.json"
+    for _ in range(3):
+        body(client, address)
+        body(reader, address)
+    logged = AuditEntry.objects.filter(action="downloaded", subject=FIRST, details={"file": "manifest.json"})
+    assert logged.filter(actor=None).count() == 1
+    assert logged.exclude(actor=None).count() == 3, "of an account every download"
+    monkeypatch.setattr(audit, "FOLDED", timedelta(0))
+    body(client, address)
+    assert logged.filter(actor=None).count() == 2

@@ -56,6 +56,14 @@ def test_page_and_csv_say_the_same(client_of: ClientOf, collection: str) -> None
         assert row["name"] in page
 
 
+def test_a_modality_is_no_formula_in_the_csv(client_of: ClientOf, db: None) -> None:
+    report = Report(dry_run=False, studies=1)
+    report.modalities["=1+1"] += 1
+    job = factories.make_job(state=Job.State.SUCCEEDED, result=report.as_json())
+    text = client_of("admin").get(f"/jobs/{job.pk}/report.csv").content.decode()
+    assert ["modalities", "'=1+1", "'=1+1", "1", ""] in list(csv.reader(io.StringIO(text)))
+
+
 def test_a_job_tells_which_studies_failed_with_which_error_and_names_none(client_of: ClientOf, db: None) -> None:
     report = Report(dry_run=False, studies=7)
     for at in (3, 3, 5):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from deeplesion_site.accounts import tokens
 from tests import factories
 from workers import engine
 from workers.models import Job
@@ -87,3 +89,14 @@ def test_start_a_job_watch_it_end_and_cancel_another(admin: Page, site: SimpleNa
     expect(admin.get_by_role("link", name="Retry")).to_be_visible()
     other.refresh_from_db()
     assert other.state == "cancelled"
+
+
+def test_an_account_with_tokens_is_read_on_a_phone_without_scrolling(admin: Page, site: SimpleNamespace) -> None:
+    owner = User.objects.get()
+    for name in ("training script on node 3", "prometheus", "nightly export of the department"):
+        tokens.issue(owner=owner, name=name, scopes=["read", "download", "jobs"], days=30)
+    admin.goto(f"{site.url}/account/")
+    assert admin.evaluate("document.querySelector('.stacked').getBoundingClientRect().width") <= 375
+    told = admin.locator("td[data-label='Last used']").first
+    expect(told).to_have_text("never")
+    assert "Last used" in told.evaluate("cell => getComputedStyle(cell, '::before').content")

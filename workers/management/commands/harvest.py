@@ -68,7 +68,11 @@ class Command(JobCommand):
             "--every", type=int, metavar="HOURS", help="not now alone: again every so many hours, what changed since"
         )
         parser.add_argument("--progress", action="store_true", help="show progress without a terminal, too")
-        parser.add_argument("--dry-run", action="store_true", help="show what would be taken, write nothing")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="show what would be taken, write nothing; it is no job, and works in this terminal",
+        )
 
     def handle(self, *, dry_run: bool, wait: bool, progress: bool, every: int | None, **options: Any) -> None:
         check_collection(options["collection"], options["title"])
