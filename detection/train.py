@@ -16,13 +16,14 @@ from detection.inference import is_fast_in_bfloat16, pick_device
 from detection.network import weights as pretrained
 from detection.network.detector import Detector
 from detection.presets import Preset
+from detection.progress import Pace
 from detection.training import checkpoint, command
 from detection.training import settings as run
 from detection.training.journal import Progress
 from detection.training.loop import Machine, check_batch, is_first_process, processes, train
 from detection.training.optimizer import make_optimizer, total_steps
 from detection.training.settings import Settings
-from detection.training.validation import some
+from detection.training.validation import RATE, SENSITIVITY, some
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,12 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
                 refusal.forget(options.out)
         if options.resume:
             command.check_resumed(options, run.read(options.out))
-            resume(options.release, options.out, machine, cache=options.cache, progress=_tell)
+            resume(options.release, options.out, machine, cache=options.cache, progress=Teller())
         else:
             start(
                 options.release, options.out, command.preset(options), machine,
                 weights=options.weights or command.WEIGHTS, seed=options.seed or 0, fraction=options.fraction or 1.0,
-                precision=options.precision or command.AUTO, cache=options.cache, progress=_tell,
+                precision=options.precision or command.AUTO, cache=options.cache, progress=Teller(),
             )  # fmt: skip
     except DetectorError as error:
         if several:
@@ -210,8 +211,23 @@ def _weights(network: Detector, source: str) -> str:
         return "random"
 
 
-def _tell(done: int, total: int, left: float) -> None:
-    sys.stderr.write(f"step {done}/{total}, " + (f"{left / 60:.1f} min left\n" if done < total else "trained\n"))
+class Teller:
+    """Writes lines on stderr: how far it is, how it goes and how long it still takes."""
+
+    def __init__(self) -> None:
+        self._pace = Pace()
+        self._found: float | None = None
+
+    def __call__(self, done: int, total: int, left: float, values: dict[str, float]) -> None:
+        """See `journal.Progress`; what was just validated is told without delay."""
+        found = values.get(SENSITIVITY)
+        news, self._found = found != self._found, found
+        if not self._pace.is_due(last=done == total or news):
+            return
+        said = [f"loss {values['loss']:.3f}"] if values else []
+        said += [f"sensitivity {found:.3f} at {RATE:g} false positives in validation"] if found is not None else []
+        said.append(f"{left / 60:.1f} min left" if done < total else "trained")
+        sys.stderr.write(f"step {done}/{total}, {', '.join(said)}\n")
 
 
 if __name__ == "__main__":

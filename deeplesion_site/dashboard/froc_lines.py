@@ -122,8 +122,8 @@ def with_curves(chart: Chart, curves: Sequence[Mapping[str, Sequence[float]]]) -
     return _behind(chart, whole)
 
 
-def shaded(chart: Chart, bands: Sequence[Mapping[str, Sequence[float]]]) -> Chart:
-    """Put the areas of the bands behind lines that lie well enough apart."""
+def shaded(chart: Chart, bands: Sequence[Mapping[str, Sequence[float]]], which: str = "these bands") -> Chart:
+    """Put areas of bands behind the lines, as many as lie well enough apart; `which`, the caption says."""
     last = chart.figure["data"][-len(bands) :]
     areas = [
         area
@@ -131,7 +131,7 @@ def shaded(chart: Chart, bands: Sequence[Mapping[str, Sequence[float]]]) -> Char
         if own
         for area in band(own, trace["line"]["color"].removeprefix(token("")))
     ]
-    caption = f"{chart.caption} Shaded: these bands." if areas else chart.caption
+    caption = f"{chart.caption} Shaded: {which}." if areas else chart.caption
     return dataclasses.replace(_behind(chart, areas), caption=caption)
 
 

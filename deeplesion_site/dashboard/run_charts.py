@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from datasets import dl_info
 from deeplesion_site.dashboard import froc_lines
 from deeplesion_site.dashboard.charts import Chart, figure, token, type_token
@@ -20,6 +22,12 @@ HEADLINE = tuple(f"{point:g}" for point in AVERAGED)
 
 DOUBLING = ("0.5", "1", "2", "4", "8", "16")
 """Those that a figure has a line for."""
+
+MOST_PERCENT, HEADROOM = 98, 1.15
+"""Of the training's losses, how many a figure shows for sure, and how much higher it is."""
+
+BAND_AT = "4"
+"""False positives per image whose band is drawn where many lines lie close together."""
 
 STEPS = 8
 """Colours of what has an order, from `step-1` on."""
@@ -56,16 +64,32 @@ def losses(curve: Mapping[str, Any]) -> Chart:
         legend.insert(1, ("validation", "--type-2"))
     every = max(1, len(steps) // 20)
     rows = [(step, loss) for step, loss in zip(steps, train.get("loss", []), strict=False)][every - 1 :: every]
-    layout = {
+    top, highest = _top_of(train.get("loss", []), val.get("loss", []))
+    layout: dict[str, Any] = {
         "xaxis": {"title": {"text": "step"}, "rangemode": "tozero"},
         "yaxis": {"title": {"text": "loss"}, "rangemode": "tozero"},
     }
     caption = "Sum of the four losses and its parts, averaged between the points."
+    if highest > top:
+        layout["yaxis"]["range"] = [0, top]
+        caption += f" Peaks go beyond the figure, up to {highest:.3g}."
     if val.get("sensitivity"):
         found = val["sensitivity"]
         caption += f" Sensitivity in the validation split at 4 false positives per image: {found[-1]:.3f}"
         caption += f", at best {max(found):.3f}." if len(found) > 1 else "."
     return Chart("losses", "Losses", caption, ("step", "train"), rows, figure(traces, layout), "middle", tuple(legend))
+
+
+def _top_of(train: Sequence[float], val: Sequence[float]) -> tuple[float, float]:
+    """Upper end of the axis of losses, and the highest of them.
+
+    A peak, as of a validation that came early, would press everything else to the floor: the axis ends above nearly
+    all of the training, and above what both came to.
+    """
+    if not len(train):
+        return 0.0, 0.0
+    last = [values[-1] for values in (train, val) if len(values)]
+    return HEADROOM * max(float(np.percentile(train, MOST_PERCENT)), *last), max(*train, *val)
 
 
 def froc(found: Evaluation, *, official: bool) -> Chart:
@@ -159,7 +183,8 @@ def by_iou(found: Evaluation) -> Chart:
     caption = "How much a detection must overlap a lesion to hit it, at several rates of false positives per image."
     axis = {"title": {"text": "IoU threshold"}, "dtick": 0.1, "range": [thresholds[0] - 0.02, thresholds[-1] + 0.02]}
     chart = froc_lines.lines("by-iou", "By overlap", caption, layers, names="IoU", xaxis=axis)
-    return froc_lines.shaded(froc_lines.with_bands(chart, bands), bands)
+    chosen = [own if point == BAND_AT else {} for point, own in zip(DOUBLING, bands, strict=True)]
+    return froc_lines.shaded(froc_lines.with_bands(chart, bands), chosen, f"the band at {BAND_AT} FP")
 
 
 def by_share(shares: Sequence[Share]) -> Chart:

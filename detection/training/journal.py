@@ -9,13 +9,15 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from detection.training.settings import replace
+from detection.training.validation import SENSITIVITY
 
 METRICS, PROGRESS, BOARD = "metrics.jsonl", "progress.json", "tensorboard"
 EVERY_SECONDS = 2.0
 """How often progress is told, at most."""
 
-Progress = Callable[[int, int, float], None]
-"""Called with steps done, steps in all and seconds left."""
+Progress = Callable[[int, int, float, dict[str, float]], None]
+"""Called with steps done, steps in all, seconds left, and how it goes: `loss` on average since it was last called, and
+what the last look at the validation split found; empty where nothing was left to do."""
 
 
 class Journal:
@@ -31,12 +33,18 @@ class Journal:
         self._board = SummaryWriter(str(folder / BOARD), purge_step=start + 1)
         self._began = time.monotonic()
         self._told = 0.0
+        self._losses: list[float] = []
+        validated = [line for line in map(json.loads, kept) if SENSITIVITY in line]
+        self._found = {SENSITIVITY: validated[-1][SENSITIVITY]} if validated else {}
 
     def step(self, step: int, values: dict[str, float]) -> None:
         """Record a step's losses and learning rate, and what was validated after it."""
         self._metrics.write(json.dumps({"step": step, **values}) + "\n")
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
+        self._losses.append(values["loss"])
+        if SENSITIVITY in values:
+            self._found = {SENSITIVITY: values[SENSITIVITY]}
         now = time.monotonic()
         if now - self._told >= EVERY_SECONDS or step == self._total:
             self._told = now
@@ -49,7 +57,9 @@ class Journal:
         state = {"step": step, "steps": self._total, "seconds": round(elapsed, 1), "seconds_left": round(left, 1)}
         replace(self._folder / PROGRESS, json.dumps(state) + "\n")
         if self._progress is not None:
-            self._progress(step, self._total, left)
+            loss = sum(self._losses) / len(self._losses)
+            self._progress(step, self._total, left, {"loss": loss, **self._found})
+        self._losses.clear()
 
     def flush(self) -> None:
         """Bring every line to the disk; before a checkpoint, so that none of its steps is lacking."""

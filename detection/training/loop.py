@@ -108,7 +108,7 @@ def _train(
     began = saved = time.monotonic()
     step = start
     if start >= total and fabric.is_global_zero and progress is not None:
-        progress(start, total, 0.0)
+        progress(start, total, 0.0, {})
     try:
         for step, batch in _stream(fabric, settings, data, workers, start, per_epoch):
             now = time.monotonic()

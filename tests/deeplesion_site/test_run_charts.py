@@ -117,7 +117,7 @@ def test_shares_of_the_training_patients_make_a_figure(client: Client) -> None:
     assert "a share of the training patients, which were drawn by different seeds." in said
 
 
-def test_shares_and_overlaps_are_drawn_with_their_bands_behind_them() -> None:
+def test_shares_are_drawn_with_their_bands_behind_them() -> None:
     whole = made.make_evaluation(run=made.make_run(state="trained", fraction=1.0))
     made.make_evaluation(run=made.make_run(state="trained", fraction=0.25), level=0.3)
     by_share = run_charts.by_share(selectors.over_shares(whole)).figure["data"]
@@ -129,9 +129,34 @@ def test_shares_and_overlaps_are_drawn_with_their_bands_behind_them() -> None:
         "token:--step-2/0.16",
     ]
     assert by_share[4]["x"][0] == pytest.approx(10**froc_lines.LEFT, abs=1e-4)
-    by_iou = run_charts.by_iou(whole).figure["data"]
-    assert [trace.get("fill") for trace in by_iou] == [*6 * [None, "tonexty"], *6 * [None]]
-    assert by_iou[1]["x"] == [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+
+
+def test_of_the_six_lines_by_overlap_one_has_its_band_behind_it_and_all_tell_theirs() -> None:
+    """Six of them on each other cannot be told apart."""
+    chart = run_charts.by_iou(made.make_evaluation(run=made.make_run(state="trained")))
+    low, high, *lines = chart.figure["data"]
+    assert (low.get("fill"), high["fill"], high["fillcolor"]) == (None, "tonexty", "token:--step-4/0.16")
+    assert lines[3]["name"] == "4 FP"
+    assert high["x"] == [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    assert [trace.get("fill") for trace in lines] == 6 * [None]
+    assert all(said.startswith(" (") for trace in lines for said in trace["customdata"])
+    assert chart.caption.endswith("Shaded: the band at 4 FP.")
+
+
+def test_an_early_peak_does_not_press_the_losses_to_the_floor() -> None:
+    steps = list(range(1, 201))
+    falling = [0.2 + 1.8 * 0.97**step for step in steps]
+    curve = {"train": {"step": steps, "loss": falling}, "val": {"step": [10, 200], "loss": [60.0, 0.4]}}
+    chart = run_charts.losses(curve)
+    low, high = chart.figure["layout"]["yaxis"]["range"]
+    assert (low, max(falling) < high < 3) == (0, True)
+    assert chart.caption.endswith("Peaks go beyond the figure, up to 60.")
+    # What it came to is shown, however bad.
+    late = {**curve, "val": {"step": [10, 200], "loss": [60.0, 50.0]}}
+    assert run_charts.losses(late).figure["layout"]["yaxis"]["range"][1] > 50
+    even = run_charts.losses({**curve, "val": {"step": [10, 200], "loss": [1.0, 0.4]}})
+    assert "range" not in even.figure["layout"]["yaxis"]
+    assert "Peaks" not in even.caption
 
 
 def test_a_report_of_an_earlier_version_has_no_bands_by_overlap() -> None:

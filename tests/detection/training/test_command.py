@@ -147,3 +147,20 @@ def test_a_batch_of_more_images_than_there_are_is_refused_before_anything_is_wri
     said = "A batch of 100000000 is larger than the 7 images to train on; ask for a smaller --batch.\n"
     assert capsys.readouterr().err == said
     assert not out.exists()
+
+
+def test_the_terminal_tells_loss_and_validation_and_a_log_gets_fewer_lines(discs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("detection.training.journal.EVERY_SECONDS", 0.0)
+    said = {}
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda there=terminal: there)
+        out = tmp_path / str(terminal)
+        assert start(discs, "--preset", "tiny", "--out", out, "--epochs", 2, "--batch", 1, "--minutes", 10) == 0
+        said[terminal] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
+    assert [line.split(",")[0] for line in said[True]] == [f"step {step}/14" for step in range(1, 15)]
+    # The first, both looks at the validation split, of which the second may have found as much, and the end.
+    assert [line.split(",")[0] for line in said[False]] == ["step 1/14", "step 7/14", "step 14/14"]
+    metrics = [json.loads(line) for line in lines_of(tmp_path / "True")]
+    loss, found = metrics[-1]["loss"], metrics[-1]["val_sensitivity_4"]
+    told = f"step 14/14, loss {loss:.3f}, sensitivity {found:.3f} at 4 false positives in validation, trained"
+    assert said[True][-1] == told

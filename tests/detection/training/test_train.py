@@ -7,6 +7,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 
@@ -98,7 +99,10 @@ def test_a_checkpoint_that_does_not_tell_how_much_was_planned_is_read_all_the_sa
 def test_progress_is_told_and_kept(discs, tmp_path):
     told = []
     run(tmp_path, discs, progress=lambda *values: told.append(values))
-    assert told[-1] == (6, 6, 0)
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    *_, (done, total, left, values) = told
+    assert (done, total, left) == (6, 6, 0)
+    assert values == {"loss": pytest.approx(np.mean(losses[told[-2][0] :] if len(told) > 1 else losses))}
     assert json.loads((tmp_path / "progress.json").read_text())["step"] == 6
 
 
