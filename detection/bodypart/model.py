@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detection import torch_file
 from detection.bodypart.anchor import Anchor
 from detection.bodypart.errors import NotAModel, OtherVersion
-from detection.bodypart.familiar import Familiarity
+from detection.bodypart.familiar import NOISIEST, Familiarity, noise
 from detection.bodypart.network import Regressor
 from detection.bodypart.series import SeriesScores, judge
 from detection.bodypart.settings import Preset
@@ -112,7 +112,8 @@ class Model:
             scores = self.network.head(features).squeeze(1).double().cpu().numpy()
             scores[(batch > 0).mean(axis=(1, 2)) < LEAST_TISSUE] = np.nan
             raw.append(scores)
-            familiar.append((self.familiarity.distance(features) <= self.familiarity.limit).cpu().numpy())
+            alike = (self.familiarity.distance(features) <= self.familiarity.limit).cpu().numpy()
+            familiar.append(alike & (noise(batch) <= NOISIEST))
         if not raw:
             return np.zeros(0), np.zeros(0, dtype=bool)
         return np.concatenate(raw), np.concatenate(familiar)

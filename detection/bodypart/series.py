@@ -75,7 +75,7 @@ SENTENCES = {
     Finding.PARTLY: "Some of the slices run against the others; no location is given.",
     Finding.SHUFFLED: "The slices are out of order; no location is given.",
     Finding.UNCLEAR: "The scores do not follow the slices; no location is given.",
-    Finding.UNFAMILIAR: "The slices look unlike everything that the model was trained on; no location is given.",
+    Finding.UNFAMILIAR: "The slices look unlike what the model learned from, or are noisier; no location is given.",
     Finding.OUTSIDE: "The series lies beyond the part of the body that the model knows; no location is given.",
     Finding.TOO_FEW: "Too few slices, or too short a stretch, to check a location; none is given.",
     Finding.EMPTY: "No slice shows a body; no location is given.",

@@ -26,6 +26,11 @@ Picture = NDArray[np.uint8]
 WINDOW = (-60.0, 275.0)
 """HU shown as 0 and 255. SSBR begins at -175 and shows fat; a network that sees it takes fat people's chests for
 abdomens, and nothing in its training tells it better."""
+WIDE = (-300.0, 275.0)
+"""HU kept of pictures to learn from: noise is to lift fat into the window, as it does in a scan."""
+GAIN = (WIDE[1] - WIDE[0]) / (WINDOW[1] - WINDOW[0])
+OFFSET = 255 * (WIDE[0] - WINDOW[0]) / (WINDOW[1] - WINDOW[0])
+"""A grey of WIDE times GAIN plus OFFSET is that of WINDOW, before it is cut to 0..255."""
 SCANNED = (-1024.0, 3071.0)
 """HU that scanners measure. What pads a slice lies far below, and would darken the skin beside it."""
 PIECE_BYTES = 1 << 20
@@ -137,7 +142,7 @@ def _mark(row: dict[str, str], given: bool) -> Mark:
     return Mark(int(row["Key_slice_index"]), z if given and math.isfinite(z) else None, kind if kind > 0 else None)
 
 
-def picture(hu: NDArray[np.generic], size: int) -> Picture:
+def picture(hu: NDArray[np.generic], size: int, window: tuple[float, float] = WINDOW) -> Picture:
     """Shrink a slice to `size` x `size`, each pixel the mean HU of what it covers, then window it.
 
     The other way round noise would not average out: what the window cuts off at its lower end makes dark parts bright.
@@ -145,28 +150,29 @@ def picture(hu: NDArray[np.generic], size: int) -> Picture:
     Parameters
     ----------
     hu : (rows, columns), any size.
+    window : HU shown as 0 and 255.
     """
-    low, high = WINDOW
+    low, high = window
     real = np.asarray(hu, dtype=np.float32).clip(*SCANNED)
     mean = np.asarray(Image.fromarray(real).resize((size, size), Image.Resampling.BOX))
-    return ((mean - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)
+    return np.rint(((mean - low) * (255 / (high - low))).clip(0, 255)).astype(np.uint8)
 
 
-def read_picture(path: Path, size: int) -> Picture:
-    """Decode one slice to what the network sees.
+def read_picture(path: Path, size: int, window: tuple[float, float] = WINDOW) -> Picture:
+    """Decode one slice to what the network sees, or to what another window shows.
 
     Raises
     ------
     UnreadableSlice : missing, damaged, or no 16-bit PNG.
     """
     try:
-        return picture(read_hu(path), size)
+        return picture(read_hu(path), size, window)
     except DetectorError as error:
         raise UnreadableSlice(f"slice {error}") from error
 
 
 class Pictures:
-    """The pictures of many series, decoded once each when first asked for and kept as 8-bit greys.
+    """The pictures of many series, decoded once each when first asked for and kept as 8-bit greys, which show WIDE.
 
     In a file, as those of all series of DeepLesion take more memory than many computers have. It has no name, so that
     it goes with the process, however that ends.
@@ -223,11 +229,12 @@ class Pictures:
             progress(min(begin + AT_ONCE, len(every)), len(every))
 
     def whole(self, series: int) -> Picture:
-        """Return all pictures of one series."""
-        return self.get([(series, at) for at in range(len(self._volumes[series].numbers))])
+        """Return all pictures of one series as the network sees them."""
+        greys = self.get([(series, at) for at in range(len(self._volumes[series].numbers))])
+        return np.rint((greys * np.float32(GAIN) + np.float32(OFFSET)).clip(0, 255)).astype(np.uint8)
 
     def _read(self, path: Path) -> Picture:
-        return read_picture(path, self._size)
+        return read_picture(path, self._size, WIDE)
 
     def close(self) -> None:
         """End the decoding threads."""

@@ -18,12 +18,13 @@ from torch.nn import functional
 from detection import torch_file
 from detection.bodypart import finish, record
 from detection.bodypart.errors import NoSuchDevice, RunExists, TooFewSeries
+from detection.bodypart.familiar import NOISIEST
 from detection.bodypart.losses import distance_loss, order_loss
 from detection.bodypart.model import Model, load_model, save_atomically, save_model
 from detection.bodypart.network import Regressor
 from detection.bodypart.sampling import draw
 from detection.bodypart.settings import FEWEST_SERIES, Preset
-from detection.bodypart.slices import TEST, VAL, Pictures, Volume, identity_of, volumes
+from detection.bodypart.slices import GAIN, OFFSET, TEST, VAL, Pictures, Volume, identity_of, volumes
 from detection.training.settings import replace
 
 Progress = Callable[[int, int, str, str], None]
@@ -103,6 +104,7 @@ def train(
             "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
             "steps": steps,
             "series": len(learn),
+            "patients": len({volume.patient for volume in learn}),
             "validation_series": len(check),
             "seconds": round(time.monotonic() - begin, 1),
         }
@@ -205,7 +207,7 @@ def _learn(
 def _batch(
     run: Run, positions: list[NDArray[np.float64]], random: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures, distances between neighbours, and of which series these are in mm."""
+    """Pictures (greys of WIDE), distances between neighbours, and of which series these are in mm."""
     count = run.preset.volumes
     # Long series tie regions together; short ones, all of them noise between neighbours, would bend the score.
     lengths = np.array([np.ptp(mm) for mm in positions])
@@ -218,7 +220,16 @@ def _batch(
 
 
 def _changed(pictures: Tensor, slices: int, random: np.random.Generator) -> Tensor:
-    """Zoom, stretch and shift all slices of a series alike, and brighten each by itself."""
+    """Zoom, stretch, shift and make noisy the slices of a series alike, and brighten each by itself.
+
+    Parameters
+    ----------
+    pictures : (N, rows, columns), greys of WIDE.
+
+    Returns
+    -------
+    What the network sees, (N, rows, columns): greys of WINDOW.
+    """
     series, (rows, columns) = len(pictures) // slices, pictures.shape[1:]
     zoom = 1 + random.uniform(-ZOOM, ZOOM, series)
     theta = np.zeros((series, 2, 3), dtype=np.float32)
@@ -229,7 +240,11 @@ def _changed(pictures: Tensor, slices: int, random: np.random.Generator) -> Tens
     grid = functional.affine_grid(torch.from_numpy(theta).to(pictures.device), list(shape), align_corners=False)
     moved = functional.grid_sample(pictures.view(shape), grid, align_corners=False)
     light = 1 + random.uniform(-BRIGHTNESS, BRIGHTNESS, (len(pictures), 1, 1)).astype(np.float32)
-    return moved.view(-1, rows, columns) * torch.from_numpy(light).to(pictures.device)
+    # Squared: most scans are hardly noisy.
+    levels = NOISIEST * np.repeat(random.uniform(0, 1, series) ** 2, slices)[:, None, None]
+    noise = levels.astype(np.float32) * random.standard_normal((len(pictures), rows, columns), dtype=np.float32)
+    greys = moved.view(-1, rows, columns) * GAIN + OFFSET + torch.from_numpy(noise).to(pictures.device)
+    return greys.clamp(0, 255) * torch.from_numpy(light).to(pictures.device)
 
 
 def _identity(run: Run) -> str:
