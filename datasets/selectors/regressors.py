@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.db.models import Count, F, Prefetch, QuerySet
-from django.db.models.functions import Abs
+from django.db.models.functions import Abs, Greatest
 
 from datasets.models import LocationModel, ReleasePatient, Series, SeriesLocation, Slice, SliceLocation, Split
 from datasets.selectors import visibility as visible
@@ -109,11 +109,13 @@ def strip(model: LocationModel, visibility: Visibility, patients: int) -> list[H
 
 
 def _nearest(located: QuerySet[SliceLocation], height: float, patients: int) -> list[tuple[int, float]]:
-    near = located.filter(z__gte=height - NEAR, z__lte=height + NEAR).order_by(Abs(F("z") - height))
-    rows = near.values_list(_PATIENT, "slice_id", "z")
+    """Key and z of slices of different patients, those first that stand at the height by themselves as well as along
+    their series: a slice that looks like another height shows another one."""
+    near = located.filter(z__gte=height - NEAR, z__lte=height + NEAR, score__isnull=False)
+    off = Greatest(Abs(F("z") - height), Abs(F("score") - height))
+    rows = near.annotate(off=off).order_by("off", "slice_id").values_list(_PATIENT, "slice_id", "z", "off")
     best: dict[int, tuple[float, int, float]] = {}
-    for patient, pk, z in rows[:_MOST]:
+    for patient, pk, z, distance in rows[:_MOST]:
         if z is not None:
-            here = (abs(z - height), pk, z)
-            best[patient] = min(best.get(patient, here), here)
+            best.setdefault(patient, (distance, pk, z))
     return [(pk, z) for _, pk, z in sorted(best.values())[:patients]]

@@ -20,6 +20,8 @@ from detection.bodypart.record import learning_curve
 from workers.bodypart import folder_of
 
 CURVES, PATIENTS, ODD = 6, 5, 20
+FEW = 40
+"""Patients to learn from below which the page says that more teach more."""
 
 
 @require_safe
@@ -46,6 +48,7 @@ def bodypart(request: HttpRequest, version: str = "") -> HttpResponse:
     if model is not None:
         context |= remembered(f"bodypart:{model.version}", seen, lambda: _shown(model, seen))
         context |= {"figures": figures(model.facts), "phantom": model.facts.get("phantom")}
+        context["few"] = model.facts.get("patients", FEW) < FEW
         context["charts"] = [
             *_learning(model),
             *([location_charts.along(context["curves"])] if context["curves"] else []),
@@ -84,9 +87,14 @@ def figures(facts: dict[str, Any]) -> list[tuple[str, str]]:
     known, anchor = facts.get("known"), facts.get("anchor")
     found = [
         ("Preset", str(facts["preset"]) if "preset" in facts else ""),
-        ("Learned from", f"{facts['series']:,} series in {facts['steps']:,} steps" if "steps" in facts else ""),
+        ("Learned from", _learned_from(facts) if "steps" in facts else ""),
         ("Took", f"{facts['seconds']:,.0f} s" if "seconds" in facts else ""),
         ("Knows", f"z {known[0]:.2f} to {known[1]:.2f}" if known else ""),
         ("Zero and unit", SCALES[anchor["method"]].format(lesions=anchor["lesions"]) if anchor else ""),
     ]
     return [(name, text) for name, text in found if text]
+
+
+def _learned_from(facts: dict[str, Any]) -> str:
+    patients = f" of {facts['patients']:,} patients" if "patients" in facts else ""
+    return f"{facts['series']:,} series{patients} in {facts['steps']:,} steps"

@@ -29,6 +29,7 @@ FACTS = {
     "preset": "small",
     "steps": 700,
     "series": 59,
+    "patients": 70,
     "validation_series": 9,
     "seconds": 97.2,
     "validation_monotonic": 0.5,
@@ -112,7 +113,7 @@ def test_the_page_tells_model_release_figures_and_findings(client: Client, locat
     for said in (
         "bpr-small-1",
         "demo-1.0",
-        "59 series in 700 steps",
+        "59 series of 70 patients in 700 steps",
         "from the types of 132 lesions",
         "50 % of 9 series of held-out patients by single scores, 100 % smoothed",
         "Phantom hospital",
@@ -169,6 +170,26 @@ def test_the_strip_shows_each_height_in_different_patients(client: Client, locat
     assert all(z == pytest.approx(0.5) and place.number == 6 for place, z in shown)
     assert rows[0.9] == []
     assert "No slice has this score" in text(client)
+
+
+def test_the_strip_shows_slices_that_stand_at_a_height_by_themselves_as_well(
+    client: Client, located: SimpleNamespace
+) -> None:
+    first = located.lesions[0].slice
+    SliceLocation.objects.filter(slice=first).update(score=0.6)
+    (shown,) = (row.slices for row in client.get("/bodypart/").context["strip"] if row.z == 0.5)
+    numbers = {place.series_id: place.number for place, _ in shown}
+    assert numbers[first.series_id] == 5, "slice 6 lies at 0.5 along its series, and looks like another height"
+    assert sorted(numbers.values()) == [5, 6, 6]
+    assert shown[-1][0].series_id == first.series_id
+
+
+def test_a_model_of_few_patients_says_what_more_would_teach(client: Client, located: SimpleNamespace) -> None:
+    assert "Fewer than 40 patients" not in text(client)
+    LocationModel.objects.update(facts={**FACTS, "patients": 14})
+    assert "Fewer than 40 patients" in text(client)
+    LocationModel.objects.update(facts={name: fact for name, fact in FACTS.items() if name != "patients"})
+    assert "Fewer than 40 patients" not in text(client), "an older record does not say how many"
 
 
 def test_curves_are_those_of_held_out_patients(client: Client, located: SimpleNamespace) -> None:
