@@ -58,6 +58,20 @@ def run_of(job: Job) -> TrainingRun | None:
     return runs.filter(**same, options=options).first()
 
 
+def is_interrupted(run: TrainingRun) -> bool:
+    """Whether a run that has begun waits for the next attempt of its job: a worker was lost, or gave it back."""
+    if run.state != TrainingRun.State.TRAINING:
+        return False
+    unfinished = Job.objects.filter(kind=train.KIND.name, state__in=Job.UNFINISHED, params__release=run.release)
+    states = [job.state for job in unfinished if run_of(job) == run]
+    return bool(states) and not set(states) & set(Job.HELD)
+
+
+def between_attempts(lines: list[JobEvent]) -> bool:
+    """Whether the last line of a job's log is that nobody has it any more, and somebody will."""
+    return bool(lines) and lines[-1].kind in (JobEvent.Kind.WORKER_LOST, JobEvent.Kind.HANDED_BACK)
+
+
 def log_tail(job: Job) -> str:
     """The end of what the programs of a job have written; empty for a job without any."""
     path = _log(job)

@@ -63,13 +63,15 @@ def job_page(request: HttpRequest, pk: int) -> HttpResponse:
     job = selectors.get(pk)
     if job is None:
         raise Http404
+    events = selectors.events(job, EVENTS)
     context = {
         "job": job,
         "facts": result_facts(job),
         "tables": result_tables(job),
         "asked": job_words.asked(job),
         "produced": job_words.produced(job),
-        "events": selectors.events(job, EVENTS),
+        "events": events,
+        "interrupted": job.state == Job.State.QUEUED and selectors.between_attempts(events),
         "event_limit": EVENTS,
         "log": selectors.log_tail(job),
         **_refreshes(request),

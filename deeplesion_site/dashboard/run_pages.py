@@ -84,7 +84,9 @@ def run_progress(request: HttpRequest, pk: int) -> HttpResponse:
     losses = run_charts.losses(run.curve) if run.curve.get("train", {}).get("step") else None
     response = render(request, "parts/run_progress.html", {**context, "live": losses, "log": _log(request, run)})
     began_drawing = losses is not None and request.GET.get("drawn") == "no"
-    if not context["unfinished"] or began_drawing:
+    # The state at the head of the page is not among what is refreshed.
+    otherwise = context["interrupted"] != (request.GET.get("interrupted") == "yes")
+    if not context["unfinished"] or began_drawing or otherwise:
         response["HX-Refresh"] = "true"
     return response
 
@@ -182,6 +184,7 @@ def _progress(request: HttpRequest, run: TrainingRun, evaluations: list[Evaluati
     failed = next((each for each in evaluations if each.state in ended), None)
     return {
         "run": run,
+        "interrupted": job_selectors.is_interrupted(run),
         "evaluating": evaluating,
         "evaluating_job": job_selectors.evaluating_job(evaluating) if evaluating and sees_jobs else None,
         "evaluation_failed": failed if evaluating is None else None,

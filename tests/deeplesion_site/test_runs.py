@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +18,10 @@ from tests import factories
 from tests import factories_detection as made
 from tests.deeplesion_site.pages import order, text, words
 from workers import engine
+from workers.engine import lease
+from workers.engine.sweep import take_back
 from workers.management.commands import train
+from workers.models import Job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("data_folder")]
 
@@ -252,3 +256,26 @@ def test_the_overview_tells_of_the_newest_run(client: Client, dataset: SimpleNam
 
 def test_without_a_run_the_overview_keeps_silent(client: Client) -> None:
     assert text(client, "/detecting/").strip() == ""
+
+
+def test_a_run_whose_worker_was_lost_says_that_it_goes_on(client_of: Callable[[str], Client]) -> None:
+    client = client_of("admin")
+    run = runs.run_request(release="first-1.0", preset="tiny")
+    factories.make_job(kind="train", params={"release": "first-1.0", "preset": "tiny", "seed": 1}, state="running")
+    job = engine.enqueue(kind="train", params={"release": "first-1.0", "preset": "tiny"}, send=False)
+    assert lease.claim(job.pk, "a:1")
+    runs.run_begin(run, device="cpu", code_version="1", torch_version="2")
+    told = "The training was interrupted; it goes on with the next attempt."
+    assert told not in text(client, f"/runs/{run.pk}/")
+    Job.objects.filter(pk=job.pk).update(lease_until=lease.after(-timedelta(seconds=1)))
+    take_back()
+    drawn_before = client.get(f"/runs/{run.pk}/progress/?interrupted=no")
+    assert drawn_before.headers["HX-Refresh"] == "true"
+    page = text(client, f"/runs/{run.pk}/")
+    assert told in page
+    assert '<span class="badge warn">interrupted</span>' in page
+    assert "It was interrupted and goes on with the next attempt." in text(client, f"/jobs/{job.pk}/")
+    assert "HX-Refresh" not in client.get(f"/runs/{run.pk}/progress/?interrupted=yes").headers
+    assert lease.claim(job.pk, "a:2")
+    assert told not in text(client, f"/runs/{run.pk}/")
+    assert "It was interrupted" not in text(client, f"/jobs/{job.pk}/")
