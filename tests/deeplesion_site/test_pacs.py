@@ -66,6 +66,7 @@ def test_what_it_prints_harvests_and_ctrl_c_ends_it(phantom_hospital: Path, tmp_
         (password,) = [line for line in printed if "DICOMWEB_PASSWORD" in line]
         (dry_run,) = [line for line in printed if line.endswith("--dry-run")]
         assert (data / "pacs" / "password").read_text() not in log.read_text()
+        assert "its worker does the harvests: start `make serve` after the same `export`" in log.read_text()
         script = f"{password}\npython manage.py migrate -v0\n{dry_run}\n".replace("python ", f"{sys.executable} ")
         tried = subprocess.run(
             ["sh", "-ec", script], cwd=ROOT, env=_environment(data), capture_output=True, text=True, check=False

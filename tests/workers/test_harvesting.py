@@ -18,6 +18,7 @@ from datasets.services.harvest import Report
 from datasets.services.harvest.order import BadOrder, Order, accession_numbers, find, older_than
 from datasets.words import counted
 from tests.datasets.pacs.dicom_files import bidimensional, ct, report, save
+from tests.datasets.pacs.web_server import send, serving
 from tests.harvesting import harvest
 from workers import engine, expiry, harvesting
 from workers.errors import Cancelled
@@ -306,6 +307,17 @@ def test_a_worker_s_harvest_names_the_study_that_failed_in_a_file_for_its_owner_
     (hospital / "3" / "other").unlink()
     engine.perform(engine.enqueue(kind="harvest", params=harvesting.params_of(everything(hospital))).pk)
     assert not list(harvesting.orders().glob("*.txt")), "it ended without problems"
+
+
+def test_a_worker_s_harvest_that_stopped_says_where_as_well(hospital):
+    with serving(lambda handler: send(handler, b"", "text/plain", 404)) as url:
+        order = Order(source=f"dicomweb+{url}/dicom-web", collection="ours")
+        job = engine.enqueue(kind="harvest", params=harvesting.params_of(order))
+        engine.perform(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.result["errors"]) == (Job.State.FAILED, {"SourceNotFound": 1})
+    written = harvesting.orders().parent / job.result["named_in"]
+    assert written.read_text().startswith("the source: the server has no DICOMweb")
 
 
 def test_where_problems_lie_is_kept_for_a_week_and_no_longer(hospital, monkeypatch):
