@@ -4,7 +4,6 @@ import argparse
 import json
 import shutil
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from detection.evaluating import DETECTIONS, REPORT, USUAL, Means, Progress
 from detection.evaluation import pictures
 from detection.evaluation.report import report
 from detection.evaluation.tables import read_detections, truth_of, write_detections
-from detection.progress import Teller
 from detection.training import checkpoint
 from detection.training.settings import replace
 
@@ -37,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         content = evaluate(
             asked.run, asked.release, split=asked.split, out=out, how=evaluating.means(asked), cache=asked.cache,
             count=asked.pictures, repeats=asked.bootstrap, which=asked.checkpoint,
-            progress=partial(Teller(out), unit="images"),
+            progress=evaluating.teller(out, "images"),
         )  # fmt: skip
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")

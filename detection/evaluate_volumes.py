@@ -7,7 +7,6 @@ how many false positives against the marked lesions alone are lesions that nobod
 import argparse
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from detection.evaluating import DETECTIONS, REPORT, USUAL, Means, Progress
 from detection.evaluation import unannotated, volumes
 from detection.evaluation.matching import match
 from detection.evaluation.tables import read_detections, truth_of, write_detections
-from detection.progress import Teller
 from detection.training import checkpoint
 from detection.training.settings import replace
 
@@ -39,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         content = evaluate(
             asked.run, asked.release, asked.truth, out, how=evaluating.means(asked), cache=asked.cache,
-            which=asked.checkpoint, progress=partial(Teller(out), unit="slices"),
+            which=asked.checkpoint, progress=evaluating.teller(out, "slices"),
         )  # fmt: skip
     except DetectorError as error:
         sys.stderr.write(f"{error}.\n")
@@ -83,7 +81,7 @@ def evaluate(
     annotated = volumes.read(truth, 6)
     samples = {name: _samples(release, name) for name in annotated}
     present = {name: boxes for name, boxes in annotated.items() if len(samples[name]) == volumes.depth(name)}
-    partial_ones = sum(bool(each) for each in samples.values()) - len(present)
+    incomplete = sum(bool(each) for each in samples.values()) - len(present)
     if not present:
         raise EmptySplit(f"{release.name} holds no sub-volume of {truth.name} as a whole; complete its images")
     unique = {sample.file_name: sample for name in present for sample in samples[name]}
@@ -94,8 +92,8 @@ def evaluate(
         rows = zip(data.samples, found, strict=True)
         write_detections(out / DETECTIONS, [(sample.file_name, evaluating.in_csv(boxes)) for sample, boxes in rows])
         content = volumes.report(present, volumes.read_stacked(out / DETECTIONS, present), volumes.IOBB)
-        content["partial_volumes"] = partial_ones
-        content["missing_volumes"] = len(annotated) - len(present) - partial_ones
+        content["partial_volumes"] = incomplete
+        content["missing_volumes"] = len(annotated) - len(present) - incomplete
         content |= evaluating.facts_of(trained, release, how)
         content["marked_lesions_alone"] = _recount(release, set(unique), out, present)
         replace(out / REPORT, json.dumps(content, indent=1) + "\n")

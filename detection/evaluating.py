@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from detection.data.release import Release
 from detection.disk import writing
 from detection.inference import BATCH, LOADERS, detect, is_fast_in_bfloat16, pick_device, prepare
 from detection.presets import options, to_json
-from detection.progress import PROGRESS
+from detection.progress import PROGRESS, Teller
 from detection.training import checkpoint
 
 DETECTIONS, REPORT = "detections.csv", "report.json"
@@ -72,6 +73,17 @@ def add_options(parser: argparse.ArgumentParser, place: str) -> None:
 def means(asked: argparse.Namespace) -> Means:
     """Out of the options."""
     return Means(asked.accelerator, asked.precise, asked.batch, asked.workers)
+
+
+def teller(out: Path, unit: str) -> Progress:
+    """What tells how far it is and how long it still takes, on stderr and in a folder; see `progress.Teller`."""
+    tell, began = Teller(out), time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        left = (time.monotonic() - began) / done * (total - done)
+        tell(done, total, unit, f"{left / 60:.1f} min left" if done < total else "")
+
+    return told
 
 
 def full(out: Path) -> str:

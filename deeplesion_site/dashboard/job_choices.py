@@ -37,7 +37,7 @@ HELP = {
     "convention": "deeplesion counts as the literature on this dataset does; strict counts a second hit as false.",
     "epochs": "Passes over the training patients; empty for the preset’s.",
     "first_date": "Studies of this day and later ones; empty for all.",
-    "flip": "At random, which the paper did not do.",
+    "flip": "At random, which the paper did not do; tiny does it anyway.",
     "fraction": "Above 0, at most 1, which is all.",
     "ignore_unannotated": "Share from 0 to 1 of sure findings without a bookmark that are not held against it.",
     "iou": "Overlap with the bookmark’s box from which a detection is a hit.",

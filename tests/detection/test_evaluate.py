@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -134,7 +135,7 @@ def test_an_evaluation_that_comes_to_nothing_leaves_no_folder(run, many, tmp_pat
     arguments = [str(run), str(broken), "--accelerator", "cpu", "--batch", "1", "--out", str(tmp_path / "out")]
     assert command.main(arguments) == 1
     said = capsys.readouterr().err
-    assert f"images 1/{len(samples)}" in said
+    assert re.search(rf"^images 1/{len(samples)}, \d+\.\d min left$", said, re.MULTILINE)
     assert "010.png" in said.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
@@ -299,7 +300,8 @@ def test_sub_volumes_are_evaluated_with_the_options_and_the_words_of_key_slices(
     told = capsys.readouterr()
     content = json.loads(told.out)
     assert (content["run"]["checkpoint"], content["precision"], content["release"]) == ("last", "float32", "others")
-    *_, last, caution = told.err.splitlines()
+    first, *_, last, caution = told.err.splitlines()
+    assert re.fullmatch(r"slices [123]/3(, 0\.\d min left)?", first)
     assert last == "slices 3/3"
     assert caution.startswith(f"{run} was trained on another release, discs: ")
     assert json.loads((out / "progress.json").read_text())["unit"] == "slices"
