@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}.\n")
         return 1
     for run in content["runs"]:
-        if not run["finished"]:
+        if run["finished"] is False:
             sys.stderr.write(
                 f"{run['run']} was trained for {run['steps_done']} of {run['steps']} steps: it is no point of the "
                 "learning curve of runs that were trained to their end.\n"
@@ -66,7 +66,7 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
 
     Returns
     -------
-    `runs`: what each was trained on, whether to its end, and its sensitivities;
+    `runs`: what each was trained on, whether to its end (None where nobody knows), and its sensitivities;
     `by_share`: their mean over the runs of each share of the training patients, of those made as the first but for
     share and seed and trained as far, with its 95% band;
     `differences`: of every further run to the first, in average sensitivity, with its 95% band.
@@ -82,7 +82,7 @@ def compare(folder: Path, runs: Sequence[Path], *, split: str = "test", repeats:
     found = [_matched(run, split, truth) for run in runs]
     listed = [
         {"run": run.name, **{name: report["run"].get(name) for name in LISTED},
-         "finished": trained_share(report["run"]) == 1,
+         "finished": trained_share(report["run"]) == 1 if report["run"].get("steps") else None,
          "sensitivity": report["sensitivity"], "average_sensitivity": report["average_sensitivity"]}
         for run, report in zip(runs, reports, strict=True)
     ]  # fmt: skip

@@ -77,11 +77,15 @@ def means(asked: argparse.Namespace) -> Means:
 
 def teller(out: Path, unit: str) -> Progress:
     """What tells how far it is and how long it still takes, on stderr and in a folder; see `progress.Teller`."""
-    tell, began = Teller(out), time.monotonic()
+    tell = Teller(out)
+    # What is loaded before the first of them says nothing of how long the others take.
+    first: tuple[int, float] | None = None
 
     def told(done: int, total: int) -> None:
-        left = (time.monotonic() - began) / done * (total - done)
-        tell(done, total, unit, f"{left / 60:.1f} min left" if done < total else "")
+        nonlocal first
+        already, began = first = first or (done, time.monotonic())
+        left = (time.monotonic() - began) / max(done - already, 1) * (total - done)
+        tell(done, total, unit, f"{left / 60:.1f} min left" if already < done < total else "")
 
     return told
 

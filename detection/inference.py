@@ -60,7 +60,7 @@ def is_fast_in_bfloat16(device: torch.device) -> bool:
 
 
 def tune(device: torch.device, *, exact: bool = False) -> None:
-    """Let a GPU look for its fastest kernels and, unless it is to be `exact`, multiply float32 in TF32.
+    """Let a GPU look for its fastest kernels and, unless it is to be `exact`, multiply and convolve float32 in TF32.
 
     For the whole process. A training is repeated by its seed on a processor alone: on a GPU sums are added up in
     whatever order they are ready, so that nothing is given away there by taking what is fastest.
@@ -68,6 +68,7 @@ def tune(device: torch.device, *, exact: bool = False) -> None:
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("highest" if exact else "high")
+        torch.backends.cudnn.allow_tf32 = not exact
 
 
 def prepare(network: Detector, device: torch.device, *, fast: bool) -> Detector:

@@ -22,7 +22,7 @@ from detection.training import settings as run
 from detection.training.journal import Progress
 from detection.training.loop import Machine, check_batch, is_first_process, processes, train
 from detection.training.optimizer import make_optimizer, total_steps
-from detection.training.settings import Settings
+from detection.training.settings import EXACT, Settings
 from detection.training.validation import RATE, SENSITIVITY, some
 
 
@@ -95,7 +95,7 @@ def start(
     release = open_release(folder)
     device = _checked(machine, preset)
     if precision == command.AUTO:
-        precision = "bf16-mixed" if is_fast_in_bfloat16(device) else "32-true"
+        precision = "bf16-mixed" if is_fast_in_bfloat16(device) else EXACT
     if is_first_process() and (out / checkpoint.FILE).exists() and (out / run.FILE).exists():
         raise BadRun(f"{out} holds a run already; go on with --resume or name another folder")
     command.check_batch(preset, len(release.samples("train", fraction=fraction, seed=seed)))

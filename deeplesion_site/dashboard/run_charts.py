@@ -89,7 +89,7 @@ def _top_of(train: Sequence[float], val: Sequence[float]) -> tuple[float, float]
     if not len(train):
         return 0.0, 0.0
     last = [values[-1] for values in (train, val) if len(values)]
-    return HEADROOM * max(float(np.percentile(train, MOST_PERCENT)), *last), max(*train, *val)
+    return HEADROOM * max(float(np.percentile(train, MOST_PERCENT)), *last), max([*train, *val])
 
 
 def froc(found: Evaluation, *, official: bool) -> Chart:

@@ -111,9 +111,9 @@ class Trained:
     step: int
     """Steps that these weights were trained for; of the best, fewer than the run did."""
     done: int
-    """Steps that the run did."""
+    """Steps that the run did, as far as is known."""
     steps: int | None
-    """Steps that the run was to do; None where an older version trained it."""
+    """Steps that the run was to do; None where nothing says how far it came."""
 
     @property
     def unfinished(self) -> str:
@@ -142,11 +142,24 @@ def detector(folder: Path, which: Which = "best") -> Trained:
     content = load(folder, settings.preset, name=name)
     if content["step"] == 0:
         raise BadCheckpoint(f"{folder} holds no checkpoint yet but what it starts from; train it first")
-    # How far a run came, its best checkpoint does not say: it may be an early one of a run that was finished.
-    last = load(folder, settings.preset) if taken == "best" and (folder / FILE).is_file() else content
     network = Detector(settings.preset)
     restore(network, content, folder / name)
-    return Trained(network.eval(), settings, taken, content["step"], last["step"], last["steps"])
+    done, steps = (
+        (content["step"], content["steps"]) if taken == "last" else _came_to(folder, settings, content["step"])
+    )
+    return Trained(network.eval(), settings, taken, content["step"], done, steps)
+
+
+def _came_to(folder: Path, settings: run.Settings, at_least: int) -> tuple[int, int | None]:
+    """Steps that a run did and was to do; its best checkpoint, an early one maybe, does not say.
+
+    Where the last one is not kept, or damaged, the best can be used all the same, and nobody knows.
+    """
+    try:
+        last = load(folder, settings.preset)
+    except BadCheckpoint:
+        return at_least, None
+    return last["step"], last["steps"]
 
 
 def restore(

@@ -26,7 +26,7 @@ from detection.training import checkpoint
 from detection.training.checkpoint import Keeper
 from detection.training.journal import Journal, Progress
 from detection.training.optimizer import learning_rate, make_optimizer, total_steps
-from detection.training.settings import Settings
+from detection.training.settings import EXACT, Settings
 from detection.training.validation import validate
 
 SAVE_SECONDS = 600.0
@@ -88,7 +88,7 @@ def _train(
 ) -> int:  # fmt: skip
     config = settings.preset.training
     fabric = _fabric(machine, settings.precision)
-    tune(fabric.device)
+    tune(fabric.device, exact=settings.precision == EXACT)
     check_batch(config.batch, fabric.world_size)
     in_order: Any = {"memory_format": torch.channels_last}
     network.to(**in_order)

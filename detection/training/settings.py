@@ -12,6 +12,8 @@ from detection.errors import BadRun
 from detection.presets import Preset, from_json, to_json
 
 FILE = "run.json"
+EXACT = "32-true"
+"""Of the precisions, that which rounds nothing on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Settings:
     """Share of the training patients."""
     weights: str = "random"
     """Where the backbone's weights came from."""
-    precision: str = "32-true"
+    precision: str = EXACT
     """In Lightning Fabric's words."""
 
 

@@ -159,6 +159,12 @@ def test_an_early_peak_does_not_press_the_losses_to_the_floor() -> None:
     assert "Peaks" not in even.caption
 
 
+def test_a_training_of_one_step_has_its_loss_drawn() -> None:
+    chart = run_charts.losses({"train": {"step": [1], "loss": [1.6]}, "val": {"step": [], "loss": []}})
+    assert chart.figure["data"][0]["y"] == [1.6]
+    assert "Peaks" not in chart.caption
+
+
 def test_a_report_of_an_earlier_version_has_no_bands_by_overlap() -> None:
     older = made.make_report()
     for part in older["by_iou"].values():

@@ -23,22 +23,28 @@ def test_processes_load_for_a_gpu_on_the_cores_it_leaves(monkeypatch, device, co
 
 @pytest.fixture
 def _untuned():
-    before = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()
+    before = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.benchmark = False
     torch.set_float32_matmul_precision("highest")
     yield
     torch.backends.cudnn.benchmark = before[0]
     torch.set_float32_matmul_precision(before[1])
+    torch.backends.cudnn.allow_tf32 = before[2]
 
 
 @pytest.mark.usefixtures("_untuned")
 @pytest.mark.parametrize(
     ("device", "exact", "expected"),
-    [("cpu", False, (False, "highest")), ("cuda", True, (True, "highest")), ("cuda", False, (True, "high"))],
+    [
+        ("cpu", False, (False, "highest", True)),
+        ("cuda", True, (True, "highest", False)),
+        ("cuda", False, (True, "high", True)),
+    ],
 )
 def test_a_gpu_looks_for_its_fastest_kernels_and_rounds_products_unless_asked_for_float32(device, exact, expected):
     inference.tune(torch.device(device), exact=exact)
-    assert (torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()) == expected
+    found = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    assert found == expected
 
 
 def test_detecting_and_training_tune_the_device(discs, tmp_path, monkeypatch):
@@ -48,4 +54,4 @@ def test_detecting_and_training_tune_the_device(discs, tmp_path, monkeypatch):
     inference.prepare(Detector(SMALL), torch.device("cpu"), fast=False)
     inference.prepare(Detector(SMALL), torch.device("cpu"), fast=True)
     run(tmp_path, discs, machine=loop.Machine("cpu", seconds=0))
-    assert tuned == [("cpu", True), ("cpu", False), ("cpu", False)]
+    assert tuned == [("cpu", True), ("cpu", False), ("cpu", True)], "a run of its settings asks for float32"
