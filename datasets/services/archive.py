@@ -164,13 +164,18 @@ def _contents(release: Release) -> Iterator[tuple[str, Iterable[bytes]]]:
     storage = slice_storage(release.collection)
     for image in release_contents.slices(release):
         manifests.check_next(release, manifests.image_entry(image), listed)
-        yield f"{manifest.IMAGES}/{image.path}", [read_image(storage, image.path, image.sha256)]
+        yield f"{manifest.IMAGES}/{image.path}", _image(storage, image.path, image.sha256)
     manifests.check_next(release, None, listed)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         yield from iter(lambda: file.read(CHUNK), b"")
+
+
+def _image(storage: Storage, path: str, sha256: str) -> Iterator[bytes]:
+    """An image that is read when it is packed: one that an earlier attempt has packed never is."""
+    yield read_image(storage, path, sha256)
 
 
 def read_image(storage: Storage, path: str, sha256: str) -> bytes:

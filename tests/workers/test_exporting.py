@@ -68,15 +68,15 @@ def test_packing_goes_on_after_the_last_whole_file_and_ends_the_same(released, m
     path = archive.path_of("r-1")
     path.unlink()
     read = []
-    original = archive._image
+    original = archive.read_image
 
-    def image(storage, row):
-        read.append(row.path)
+    def image(storage, path, sha256):
+        read.append(path)
         if len(read) == 3:
             monkeypatch.setattr(shutdown, "begun", lambda: True)
-        yield from original(storage, row)
+        return original(storage, path, sha256)
 
-    monkeypatch.setattr(archive, "_image", image)
+    monkeypatch.setattr(archive, "read_image", image)
     job = packed(released)
     assert job.state == Job.State.QUEUED
     part = path.with_name(f".{path.name}.part")
@@ -101,13 +101,13 @@ def test_an_image_that_is_not_the_released_one_is_told_and_nothing_is_served(rel
 
 def test_a_cancelled_export_leaves_nothing(released, monkeypatch):
     job = engine.enqueue(kind="export", params={"release": "r-1"})
-    original = archive._image
+    original = archive.read_image
 
-    def image(storage, row):
+    def image(storage, path, sha256):
         engine.cancel(job.pk)
-        yield from original(storage, row)
+        return original(storage, path, sha256)
 
-    monkeypatch.setattr(archive, "_image", image)
+    monkeypatch.setattr(archive, "read_image", image)
     monkeypatch.setattr("workers.engine.attempt.CHECK_EVERY_S", 0.0)
     engine.perform(job.pk)
     job.refresh_from_db()

@@ -59,7 +59,12 @@ def test_ctrl_c_ends_a_batch_in_the_middle_of_a_patient(tmp_path: Path) -> None:
     """Sent to the whole group, as a terminal does; drawing a patient takes many times longer than this may."""
     command = [sys.executable, "-m", "datasets.phantom", "hospital", str(tmp_path / "out"), "--patients", "8"]
     drawing = subprocess.Popen(
-        [*command, "--processes", "2", "--size", "1024"], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*command, "--processes", "2", "--size", "1024"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell that starts tests in the background has SIGINT ignored, and so would this be.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + 120

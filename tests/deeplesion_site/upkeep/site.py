@@ -30,6 +30,10 @@ class Site:
         """Run a program of a few lines in this installation."""
         return self.run("shell", "--no-imports", "--command", text)
 
+    def take_key(self, other: "Site") -> None:
+        """Lay the copy of another's key here: a backup holds none."""
+        shutil.copy(other.data / "identity_key", self.data)
+
     def good(self, *arguments: str | Path) -> str:
         ended = self.run(*arguments)
         assert ended.returncode == 0, ended.stderr

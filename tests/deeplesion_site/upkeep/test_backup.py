@@ -27,6 +27,7 @@ def test_a_backup_that_is_killed_leaves_the_one_before_it_whole(
 ) -> None:
     site, folder = Site(tmp_path / "grown"), tmp_path / "backup"
     site.good("restore", filled.backup)
+    site.take_key(filled.site)
     log = site.data / "runs" / "log.txt"
     log.parent.mkdir()
     log.write_text("as it was")
@@ -161,6 +162,7 @@ def test_a_planned_harvest_comes_again_after_a_restore(
 ) -> None:
     site, other = Site(tmp_path / "first"), Site(tmp_path / "second")
     site.good("restore", filled.backup)
+    site.take_key(filled.site)
     source = f"dir://{phantom_hospital / 'dicom' / 'P0001'}"
     planned = site.code(PLAN.format(source=source))
     assert planned.returncode == 0, planned.stderr
@@ -170,6 +172,7 @@ def test_a_planned_harvest_comes_again_after_a_restore(
     (order,) = (other.data / "harvests").iterdir()
     assert "ZEBRA1" not in order.read_text(), "a list of accession numbers stays out"
     assert order.stat().st_mode & 0o777 == 0o600
+    other.take_key(site)
     due = other.code(DUE)
     assert "succeeded" in due.stdout, due.stdout + due.stderr
 
